@@ -1,0 +1,38 @@
+"""tfar: autoregressive density models for Keras 3 and TensorFlow Probability.
+
+Submodules are imported when they are first used, so that ``import tfar`` and ``tfar --help`` take
+no time. Where Keras has been imported already, the models are too: ``keras.saving.load_model``
+needs to know them.
+"""
+
+import importlib
+import sys
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "datasets",
+    "distributions",
+    "heads",
+    "layers",
+    "models",
+    "orders",
+    "plots",
+    "testing",
+    "training",
+    "zoo",
+]
+
+
+def __getattr__(name):
+    if name in __all__:
+        return importlib.import_module(f"tfar.{name}")
+    raise AttributeError(f"module 'tfar' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])
+
+
+if "keras" in sys.modules:
+    importlib.import_module("tfar.models")

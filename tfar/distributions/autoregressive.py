@@ -1,0 +1,302 @@
+"""The joint distribution of an autoregressive model, and the only sampling loop of the library."""
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
+
+
+class Autoregressive(tfd.Distribution):
+    """p(x) = prod_i p(x_i | x_<i), the product of a model's conditionals.
+
+    * ``log_prob(x)``: [...] nats for ``x`` [..., *event_shape] of any integer, bool or float dtype,
+      by one parallel pass. Values outside the support raise ``ValueError`` in eager mode; inside
+      ``tf.function`` they have log-probability -inf, or raise ``InvalidArgumentError`` with
+      ``validate_args=True``.
+    * ``sample(sample_shape, seed, value=None, temperature=None)``: by one ``tf.while_loop`` over
+      the sites, compiled. Samples have the dtype of the model's head (int32 for discrete ones).
+      The same seed gives the same samples.
+    * ``experimental_sample_and_log_prob`` gives both in one run of the loop.
+
+    Arguments of ``sample`` besides TFP's own:
+
+    * ``seed``: ``None``, an int, a scalar int tensor, or a pair of ints (TFP's stateless seed).
+    * ``value``: [*batch, *event_shape], float with NaN where an entry is to be drawn. What is given
+      has to be a prefix of the order and comes back untouched. An array that is shorter along the
+      first axis of the event is taken to lack the rest (the lower rows of an image). The samples
+      have shape ``sample_shape + batch + event_shape``.
+    * ``temperature``: positive; divides the logits of every conditional. It changes what is drawn,
+      not what ``log_prob`` says.
+
+    For an ensemble of R orders, p(x) = (1/R) sum_r p_r(x): a sample draws its order first, and
+    ``value`` needs one member (``model.joint(member=r)``).
+
+    Args:
+      model: a `tfar.models.AutoregressiveModel`.
+      member: of an ensemble, the number of one member; None for the mixture.
+      cached: whether to sample by the network's `step`; False uses a full pass per site.
+      validate_args: whether values are checked inside ``tf.function`` too.
+      name: name of the distribution.
+
+    Raises:
+      ValueError: on bad arguments, each naming what was expected and what came.
+
+    >>> model = tfar.models.FVSBN(event_shape=[3])
+    >>> joint = model.joint()
+    >>> x = joint.sample(2, seed=1, value=[1.0, np.nan, np.nan])
+    >>> x.shape, x.dtype, x[:, 0].numpy().tolist()
+    (TensorShape([2, 3]), tf.int32, [1, 1])
+    >>> joint.log_prob(x).shape
+    TensorShape([2])
+    """
+
+    def __init__(self, model, member=None, cached=True, validate_args=False, name="Autoregressive"):
+        parameters = dict(locals())
+        if member is not None and not 0 <= member < model.members:
+            raise ValueError(f"Expected a member from 0 to {model.members - 1}, got {member}.")
+        self.model = model
+        self.member = member
+        self.cached = cached
+        self._variables = [v.value for v in model.variables]  # a Keras model is no tf.Module
+        self._compiled_draw = tf.function(self._draw, reduce_retracing=True)
+        super().__init__(
+            dtype=model.head.dtype,
+            reparameterization_type=tfd.NOT_REPARAMETERIZED,
+            validate_args=validate_args,
+            allow_nan_stats=False,
+            parameters=parameters,
+            name=name,
+        )
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return {}
+
+    def _batch_shape(self):
+        return tf.TensorShape([])
+
+    def _batch_shape_tensor(self):
+        return tf.constant([], tf.int32)
+
+    def _event_shape(self):
+        return tf.TensorShape(self.model.event_shape)
+
+    def _event_shape_tensor(self):
+        return tf.constant(self.model.event_shape, tf.int32)
+
+    def _default_event_space_bijector(self):
+        return None  # discrete
+
+    # Scoring ------------------------------------------------------------------------------------
+
+    # TFP converts arrays with the distribution's dtype as a hint, which cuts 0.5 down to 0: they
+    # become tensors of their own dtype before that.
+
+    def _call_log_prob(self, value, name, **kwargs):
+        return super()._call_log_prob(tf.convert_to_tensor(value), name, **kwargs)
+
+    def _call_prob(self, value, name, **kwargs):
+        return super()._call_prob(tf.convert_to_tensor(value), name, **kwargs)
+
+    def _log_prob(self, x):
+        event_shape = self.model.event_shape
+        lead = x.shape[: -len(event_shape)] if x.shape.rank is not None else None
+        if lead is None or x.shape.rank < len(event_shape):
+            raise ValueError(f"Expected [..., *{list(event_shape)}], got the shape {x.shape}.")
+        if not x.shape[lead.rank :].is_compatible_with(event_shape):
+            raise ValueError(f"Expected [..., *{list(event_shape)}], got the shape {x.shape}.")
+        flat = tf.reshape(
+            x, [-1 if lead.num_elements() is None else lead.num_elements(), *event_shape]
+        )
+        if tf.executing_eagerly():
+            self.model.check_support(flat)
+        elif self.validate_args:
+            message = f"{self.model.head} takes {self.model.head.support}."
+            valid = tf.debugging.Assert(tf.reduce_all(self.model.head.in_support(flat)), [message])
+            with tf.control_dependencies([valid] if valid is not None else []):
+                flat = tf.identity(flat)
+        log_prob = self.model.log_prob(flat, self.member)
+        return tf.reshape(log_prob, tf.shape(x)[: lead.rank])
+
+    # Sampling -----------------------------------------------------------------------------------
+
+    def _sample_n(self, n, seed=None, value=None, temperature=None):
+        return self._sampled(n, seed, value, temperature, scored=False)[0]
+
+    def _sample_and_log_prob(self, sample_shape, seed=None, value=None, temperature=None):
+        n = tf.reduce_prod(sample_shape)
+        static = tf.get_static_value(n)
+        n = n if static is None else int(static)
+        x, log_prob = self._sampled(n, seed, value, temperature, scored=True)
+        lead = tf.concat([sample_shape, tf.shape(log_prob)[1:]], 0)
+        x = tf.reshape(x, tf.concat([lead, self.model.event_shape], 0))
+        return x, tf.reshape(log_prob, lead)
+
+    def _set_sample_static_shape(self, x, sample_shape, **kwargs):
+        # The batch of a clamped value stands between sample and event shape, where TFP expects
+        # the (empty) batch shape of the distribution.
+        if kwargs.get("value") is not None:
+            return x
+        return super()._set_sample_static_shape(x, sample_shape, **kwargs)
+
+    def _sampled(self, n, seed, value, temperature, scored):
+        if temperature is not None:
+            static = tf.get_static_value(temperature)
+            if static is not None and not static > 0:
+                raise ValueError(f"Expected a positive temperature, got {static}.")
+            temperature = tf.cast(temperature, tf.float32)
+        values = known = None
+        batch = tf.TensorShape([])
+        rows = static_n = n if isinstance(n, int) else tf.get_static_value(n)
+        rows = n if static_n is None else int(static_n)
+        if value is not None:
+            values, known = self._prefix(value)
+            batch = values.shape[:-1]
+            size = batch.num_elements()
+            # Each of the n samples holds all the batch.
+            values, known = (
+                tf.tile(tf.reshape(v, [size, self.model.num_sites]), [rows, 1])
+                for v in (values, known)
+            )
+            rows = rows * size
+        seed = stateless_seed(seed)
+        if tf.executing_eagerly():
+            # n as a tensor: one trace serves every number of samples.
+            rows = tf.convert_to_tensor(rows, tf.int32)
+            x, log_prob = self._compiled_draw(rows, seed, temperature, values, known, scored)
+        else:
+            x, log_prob = self._draw(rows, seed, temperature, values, known, scored)
+        lead = tf.concat([[n], batch.as_list()], 0) if batch.rank else [n]
+        x = tf.reshape(x, tf.concat([lead, self.model.event_shape], 0))
+        return x, tf.reshape(log_prob, lead) if scored else None
+
+    def _prefix(self, value):
+        """``(values, known)``, both [*batch, n] in the order of the model."""
+        model = self.model
+        if self.member is None and model.members > 1:
+            raise ValueError(
+                f"A value can be clamped in one order, and this is an ensemble of {model.members}: "
+                "use model.joint(member=r)."
+            )
+        value = tf.cast(tf.convert_to_tensor(value), tf.float32)
+        rank = len(model.event_shape)
+        shape = value.shape.as_list() if value.shape.rank is not None else []
+        event = shape[-rank:]
+        if len(event) == rank and None not in event and event[1:] == list(model.event_shape[1:]):
+            missing = model.event_shape[0] - event[0]
+            if missing > 0:
+                pad = [[0, 0]] * (len(shape) - rank) + [[0, missing]] + [[0, 0]] * (rank - 1)
+                value = tf.pad(value, pad, constant_values=np.nan)
+        if None in shape or value.shape.as_list()[-rank:] != list(model.event_shape):
+            raise ValueError(
+                f"Expected a value of the static shape [..., *{list(model.event_shape)}], or "
+                f"shorter along the first axis of the event, got {value.shape}."
+            )
+        values = tf.reshape(value, [*shape[:-rank], model.num_sites])
+        values = tf.gather(values, model.permutations[self.member or 0], axis=-1)
+        known = ~tf.math.is_nan(values)
+        given = tf.where(known, values, tf.zeros_like(values))
+        is_prefix = tf.reduce_all(known[..., :-1] | ~known[..., 1:])
+        if tf.executing_eagerly():
+            if not is_prefix:
+                gap = np.argwhere(~known.numpy()[..., :-1] & known.numpy()[..., 1:])[0]
+                raise ValueError(
+                    f"A clamped value has to be a prefix of the order: "
+                    f"site {gap[-1] + 1} of the order is given, site {gap[-1]} is missing (NaN)."
+                )
+            model.check_support(given)
+        elif self.validate_args:
+            valid = [
+                tf.debugging.Assert(is_prefix, ["A clamped value has to be a prefix."]),
+                tf.debugging.Assert(
+                    tf.reduce_all(model.head.in_support(given)),
+                    [f"{model.head} takes {model.head.support}."],
+                ),
+            ]
+            with tf.control_dependencies([v for v in valid if v is not None]):
+                given = tf.identity(given)
+        return tf.cast(given, self.dtype), known
+
+    def _draw(self, n, seed, temperature, values, known, scored):
+        """n samples [n, *event_shape] and, if ``scored``, their log-probabilities [n]."""
+        model = self.model
+        if self.member is not None or model.members == 1:
+            return self._loop(n, seed, self.member or 0, temperature, values, known, scored)
+        choice_seed, seed = tf.unstack(tf.random.experimental.stateless_split(seed))
+        choice = tf.random.stateless_uniform([n], choice_seed, 0, model.members, tf.int32)
+
+        def draw_member(member, x):
+            rows = tf.where(choice == member)
+            fold = tf.random.experimental.stateless_fold_in(seed, member)
+            drawn, _ = self._loop(tf.shape(rows)[0], fold, member, temperature, None, None, False)
+            return member + 1, tf.tensor_scatter_nd_update(x, rows, drawn)
+
+        start = tf.zeros([n, *model.event_shape], self.dtype)
+        _, x = tf.while_loop(lambda m, _: m < model.members, draw_member, [0, start])
+        return x, model.log_prob(x) if scored else tf.zeros([0])
+
+    def _loop(self, n, seed, member, temperature, values, known, scored):
+        """The sampling loop: x[t - 1] -> step -> head -> x[t], in the order of the member."""
+        model, head = self.model, self.model.head
+
+        def body(site, previous, state, drawn, log_prob):
+            params, state = model.step(previous, state, member, self.cached)
+            site_seed = tf.random.experimental.stateless_fold_in(seed, site)
+            x = head.distribution(params, temperature).sample(seed=site_seed)
+            if values is not None:
+                x = tf.where(known[:, site], values[:, site], x)
+            if scored:
+                log_prob += head.distribution(params).log_prob(x)
+            return site + 1, head.encode(x), state, drawn.write(site, x), log_prob
+
+        start = (
+            tf.constant(0),
+            tf.zeros([n, head.num_inputs]),
+            model.initial_state(n, member, self.cached),
+            tf.TensorArray(self.dtype, size=model.num_sites, element_shape=[None]),
+            tf.zeros([n]),
+        )
+        *_, drawn, log_prob = tf.while_loop(
+            lambda site, *_: site < model.num_sites,
+            body,
+            start,
+            maximum_iterations=model.num_sites,
+        )
+        x = tf.transpose(drawn.stack())  # [n, sites], in order
+        permutation = tf.gather(tf.constant(model.permutations), member)
+        x = tf.gather(x, tf.math.invert_permutation(permutation), axis=1)
+        return tf.reshape(x, [n, *model.event_shape]), log_prob
+
+
+def stateless_seed(seed):
+    """An int32 [2] seed of ``None``, an int, a scalar int tensor, or a pair of ints.
+
+    TFP takes an int for a seed of the global generator, so that a second call draws something
+    else; here the same int always draws the same.
+
+    Raises:
+      ValueError: if it is none of these.
+
+    >>> stateless_seed(7).numpy().tolist()
+    [0, 7]
+    """
+    if seed is None:
+        return tf.random.uniform([2], minval=tf.int32.min, maxval=tf.int32.max, dtype=tf.int32)
+    error = ValueError(
+        "Expected a seed that is None, an int, a scalar integer tensor or a pair of ints, "
+        f"got {seed!r}."
+    )
+    if isinstance(seed, bool):
+        raise error
+    if isinstance(seed, int):
+        seed %= 2**63
+        return tf.constant([seed >> 32, (seed & 0xFFFFFFFF) - (seed & 0x80000000) * 2], tf.int32)
+    try:
+        seed = tf.convert_to_tensor(seed)
+    except (TypeError, ValueError):
+        raise error from None
+    if not seed.dtype.is_integer or seed.shape.as_list() not in ([], [2]):
+        raise error
+    seed = tf.cast(seed, tf.int32)
+    return seed if seed.shape.rank else tf.stack([0, seed])

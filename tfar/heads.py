@@ -1,0 +1,128 @@
+"""Heads: from network outputs to distributions, and from data to network inputs.
+
+One head serves `call` and `step`. It samples in data space, so that what is fed back while
+sampling is exactly what training saw.
+"""
+
+import abc
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
+
+
+class Head(abc.ABC):
+    """The family of p(x_i | x_<i), given its parameters.
+
+    Attributes:
+      num_params: parameters a site, the channels that a network has to put out.
+      num_inputs: channels a site that `encode` makes, the channels that a network takes in.
+      dtype: dtype of samples.
+      support: words for what a value may be, for error messages.
+    """
+
+    @abc.abstractmethod
+    def encode(self, x, dtype=tf.float32):
+        """Data ``[...]`` of any dtype to network inputs ``[..., num_inputs]``."""
+
+    @abc.abstractmethod
+    def distribution(self, params, temperature=None):
+        """Network outputs ``[..., num_params]`` to a ``tfd.Distribution`` of batch shape [...].
+
+        ``temperature`` divides the logits: below 1 sharper, above 1 flatter.
+        """
+
+    @abc.abstractmethod
+    def in_support(self, x):
+        """bool ``[...]``: whether each value can occur at all. NaN cannot."""
+
+    def get_config(self):
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __repr__(self):
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+def _tempered(logits, temperature):
+    return logits if temperature is None else logits / tf.cast(temperature, logits.dtype)
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Bernoulli(Head):
+    """p(x = 1) = sigmoid(a) for x in {0, 1}; one parameter a site. Samples are int32.
+
+    Args:
+      centered: whether x enters the network as 2x - 1 and not as x. The function class is the
+        same, but gradients are better conditioned where most values are 0.
+
+    >>> Bernoulli().distribution(tf.constant([[0.0]])).probs_parameter().numpy().tolist()
+    [0.5]
+    """
+
+    num_params = 1
+    num_inputs = 1
+    dtype = tf.int32
+    support = "0 or 1"
+
+    def __init__(self, centered=False):
+        self.centered = bool(centered)
+
+    def encode(self, x, dtype=tf.float32):
+        x = tf.cast(x, dtype)[..., None]
+        return 2 * x - 1 if self.centered else x
+
+    def distribution(self, params, temperature=None):
+        return tfd.Bernoulli(logits=_tempered(params[..., 0], temperature), dtype=self.dtype)
+
+    def in_support(self, x):
+        if x.dtype == tf.bool:
+            return tf.ones_like(x)
+        return (x == 0) | (x == 1)
+
+    def get_config(self):
+        return {"centered": self.centered}
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Categorical(Head):
+    """p(x = k) = softmax(a)_k for x in {0, ..., K - 1}; K parameters a site. Samples are int32.
+
+    Values enter the network one-hot.
+
+    Args:
+      num_categories: K, at least 2.
+
+    Raises:
+      ValueError: if K is less than 2.
+
+    >>> Categorical(4).distribution(tf.zeros([4])).probs_parameter().numpy().tolist()
+    [0.25, 0.25, 0.25, 0.25]
+    """
+
+    dtype = tf.int32
+
+    def __init__(self, num_categories):
+        if num_categories < 2:
+            raise ValueError(f"Categorical needs at least 2 categories, got {num_categories}.")
+        self.num_categories = self.num_params = self.num_inputs = int(num_categories)
+        self.support = f"an integer from 0 to {self.num_categories - 1}"
+
+    def encode(self, x, dtype=tf.float32):
+        return tf.one_hot(tf.cast(x, tf.int32), self.num_categories, dtype=dtype)
+
+    def distribution(self, params, temperature=None):
+        return tfd.Categorical(logits=_tempered(params, temperature), dtype=self.dtype)
+
+    def in_support(self, x):
+        x = tf.cast(x, tf.float32)
+        return (x >= 0) & (x < self.num_categories) & (x == tf.floor(x))
+
+    def get_config(self):
+        return {"num_categories": self.num_categories}

@@ -1,0 +1,250 @@
+"""The contract of causal layers, and the ways to compose them.
+
+Data reach a network as ``[B, n, c]``: a batch of B examples, n sites in the order in which they
+are modelled, c channels a site. A causal layer maps that to ``[B, n, p]`` so that the output of
+site i depends on the inputs of sites j <= i only (*inclusive*, PixelCNN's mask B) or of sites
+j < i only (*exclusive*, mask A).
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class CausalLayer(keras.layers.Layer):
+    """A layer that is causal along the sites, in parallel and one site at a time.
+
+    Two views of one function:
+
+    * ``call(x, context=None, training=None)``, every site at once: ``[B, n, c] -> [B, n, p]``;
+    * ``state = initial_state(batch_size, context=None)``, then n times
+      ``y, state = step(x, state)``, one site at a time: ``[B, c] -> [B, p]``. The state is a nest
+      of tensors whose structure, shapes and dtypes never change, and never a variable.
+
+    An inclusive layer takes its input at site t and gives its output at site t. An exclusive layer
+    takes its input at site t - 1, and zeros at t = 0, and gives its output at site t. A network
+    has exactly one exclusive layer on every path from input to output, so that sampling is the
+    loop ``x[t - 1] -> step -> head -> x[t]``.
+
+    ``context`` is what the conditionals depend on besides earlier sites (the member of an
+    ensemble); most layers ignore it.
+
+    Args:
+      exclusive: whether site i sees sites j < i (True) or j <= i (False).
+      **kwargs: passed to ``keras.layers.Layer``.
+    """
+
+    def __init__(self, exclusive=False, **kwargs):
+        super().__init__(**kwargs)
+        self.exclusive = bool(exclusive)
+
+    def initial_state(self, batch_size, context=None):
+        """The state before site 0, for ``batch_size`` (int or scalar tensor) examples."""
+        return ()
+
+    def step(self, x, state):
+        """One site: ``x`` is [B, c]; returns ``(y, state)`` with ``y`` [B, p]."""
+        raise NotImplementedError(f"{type(self).__name__} has no step.")
+
+    def depends(self, sources):
+        """Pushes a dependency through the layer.
+
+        Args:
+          sources: bool array [n, m]; row i tells which of m things the input of site i depends on.
+
+        Returns:
+          bool array, the same for the outputs. ``layer.depends(np.eye(n))`` is the adjacency matrix
+          of the layer itself: entry (i, j) tells whether output i depends on input j.
+        """
+        sources = np.asarray(sources, bool)
+        seen = np.tril(np.ones([len(sources)] * 2, bool), -1 if self.exclusive else 0)
+        return seen @ sources
+
+    def get_config(self):
+        return {**super().get_config(), "exclusive": self.exclusive}
+
+
+class Composite(CausalLayer):
+    """A causal layer made of others: what `Causal` and `Sum` share."""
+
+    def __init__(self, layers, **kwargs):
+        kwargs.pop("exclusive", None)  # it follows from the layers
+        layers = [layer if isinstance(layer, CausalLayer) else Pointwise(layer) for layer in layers]
+        if not layers:
+            raise ValueError(f"{type(self).__name__} needs at least one layer, got none.")
+        super().__init__(exclusive=self._exclusive(layers), **kwargs)
+        self.parts = layers
+
+    def initial_state(self, batch_size, context=None):
+        return tuple(part.initial_state(batch_size, context) for part in self.parts)
+
+    def get_config(self):
+        parts = [keras.saving.serialize_keras_object(part) for part in self.parts]
+        return {**super().get_config(), "layers": parts}
+
+    @classmethod
+    def from_config(cls, config):
+        parts = [keras.saving.deserialize_keras_object(part) for part in config["layers"]]
+        return cls(**{**config, "layers": parts})
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Causal(Composite):
+    """Layers one after the other; their states side by side.
+
+    A plain Keras layer in the list is taken to act on every site by itself (see `Pointwise`). At
+    most one of the layers is exclusive. Layers before it must be without state: they would
+    otherwise see a site that does not exist.
+
+    >>> net = Causal([Shift(), keras.layers.Dense(3)])
+    >>> net.exclusive
+    True
+    >>> net(np.ones([2, 5, 1])).shape
+    TensorShape([2, 5, 3])
+    """
+
+    def _exclusive(self, layers):
+        exclusive = [i for i, layer in enumerate(layers) if layer.exclusive]
+        if len(exclusive) > 1:
+            raise ValueError(
+                "A path through a network has one exclusive layer, got "
+                f"{[layers[i].name for i in exclusive]}: make the later ones inclusive."
+            )
+        early = layers[: exclusive[0]] if exclusive else []
+        stateful = [layer.name for layer in early if layer.initial_state(1) != ()]
+        if stateful:
+            raise ValueError(
+                f"Layers {stateful} come before the exclusive layer {layers[exclusive[0]].name!r} "
+                "and hold a state: put the exclusive layer first."
+            )
+        return bool(exclusive)
+
+    def build(self, input_shape):
+        for part in self.parts:
+            if not part.built:
+                part.build(input_shape)
+            input_shape = part.compute_output_shape(input_shape)
+
+    def compute_output_shape(self, input_shape):
+        for part in self.parts:
+            input_shape = part.compute_output_shape(input_shape)
+        return input_shape
+
+    def call(self, x, context=None, training=None):
+        for part in self.parts:
+            x = part(x, context=context, training=training)
+        return x
+
+    def step(self, x, state):
+        states = []
+        for part, part_state in zip(self.parts, state):
+            x, part_state = part.step(x, part_state)
+            states.append(part_state)
+        return x, tuple(states)
+
+    def depends(self, sources):
+        for part in self.parts:
+            sources = part.depends(sources)
+        return sources
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Sum(Composite):
+    """The sum of layers that all take the same input: ``y = sum_k layer_k(x)``.
+
+    Direct connections and residual blocks are sums. All layers are exclusive, or none.
+    """
+
+    def _exclusive(self, layers):
+        if len({layer.exclusive for layer in layers}) > 1:
+            raise ValueError(
+                "The layers of a Sum are all exclusive or all inclusive, got exclusive="
+                f"{[layer.exclusive for layer in layers]}."
+            )
+        return layers[0].exclusive
+
+    def build(self, input_shape):
+        for part in self.parts:
+            if not part.built:
+                part.build(input_shape)
+
+    def compute_output_shape(self, input_shape):
+        return self.parts[0].compute_output_shape(input_shape)
+
+    def call(self, x, context=None, training=None):
+        return sum(part(x, context=context, training=training) for part in self.parts)
+
+    def step(self, x, state):
+        outputs, states = zip(*(part.step(x, s) for part, s in zip(self.parts, state)))
+        return sum(outputs), states
+
+    def depends(self, sources):
+        return np.any([part.depends(sources) for part in self.parts], axis=0)
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Pointwise(CausalLayer):
+    """A Keras layer that acts on every site by itself: an activation, dropout, a Dense on channels.
+
+    Args:
+      layer: a Keras layer, a callable or the name of an activation. It has to treat the sites
+        alike and apart (``keras.layers.Flatten`` would not).
+    """
+
+    def __init__(self, layer, **kwargs):
+        kwargs.pop("exclusive", None)
+        super().__init__(**kwargs)
+        is_layer = isinstance(layer, keras.layers.Layer)
+        self.layer = layer if is_layer else keras.layers.Activation(layer)
+
+    def build(self, input_shape):
+        if not self.layer.built:
+            self.layer.build(input_shape)
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+    def call(self, x, context=None, training=None):
+        if self.layer._call_has_training_arg:
+            return self.layer(x, training=training)
+        return self.layer(x)
+
+    def step(self, x, state):
+        return self.call(x, training=False), state
+
+    def get_config(self):
+        return {**super().get_config(), "layer": keras.saving.serialize_keras_object(self.layer)}
+
+    @classmethod
+    def from_config(cls, config):
+        layer = keras.saving.deserialize_keras_object(config["layer"])
+        return cls(**{**config, "layer": layer})
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Shift(CausalLayer):
+    """y[0] = 0, y[i] = x[i - 1]: makes whatever inclusive layers follow exclusive.
+
+    >>> Shift()(np.array([[[1.0], [2.0], [3.0]]])).numpy().ravel().tolist()
+    [0.0, 1.0, 2.0]
+    """
+
+    def __init__(self, **kwargs):
+        kwargs.pop("exclusive", None)
+        super().__init__(exclusive=True, **kwargs)
+
+    def build(self, input_shape):
+        pass
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def call(self, x, context=None, training=None):
+        return tf.concat([tf.zeros_like(x[:, :1]), x[:, :-1]], axis=1)
+
+    def step(self, x, state):
+        return x, state  # the loop already hands over site t - 1
+
+    def depends(self, sources):
+        sources = np.asarray(sources, bool)
+        return np.concatenate([np.zeros_like(sources[:1]), sources[:-1]])

@@ -1,0 +1,196 @@
+"""Masked dense layers: units that belong to sites (Germain et al. 2015)."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfar.layers.base import CausalLayer
+
+
+def units_by_site(sites, num_sites):
+    """The units of each site, as a table.
+
+    Args:
+      sites: int array [U], the site of each unit.
+      num_sites: number of sites n.
+
+    Returns:
+      ``(table, valid)``: int32 [n, M] and bool [n, M] with M the largest number of units that one
+      site has. ``table[t, :k]`` are the k units of site t; the rest is padding, not valid.
+
+    >>> table, valid = units_by_site([0, 2, 2], num_sites=3)
+    >>> table.tolist(), valid.tolist()
+    ([[0, 0], [0, 0], [1, 2]], [[True, False], [False, False], [True, True]])
+    """
+    units = [np.flatnonzero(np.asarray(sites) == t) for t in range(num_sites)]
+    width = max(1, *(len(u) for u in units))
+    table = np.stack([np.pad(u, (0, width - len(u))) for u in units]).astype(np.int32)
+    valid = np.stack([np.arange(width) < len(u) for u in units])
+    return table, valid
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class MaskedDense(CausalLayer):
+    """y = x (W * M) + b, where each input and output unit belongs to a site.
+
+    M[u, v] = 1 if ``in_sites[u] <= out_sites[v]`` (``<`` where exclusive), else 0. Every unit has
+    ``c`` channels on the way in and ``channels`` on the way out, so the layer maps
+    ``[B, U, c] -> [B, V, channels]``. The site of a hidden unit is MADE's degree, counted so that
+    a unit of site s may be read by the outputs of sites >= s.
+
+    A unit of site t is final once the inputs of site t are known. `step` therefore adds the input
+    units of one site to the running pre-activations of all output units, and hands out those of
+    site t: over all the sites that is one pass of multiplications. In `step` the units of a site
+    are padded to the largest number that a site has.
+
+    Several masks may share the kernel (MADE's order- and connectivity-agnostic training): with
+    ``in_sites`` [R, U] and ``out_sites`` [R, V], ``context`` is the scalar number of the mask.
+
+    Args:
+      in_sites: ints [U] or [R, U], the site of each input unit.
+      out_sites: ints [V] or [R, V].
+      num_sites: n; sites are 0 ... n - 1.
+      channels: output channels of a unit.
+      exclusive: whether an output sees the inputs of its own site (False) or not (True).
+      use_bias: whether there is a bias.
+      kernel_initializer: as in Keras.
+
+    Raises:
+      ValueError: if a site is out of range, or the numbers of masks differ.
+
+    #### References
+    M. Germain, K. Gregor, I. Murray, H. Larochelle. MADE: Masked Autoencoder for Distribution
+    Estimation. ICML 2015, section 3 and algorithm 1.
+
+    >>> layer = MaskedDense([0, 1, 2], [0, 1, 2], num_sites=3, exclusive=True)
+    >>> layer.depends(np.eye(3)).astype(int).tolist()
+    [[0, 0, 0], [1, 0, 0], [1, 1, 0]]
+    """
+
+    def __init__(
+        self,
+        in_sites,
+        out_sites,
+        num_sites,
+        channels=1,
+        exclusive=False,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(exclusive=exclusive, **kwargs)
+        self.in_sites = np.atleast_2d(np.asarray(in_sites, np.int32))
+        self.out_sites = np.atleast_2d(np.asarray(out_sites, np.int32))
+        for sites in (self.in_sites, self.out_sites):
+            if sites.min() < 0 or sites.max() >= num_sites:
+                raise ValueError(
+                    f"Sites are in 0 ... {num_sites - 1}, got {sites.min()} ... {sites.max()}."
+                )
+        if len(self.in_sites) != len(self.out_sites):
+            raise ValueError(
+                f"in_sites describe {len(self.in_sites)} masks, out_sites {len(self.out_sites)}."
+            )
+        self.num_sites = int(num_sites)
+        self.channels = int(channels)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, input_shape):
+        units = self.in_sites.shape[1]
+        if input_shape[1] != units:
+            raise ValueError(f"Expected {units} input units, got the shape {tuple(input_shape)}.")
+        self.in_channels = input_shape[2]
+        width = self.out_sites.shape[1] * self.channels
+        self.kernel = self.add_weight(
+            shape=(units * self.in_channels, width),
+            initializer=self.kernel_initializer,
+            name="kernel",
+        )
+        self.bias = (
+            self.add_weight(shape=(width,), initializer="zeros", name="bias")
+            if self.use_bias
+            else None
+        )
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.out_sites.shape[1], self.channels)
+
+    def _masked(self, kernel, context):
+        """kernel * M, in the compute dtype."""
+        member = 0 if context is None else context
+        inputs = tf.gather(tf.constant(self.in_sites), member)[:, None]
+        outputs = tf.gather(tf.constant(self.out_sites), member)[None, :]
+        seen = inputs < outputs if self.exclusive else inputs <= outputs
+        mask = tf.cast(seen, self.compute_dtype)[:, None, :, None]  # [U, 1, V, 1]
+        shape = [inputs.shape[0], self.in_channels, outputs.shape[1], self.channels]
+        kernel = tf.reshape(tf.cast(kernel, self.compute_dtype), shape)
+        return tf.reshape(kernel * mask, self.kernel.shape)
+
+    def mask_of_any_member(self):
+        """[U c, V p] float32: 1 where some mask lets a weight through."""
+        members = [self._masked(tf.ones_like(self.kernel), r) for r in range(len(self.in_sites))]
+        return tf.reduce_max(tf.cast(members, tf.float32), axis=0)
+
+    def call(self, x, context=None, training=None):
+        y = tf.reshape(x, [-1, self.kernel.shape[0]]) @ self._masked(self.kernel, context)
+        if self.use_bias:
+            y += tf.cast(self.bias, y.dtype)
+        return tf.reshape(y, [-1, self.out_sites.shape[1], self.channels])
+
+    def initial_state(self, batch_size, context=None):
+        member = 0 if context is None else context
+
+        def tables(sites):
+            table, valid = zip(*(units_by_site(s, self.num_sites) for s in sites))
+            width = max(t.shape[1] for t in table)
+            pad = [np.pad(a, ((0, 0), (0, width - a.shape[1]))) for a in (*table, *valid)]
+            both = tf.constant(np.stack(pad).astype(np.int32).reshape(2, len(sites), -1, width))
+            return tf.gather(both, member, axis=1)  # [2, n, M]
+
+        # Sums over sites run in float32, as inside a matrix product of bfloat16s.
+        shape = [batch_size, self.kernel.shape[1]]
+        sums = tf.zeros(shape, tf.float32)
+        if self.use_bias:
+            sums += tf.cast(self.bias, tf.float32)
+        # The masked kernel is made once, not at every step.
+        kernel = tf.reshape(
+            self._masked(self.kernel, context), [-1, self.in_channels, self.kernel.shape[1]]
+        )
+        return (
+            tf.constant(0),
+            sums,
+            kernel,
+            tables(self.in_sites),
+            tables(self.out_sites)[0],
+        )
+
+    def step(self, x, state):
+        site, sums, kernel, in_table, out_table = state
+        # At site 0 an exclusive layer is given zeros, so which rows they meet does not matter.
+        now = tf.maximum(site - 1, 0) if self.exclusive else site
+        units, valid = in_table[0, now], in_table[1, now]
+        rows = tf.gather(kernel, units)  # [M, c, V * p]
+        rows *= tf.cast(valid, rows.dtype)[:, None, None]
+        rows = tf.reshape(rows, [-1, kernel.shape[2]])
+        sums += tf.cast(tf.cast(x, rows.dtype) @ rows, tf.float32)
+        by_unit = tf.reshape(sums, [-1, self.out_sites.shape[1], self.channels])
+        y = tf.gather(by_unit, out_table[site], axis=1)  # [B, M, p]
+        y = tf.reshape(y, [-1, out_table.shape[1] * self.channels])
+        return tf.cast(y, self.compute_dtype), (site + 1, sums, kernel, in_table, out_table)
+
+    def depends(self, sources):
+        """As in `CausalLayer`, for the first mask; rows are units."""
+        outputs, inputs = self.out_sites[0][:, None], self.in_sites[0][None, :]
+        seen = outputs > inputs if self.exclusive else outputs >= inputs
+        return seen @ np.asarray(sources, bool)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "in_sites": self.in_sites.tolist(),
+            "out_sites": self.out_sites.tolist(),
+            "num_sites": self.num_sites,
+            "channels": self.channels,
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }

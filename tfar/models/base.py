@@ -1,0 +1,300 @@
+"""The base of all models: a Keras model that returns the distribution of every conditional."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfar import orders
+from tfar.distributions.autoregressive import Autoregressive
+from tfar.layers import CausalLayer
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class AutoregressiveModel(keras.Model):
+    """p(x) = prod_i p(x_i | x_<i), with all conditionals computed by one causal network.
+
+    ``model(x)`` for ``x`` of shape [B, *event_shape] is a ``tfd.Distribution`` of that batch shape:
+    the conditionals, in the layout of the data. ``model.joint()`` is the joint distribution.
+    Inputs may be of any integer, bool or float dtype, and may come as ``{"x": x}``.
+
+    The loss is the negative log-likelihood, the mean over the batch in nats: ``compile`` takes an
+    optimizer and no loss. ``evaluate`` gives it as ``nats``, and as ``bits_per_dim``: nats divided
+    by log 2 and by the number of dimensions of an event. ``predict`` gives log p(x), [B] nats.
+
+    Args:
+      network: a `tfar.layers.CausalLayer`, exclusive, that maps [B, n, head.num_inputs] to
+        [B, n, head.num_params] with the n sites in the order that is modelled. Any other Keras
+        layer that does so serves too, but is sampled with a full pass per site.
+      event_shape: shape of one example, for instance [28, 28, 1]; every entry is a site.
+      head: a `tfar.heads.Head`.
+      order: order of the sites, see `tfar.orders.get`.
+      **kwargs: passed to ``keras.Model`` (``name``, ``dtype``).
+
+    Raises:
+      ValueError: if the network is inclusive, puts out the wrong shape, or the order is none.
+
+    >>> network = tfar.layers.MaskedDense(range(4), range(4), num_sites=4, exclusive=True)
+    >>> model = AutoregressiveModel(network, [2, 2], tfar.heads.Bernoulli())
+    >>> model(np.array([[[0, 1], [1, 1]]])).batch_shape
+    TensorShape([1, 2, 2])
+    >>> float(model.joint().prob(np.zeros([2, 2])).numpy() < 1)
+    1.0
+    """
+
+    def __init__(self, network, event_shape, head, order="raster", **kwargs):
+        super().__init__(autocast=False, **kwargs)  # 255 is not a bfloat16
+        self.event_shape = tuple(int(size) for size in event_shape)
+        self.num_sites = int(np.prod(self.event_shape))
+        if not self.event_shape or self.num_sites < 1:
+            raise ValueError(f"event_shape needs at least one site, got {list(event_shape)}.")
+        self.head = head
+        self.order = order
+        self.permutations = self._permutations(order)
+        self.nats = keras.metrics.Mean("nats")
+        self.bits_per_dim = keras.metrics.Mean("bits_per_dim")
+        self.network = network
+        if isinstance(network, CausalLayer) and not network.exclusive:
+            raise ValueError(
+                f"The network {network.name!r} is inclusive: site i would see itself. "
+                "Give it one exclusive layer, for instance tfar.layers.Shift()."
+            )
+        # Built at once: load_weights and BackupAndRestore need the variables.
+        input_shape = (None, self.num_sites, head.num_inputs)
+        if not network.built:
+            network.build(input_shape)
+        output_shape = tuple(network.compute_output_shape(input_shape))
+        if output_shape[1:] != (self.num_sites, head.num_params):
+            raise ValueError(
+                f"{head} at {self.num_sites} sites needs network outputs of shape "
+                f"{[None, self.num_sites, head.num_params]}, got {list(output_shape)}."
+            )
+        self.built = True
+        object.__setattr__(self, "_joints", {})  # not a thing that Keras should track
+
+    def _permutations(self, order):
+        return orders.get(order, self.num_sites)[None]
+
+    @property
+    def members(self):
+        """Number of orders or masks that share the weights, 1 but for an ensemble."""
+        return len(self.permutations)
+
+    def _pick(self, inputs):
+        """x of ``x`` or ``{"x": x}``, as a tensor of checked shape."""
+        if isinstance(inputs, dict):
+            if set(inputs) != {"x"}:
+                raise ValueError(f"Expected x or {{'x': x}}, got the keys {sorted(inputs)}.")
+            inputs = inputs["x"]
+        x = tf.convert_to_tensor(inputs)
+        expected = (None, *self.event_shape)
+        if not x.shape.is_compatible_with(expected) or x.shape.rank is None:
+            raise ValueError(
+                f"Expected x of shape [batch, {', '.join(map(str, self.event_shape))}], "
+                f"got {x.shape.as_list() if x.shape.rank is not None else 'an unknown rank'}."
+            )
+        if x.shape[0] == 0:
+            raise ValueError(f"Expected at least one example, got an empty batch {x.shape}.")
+        if not (x.dtype.is_floating or x.dtype.is_integer or x.dtype.is_bool):
+            raise ValueError(f"Expected x of an integer, bool or float dtype, got {x.dtype.name}.")
+        return x
+
+    def call(self, inputs, training=None, member=None):
+        """All conditionals of ``inputs``, in one pass.
+
+        Args:
+          inputs: ``x`` [B, *event_shape] or ``{"x": x}``.
+          training: as in Keras.
+          member: which of the `members` of an ensemble; by default a random one in training, and
+            the first otherwise.
+
+        Returns:
+          ``tfd.Distribution`` of batch shape [B, *event_shape], parameters in float32.
+
+        Raises:
+          ValueError: if the shape or dtype of ``inputs`` is wrong, or the batch is empty.
+        """
+        x = self._pick(inputs)
+        member = self._default_member(training) if member is None else member
+        x = tf.reshape(x, [-1, self.num_sites])
+        params = self._parameters(self.head.encode(x, self.compute_dtype), member, training)
+        return self.head.distribution(
+            tf.reshape(tf.cast(params, tf.float32), [-1, *self.event_shape, self.head.num_params])
+        )
+
+    def _default_member(self, training):
+        return 0
+
+    def _parameters(self, x, member, training=None):
+        """The network between two permutations: [B, n, inputs] -> [B, n, params], as laid out."""
+        if self.order == "raster":
+            return self.network(x, training=training)
+        permutation = self.permutations[0]
+        y = self.network(tf.gather(x, permutation, axis=1), training=training)
+        return tf.gather(y, np.argsort(permutation), axis=1)
+
+    def compute_output_spec(self, inputs, training=None, member=None):
+        x = inputs["x"] if isinstance(inputs, dict) else inputs
+        return keras.KerasTensor(x.shape, dtype=self.head.dtype.name)
+
+    # Scoring ------------------------------------------------------------------------------------
+
+    def log_prob(self, inputs, member=None):
+        """log p(x), [B] float32 nats; of an ensemble log (1/R) sum_r p_r(x), or of one member.
+
+        A value outside the head's support has log-probability -inf.
+        """
+        x = self._pick(inputs)
+        if member is not None or self.members == 1:
+            return self._score(x, self(x, member=0 if member is None else member))
+        each = tf.map_fn(
+            lambda r: self._score(x, self(x, member=r)),
+            tf.range(self.members),
+            fn_output_signature=tf.TensorSpec([x.shape[0]], tf.float32),
+            parallel_iterations=1,
+        )
+        return tf.reduce_logsumexp(each, axis=0) - np.log(self.members).astype(np.float32)
+
+    def _score(self, x, conditionals):
+        axes = list(range(1, x.shape.rank))
+        valid = tf.reduce_all(self.head.in_support(x), axis=axes)
+        log_prob = tf.reduce_sum(tf.cast(conditionals.log_prob(x), tf.float32), axis=axes)
+        return tf.where(valid, log_prob, -np.inf)
+
+    def joint(self, member=None, cached=True, validate_args=False):
+        """The joint distribution, a `tfar.distributions.Autoregressive`.
+
+        Args:
+          member: of an ensemble, the number of one member; by default the whole mixture.
+          cached: whether to sample by the network's `step` (False: the slow oracle).
+          validate_args: whether values are checked inside ``tf.function`` too.
+        """
+        key = (member, cached, validate_args)
+        if key not in self._joints:
+            self._joints[key] = Autoregressive(self, member, cached, validate_args)
+        return self._joints[key]
+
+    # Training -----------------------------------------------------------------------------------
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        if self._compile_loss is not None:
+            raise ValueError("The loss is the negative log-likelihood: compile without a loss.")
+        if y is not None:
+            raise ValueError("A density model has no targets: pass x alone, got a y too.")
+        x = self._pick(x)
+        # An ensemble trains one member a batch and is scored as a whole.
+        single = training or self.members == 1
+        nats = -(self._score(x, y_pred) if single else self.log_prob(x))
+        self.nats.update_state(nats, sample_weight)
+        self.bits_per_dim.update_state(nats / (np.log(2) * self.num_sites), sample_weight)
+        if sample_weight is not None:
+            nats *= tf.cast(sample_weight, nats.dtype)
+        return tf.reduce_mean(nats) + sum(tf.cast(loss, nats.dtype) for loss in self.losses)
+
+    def predict_step(self, data):
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self.log_prob(x)
+
+    def fit(self, x=None, y=None, **kwargs):
+        """As in Keras; arrays are checked first, see `check`."""
+        self.check(x)
+        try:
+            return super().fit(x, y, **kwargs)
+        finally:
+            self._initial_epoch = None  # or a later fit after BackupAndRestore stops short
+
+    def evaluate(self, x=None, y=None, **kwargs):
+        """As in Keras; arrays are checked first, see `check`."""
+        self.check(x)
+        return super().evaluate(x, y, **kwargs)
+
+    def predict(self, x, **kwargs):
+        """As in Keras: log p(x), [N] nats; arrays are checked first, see `check`."""
+        self.check(x)
+        return super().predict(x, **kwargs)
+
+    def check(self, x):
+        """Raises ValueError if ``x``, an array or eager tensor, holds what cannot be modelled.
+
+        Checked are the shape, the dtype and every value; other kinds of input (``tf.data``) pass.
+        """
+        array = x.get("x") if isinstance(x, dict) else x
+        if not isinstance(array, (np.ndarray, tf.Tensor)) or not hasattr(array, "__array__"):
+            return
+        if isinstance(x, dict) or array.shape[:1] != (0,):
+            self._pick({**x, "x": array[:1]} if isinstance(x, dict) else array[:1])
+        if len(array) == 0:
+            raise ValueError(f"Expected at least one example, got the shape {array.shape}.")
+        for start in range(0, len(array), 10_000):
+            chunk = tf.convert_to_tensor(array[start : start + 10_000])
+            self.check_support(chunk, start)
+
+    def check_support(self, x, start=0):
+        """Raises ValueError that names the first of the eager ``x`` outside the head's support."""
+        outside = np.argwhere(~self.head.in_support(x).numpy())
+        if len(outside):
+            index = tuple(int(i) for i in outside[0])
+            raise ValueError(
+                f"{self.head} takes {self.head.support}, got {x[index].numpy()} at index "
+                f"{[index[0] + start, *index[1:]]} ({len(outside)} such values)."
+            )
+
+    # Sampling -----------------------------------------------------------------------------------
+
+    def initial_state(self, batch_size, member=0, cached=True):
+        """The state before the first site of the order."""
+        if cached and isinstance(self.network, CausalLayer):
+            return self.network.initial_state(batch_size, member if self.members > 1 else None)
+        shape = [batch_size, self.num_sites, self.head.num_inputs]
+        return tf.constant(0), tf.zeros(shape, self.compute_dtype)
+
+    def step(self, x, state, member=0, cached=True):
+        """The parameters of the next site of the order.
+
+        Args:
+          x: [B, head.num_inputs], the encoded value of the site before (zeros at first).
+          state: what `initial_state` or the last `step` returned.
+          member: which member of an ensemble.
+          cached: False takes the slow and obviously right way, a buffer of what has been drawn
+            and a full pass, for any network at all.
+
+        Returns:
+          ``(params, state)`` with float32 ``params`` [B, head.num_params].
+        """
+        if cached and isinstance(self.network, CausalLayer):
+            params, state = self.network.step(tf.cast(x, self.compute_dtype), state)
+            return tf.cast(params, tf.float32), state
+        site, seen = state
+        permutation = tf.gather(tf.constant(self.permutations), member)
+        before = tf.one_hot(tf.gather(permutation, tf.maximum(site - 1, 0)), self.num_sites)
+        before = tf.cast(before, seen.dtype)[:, None]
+        seen += before * tf.cast(x, seen.dtype)[:, None]
+        params = self._parameters(seen, member)[:, permutation[site]]
+        return tf.cast(params, tf.float32), (site + 1, seen)
+
+    # Persistence --------------------------------------------------------------------------------
+
+    def export(self, *args, **kwargs):
+        raise NotImplementedError(
+            "keras.Model.export cannot write a model that returns a distribution; "
+            "use save() and keras.saving.load_model()."
+        )
+
+    def get_config(self):
+        order = self.order if isinstance(self.order, str) else np.asarray(self.order).tolist()
+        config = {
+            "name": self.name,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "event_shape": list(self.event_shape),
+            "head": keras.saving.serialize_keras_object(self.head),
+            "order": order,
+        }
+        if type(self) is AutoregressiveModel:
+            config["network"] = keras.saving.serialize_keras_object(self.network)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        for key in {"head", "network", "dtype"} & set(config):
+            config[key] = keras.saving.deserialize_keras_object(config[key])
+        return cls(**config)
