@@ -1,0 +1,223 @@
+"""Masked autoencoder for distribution estimation.
+
+#### References
+M. Germain, K. Gregor, I. Murray, H. Larochelle. MADE: Masked Autoencoder for Distribution
+Estimation. ICML 2015.
+"""
+
+import keras
+import numpy as np
+
+from tfar import heads, orders
+from tfar.layers import Causal, MaskedDense, Sum
+from tfar.models.base import AutoregressiveModel
+
+
+def hidden_sites(num_units, num_sites, degrees="even", least=1, rng=None):
+    """The site of each unit of a hidden layer: it sees x_j for j before that site in the order.
+
+    Site s is degree s of the paper: a unit of degree s sees the first s inputs. Degree 0 would see
+    nothing, degree n would be seen by nothing.
+
+    Args:
+      num_units: H.
+      num_sites: n.
+      degrees: "even" (every degree from 1 to n - 1 as often as any other), "random" (drawn), or
+        n weights: site s gets units in proportion to weight s.
+      least: smallest degree to draw.
+      rng: ``np.random.RandomState`` for "random".
+
+    Returns:
+      int32 array [H].
+
+    Raises:
+      ValueError: if ``degrees`` is none of these.
+
+    >>> hidden_sites(6, num_sites=4).tolist()
+    [1, 1, 2, 2, 3, 3]
+    >>> hidden_sites(6, num_sites=4, degrees=[0, 1, 0, 2]).tolist()
+    [1, 1, 3, 3, 3, 3]
+    """
+    if num_sites == 1:
+        return np.zeros(num_units, np.int32)
+    if isinstance(degrees, str) and degrees == "random":
+        return rng.randint(least, num_sites, size=num_units).astype(np.int32)
+    if isinstance(degrees, str) and degrees == "even":
+        degrees = np.ones(num_sites)
+    weights = None if isinstance(degrees, str) else np.asarray(degrees, np.float64)
+    if weights is None or weights.shape != (num_sites,) or not (weights >= 0).all():
+        raise ValueError(
+            f"Expected degrees='even', 'random' or {num_sites} weights, none negative, got "
+            f"{degrees!r}."
+        )
+    share = np.cumsum(weights[1:]) / np.sum(weights[1:])
+    middle = (np.arange(num_units) + 0.5) / num_units
+    return (1 + np.searchsorted(share, middle, side="left")).clip(1, num_sites - 1).astype(np.int32)
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class MADE(AutoregressiveModel):
+    """An autoencoder whose weights are masked so that output i depends on x_<i alone.
+
+    h^1 = g(b^1 + (W^1 * M^1) x),  ...,
+    p(X_i = 1 | x_<i) = sigmoid(c + (V * M^V) h^L + (A * M^A) x)_i
+
+    Every hidden unit has a degree m: it sees the first m inputs of the order. A unit sees the units
+    of the layer below of its degree or less, and output i (counted from 0) those of degree i or
+    less. A (``direct``) is strictly triangular.
+
+    Sampling costs about one pass of multiplications: a unit of degree m is final as soon as m
+    inputs are known, and is then added to the layer above, once.
+
+    Several masks (``num_masks``) may share the weights: each has degrees of its own ("random") and,
+    if ``order`` is "random" or gives several orders, an order of its own. A random one of them is
+    trained on each batch (the *order-agnostic* and *connectivity-agnostic* training of the paper),
+    and the model is their mixture, p(x) = (1/R) sum_r p_r(x). ``model(x, member=r)`` gives the
+    conditionals of one; ``model(x)`` those of the first.
+
+    Args:
+      event_shape: shape of one example.
+      hidden: units of each hidden layer.
+      head: default `tfar.heads.Bernoulli()`.
+      order: see `tfar.orders.get`, or [R, n], an order for each mask. "random" with several masks
+        draws one for each.
+      num_masks: R.
+      degrees: "even", "random", or n weights, see `hidden_sites`: more units may go to the sites
+        that are hard to predict.
+      direct: whether inputs are also connected to outputs directly.
+      residual: whether hidden layers from the second on add to the one below, which has to have
+        as many units: h^l = h^{l-1} + g(b^l + (W^l * M^l) h^{l-1}).
+      activation: g.
+      dropout: rate for hidden units in training.
+      seed: for random orders and degrees.
+      **kwargs: passed to ``keras.Model``.
+
+    Raises:
+      ValueError: if several masks are asked for that would all be the same, or residual layers of
+        different widths.
+
+    >>> model = MADE(event_shape=[4], hidden=(6,), num_masks=3, order="random")
+    >>> model.members, model.permutations.shape
+    (3, (3, 4))
+    """
+
+    def __init__(
+        self,
+        event_shape,
+        hidden=(500, 500),
+        head=None,
+        order="raster",
+        num_masks=1,
+        degrees="even",
+        direct=False,
+        residual=False,
+        activation="relu",
+        dropout=0.0,
+        seed=0,
+        **kwargs,
+    ):
+        head = heads.Bernoulli() if head is None else head
+        n = int(np.prod(event_shape))
+        # The order is in the masks: the network takes and gives the layout of the data.
+        permutations = self._orders(order, n, num_masks, seed)
+        ranks = np.argsort(permutations, axis=1).astype(np.int32)  # [R, n]
+        degrees = degrees if isinstance(degrees, str) else np.asarray(degrees).tolist()
+        if num_masks > 1 and degrees != "random" and len(np.unique(ranks, axis=0)) == 1:
+            raise ValueError(
+                f"{num_masks} masks of one order and fixed degrees are all the same: give several "
+                "orders, order='random' or degrees='random'."
+            )
+        if residual and len(set(hidden)) > 1:
+            raise ValueError(f"Residual layers have the same width, got hidden={list(hidden)}.")
+        sites = self._hidden_sites(hidden, n, num_masks, degrees, seed)
+        if residual:
+            sites = sites[:1] * len(sites)  # what is added has to belong to the same site
+        dtype = kwargs.get("dtype")
+        layers, below = [], ranks
+        for above in sites:
+            block = [
+                MaskedDense(
+                    below,
+                    above,
+                    n,
+                    exclusive=not layers,
+                    kernel_initializer="he_normal",
+                    dtype=dtype,
+                ),
+                keras.layers.Activation(activation, dtype=dtype),
+            ]
+            if dropout:
+                block.append(keras.layers.Dropout(dropout, dtype=dtype))
+            if residual and layers:
+                identity = keras.layers.Activation("linear", dtype=dtype)
+                block = [Sum([identity, Causal(block, dtype=dtype)], dtype=dtype)]
+            layers += block
+            below = above
+        layers.append(
+            MaskedDense(below, ranks, n, head.num_params, exclusive=not layers, dtype=dtype)
+        )
+        network = Causal(layers, dtype=dtype)
+        if direct:
+            skip = MaskedDense(
+                ranks,
+                ranks,
+                n,
+                head.num_params,
+                exclusive=True,
+                use_bias=False,
+                kernel_initializer="zeros",
+                dtype=dtype,
+            )
+            network = Sum([network, skip], dtype=dtype)
+        self._arguments = {
+            "hidden": [int(units) for units in hidden],
+            "num_masks": int(num_masks),
+            "degrees": degrees,
+            "direct": bool(direct),
+            "residual": bool(residual),
+            "activation": activation,
+            "dropout": float(dropout),
+            "seed": int(seed),
+        }
+        super().__init__(network, event_shape, head, order, **kwargs)
+        self.mask_seeds = keras.random.SeedGenerator(seed)
+
+    @staticmethod
+    def _orders(order, n, num_masks, seed):
+        if num_masks < 1:
+            raise ValueError(f"Expected at least one mask, got num_masks={num_masks}.")
+        if isinstance(order, str) and order == "random":
+            return np.stack([orders.random(n, seed + r) for r in range(num_masks)])
+        if not isinstance(order, str) and np.ndim(order) == 2:
+            if len(order) != num_masks:
+                raise ValueError(f"Got {len(order)} orders for {num_masks} masks.")
+            return np.stack([orders.get(one, n) for one in order])
+        return np.stack([orders.get(order, n)] * num_masks)
+
+    @staticmethod
+    def _hidden_sites(hidden, n, num_masks, degrees, seed):
+        """For each hidden layer [R, H]."""
+        masks = []
+        for r in range(num_masks):
+            rng, least, layers = np.random.RandomState(seed + r), 1, []
+            for units in hidden:
+                layers.append(hidden_sites(units, n, degrees, least, rng))
+                least = int(layers[-1].min())  # as in the paper: no unit without inputs
+            masks.append(layers)
+        return [np.stack(layer) for layer in zip(*masks)]
+
+    def _permutations(self, order):
+        arguments = self._arguments
+        return self._orders(order, self.num_sites, arguments["num_masks"], arguments["seed"])
+
+    def _default_member(self, training):
+        if training and self.members > 1:
+            return keras.random.randint((), 0, self.members, seed=self.mask_seeds)
+        return 0
+
+    def _parameters(self, x, member, training=None):
+        context = member if self.members > 1 else None
+        return self.network(x, context=context, training=training)
+
+    def get_config(self):
+        return {**super().get_config(), **self._arguments}

@@ -1,0 +1,195 @@
+"""Neural autoregressive distribution estimator.
+
+#### References
+H. Larochelle, I. Murray. The Neural Autoregressive Distribution Estimator. AISTATS 2011.
+B. Uria, M.-A. Cote, K. Gregor, I. Murray, H. Larochelle. Neural Autoregressive Distribution
+Estimation. JMLR 17, 2016, section 2.
+"""
+
+import keras
+import tensorflow as tf
+
+from tfar import heads
+from tfar.layers import CausalLayer
+from tfar.models.base import AutoregressiveModel
+
+
+def recurrence(output, x, kernel, out_kernel, sums):
+    """y_i = output(a_i, V_i) with a_0 = sums and a_{i+1} = a_i + x_i W_i.
+
+    The backward pass runs the recurrence backwards, a_i = a_{i+1} - x_i W_i, and so holds one a at
+    a time, [B, H], where automatic differentiation would hold all n of them.
+
+    Args:
+      output: function of a_i [B, H] and V_i [H, p] that gives [B, p].
+      x: [n, B, c].
+      kernel: W [n, c, H].
+      out_kernel: V [n, H, p].
+      sums: a_0 [B, H].
+
+    Returns:
+      y [n, B, p].
+    """
+    n, channels = x.shape[0], out_kernel.shape[-1]
+
+    @tf.custom_gradient
+    def run(x, kernel, out_kernel, sums):
+        def forward(i, a, y):
+            return i + 1, a + x[i] @ kernel[i], y.write(i, output(a, out_kernel[i]))
+
+        y = tf.TensorArray(tf.float32, n, element_shape=[None, channels])
+        _, last, y = tf.while_loop(lambda i, *_: i < n, forward, (0, sums, y))
+
+        def grad(dy):
+            def backward(i, a, da, dx, dw, dv):  # a and da = dL/da are those of site i + 1
+                dx = dx.write(i, tf.matmul(da, kernel[i], transpose_b=True))
+                dw = dw.write(i, tf.matmul(x[i], da, transpose_a=True))
+                a -= x[i] @ kernel[i]
+                v = out_kernel[i]
+                with tf.GradientTape() as tape:
+                    tape.watch([a, v])
+                    y = output(a, v)
+                da_i, dv_i = tape.gradient(y, [a, v], dy[i])
+                return i - 1, a, da + da_i, dx, dw, dv.write(i, dv_i)
+
+            arrays = (
+                tf.TensorArray(tf.float32, n, element_shape=t.shape[1:])
+                for t in (x, kernel, out_kernel)
+            )
+            start = (n - 1, last, tf.zeros_like(last), *arrays)
+            _, _, da, *arrays = tf.while_loop(lambda i, *_: i >= 0, backward, start)
+            return *(array.stack() for array in arrays), da
+
+        return y.stack(), grad
+
+    return run(x, kernel, out_kernel, sums)
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class TiedHidden(CausalLayer):
+    """a_i = c + sum_{j<i} W_j x_j,  h_i = g(a_i),  y_i = b_i + V_i h_i: one W for all sites.
+
+    Maps [B, n, c] to [B, n, channels] in O(n H), both in `call` and over all the calls of `step`:
+    a_{i+1} is a_i and one column more. Exclusive.
+
+    The activations of all sites, [B, n, H], are never held, see `recurrence`.
+
+    Args:
+      hidden: H.
+      channels: output channels.
+      activation: g, as in Keras.
+      dropout: rate at which hidden units are dropped in training, alike at all sites of an example.
+    """
+
+    def __init__(self, hidden, channels, activation="sigmoid", dropout=0.0, **kwargs):
+        kwargs.pop("exclusive", None)
+        super().__init__(exclusive=True, **kwargs)
+        self.hidden = int(hidden)
+        self.channels = int(channels)
+        self.activation = keras.activations.get(activation)
+        self.dropout = float(dropout)
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def build(self, input_shape):
+        _, n, in_channels = input_shape
+        self.num_sites = n
+        # Sums over up to n sites: scaled so that the first activations are of order one.
+        weights = keras.initializers.RandomNormal(stddev=n**-0.5)
+        outputs = keras.initializers.RandomNormal(stddev=self.hidden**-0.5)
+        self.kernel = self.add_weight(
+            shape=(n, in_channels, self.hidden), initializer=weights, name="kernel"
+        )
+        self.hidden_bias = self.add_weight(
+            shape=(self.hidden,), initializer="zeros", name="hidden_bias"
+        )
+        self.out_kernel = self.add_weight(
+            shape=(n, self.hidden, self.channels), initializer=outputs, name="out_kernel"
+        )
+        self.bias = self.add_weight(shape=(n, self.channels), initializer="zeros", name="bias")
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:2], self.channels)
+
+    def call(self, x, context=None, training=None):
+        # In float32 whatever the policy: these are running sums over the sites.
+        x = tf.transpose(tf.cast(x, tf.float32), [1, 0, 2])  # [n, B, c]
+        sums = tf.zeros([tf.shape(x)[1], self.hidden]) + tf.cast(self.hidden_bias, tf.float32)
+        keep = tf.ones_like(sums)
+        if training and self.dropout:
+            keep = keras.random.dropout(keep, self.dropout, seed=self.seed_generator)
+
+        def output(sums, out_kernel):
+            return (self.activation(sums) * keep) @ out_kernel
+
+        weights = (tf.cast(w, tf.float32) for w in (self.kernel, self.out_kernel))
+        y = recurrence(output, x, *weights, sums) + tf.cast(self.bias, tf.float32)[:, None]
+        return tf.cast(tf.transpose(y, [1, 0, 2]), self.compute_dtype)
+
+    def initial_state(self, batch_size, context=None):
+        bias = tf.cast(self.hidden_bias, tf.float32)
+        return tf.constant(0), tf.tile(bias[None], [batch_size, 1])
+
+    def step(self, x, state):
+        site, sums = state
+        kernel, out_kernel, bias = (
+            tf.cast(w, tf.float32)
+            # Zeros come in at site 0, so which row they meet does not matter.
+            for w in (self.kernel[tf.maximum(site - 1, 0)], self.out_kernel[site], self.bias[site])
+        )
+        sums += tf.cast(x, tf.float32) @ kernel
+        y = self.activation(sums) @ out_kernel + bias
+        return tf.cast(y, self.compute_dtype), (site + 1, sums)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "hidden": self.hidden,
+            "channels": self.channels,
+            "activation": keras.activations.serialize(self.activation),
+            "dropout": self.dropout,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class NADE(AutoregressiveModel):
+    """h_i = g(c + W_{.,<i} x_<i),  p(X_i = 1 | x_<i) = sigmoid(b_i + V_i h_i).
+
+    W and c are shared by all the sites, so that scoring and sampling cost O(n H) each. With a
+    `Categorical` head W acts on one-hot inputs, and V_i gives the logits of all categories.
+
+    Args:
+      event_shape: shape of one example.
+      hidden: H, the number of hidden units.
+      head: default `tfar.heads.Bernoulli()`.
+      order: see `tfar.orders.get`.
+      activation: g, "sigmoid" in the paper.
+      dropout: rate for hidden units in training.
+      **kwargs: passed to ``keras.Model``.
+
+    >>> model = NADE(event_shape=[4], hidden=3)
+    >>> model.count_params()  # W and V: n H each, c: H, b: n
+    31
+    """
+
+    def __init__(
+        self,
+        event_shape,
+        hidden=500,
+        head=None,
+        order="raster",
+        activation="sigmoid",
+        dropout=0.0,
+        **kwargs,
+    ):
+        head = heads.Bernoulli() if head is None else head
+        network = TiedHidden(
+            hidden, head.num_params, activation, dropout, dtype=kwargs.get("dtype")
+        )
+        super().__init__(network, event_shape, head, order, **kwargs)
+
+    def get_config(self):
+        config = self.network.get_config()
+        return {
+            **super().get_config(),
+            **{key: config[key] for key in ("hidden", "activation", "dropout")},
+        }
