@@ -1,0 +1,79 @@
+"""Data sets as NumPy arrays: one function each, the splits of the papers, the same rows everywhere.
+
+>>> from tfar import datasets
+>>> print(*datasets.list())
+adult binarized_mnist connect4 dna mnist mushrooms nips ocr_letters rcv1 web
+
+Everything goes through TensorFlow Datasets, which prepares a data set once, verifies its checksums,
+and reads it back in a fixed order. Two environment variables say where things are:
+
+* ``TFDS_DATA_DIR``, TFDS' own: the folder of prepared data sets (otherwise
+  ``~/tensorflow_datasets``). It may be read-only: what is not prepared there is looked for, and
+  prepared, in ``~/tensorflow_datasets``.
+* ``TFAR_DATA_DIR``: a folder of *original files* (``dna.npz``, ``train-images-idx3-ubyte.gz``, ...)
+  that are taken from there instead of downloaded. It is never written to.
+
+Importing this package imports neither TensorFlow nor TFDS; the first call does.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from tfar.datasets.digits import binarized_mnist, mnist
+from tfar.datasets.uci import adult, connect4, dna, mushrooms, nips, ocr_letters, rcv1, web
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+__all__ = [
+    "adult",
+    "binarized_mnist",
+    "connect4",
+    "dna",
+    "list",
+    "load",
+    "mnist",
+    "mushrooms",
+    "nips",
+    "ocr_letters",
+    "rcv1",
+    "web",
+]
+
+_FUNCTIONS = {name: globals()[name] for name in __all__ if name not in ("list", "load")}
+
+
+def load(name: str, split: str, *, download: bool = True) -> np.ndarray | dict[str, np.ndarray]:
+    """Reads a data set by its name: `load("dna", "train")` is `dna("train")`.
+
+    Args:
+      name: one of `list()`.
+      split: "train", "validation" or "test".
+      download: whether files that are missing may be downloaded.
+
+    Returns:
+      What the function of that name returns: an array, or a dict of arrays where there are labels.
+
+    Raises:
+      ValueError: no such data set (the message names the nearest), or no such split.
+      FileNotFoundError: not on this machine, and not downloaded; the message says how to get it.
+
+    >>> load("mushroom", "train")
+    Traceback (most recent call last):
+    ...
+    ValueError: no data set 'mushroom': did you mean 'mushrooms'?
+    """
+    if name not in _FUNCTIONS:
+        near = " or ".join(map(repr, difflib.get_close_matches(str(name), _FUNCTIONS)))
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(_FUNCTIONS)}"
+        raise ValueError(f"no data set {name!r}: {hint}")
+    return _FUNCTIONS[name](split, download=download)
+
+
+def list() -> Sequence[str]:
+    """Returns the sorted names that `load` takes."""
+    return sorted(_FUNCTIONS)
