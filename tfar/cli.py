@@ -1,0 +1,225 @@
+"""The command line. TensorFlow is imported by the commands that need it, never for ``--help``."""
+
+import contextlib
+import os
+import pathlib
+import sys
+
+import click
+
+import tfar
+
+
+class Commands(click.Group):
+    """Turns the errors that users can mend into one line and exit status 1."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            if os.environ.get("TFAR_DEBUG"):
+                raise
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(tfar.__version__, prog_name="tfar")
+def main():
+    """Autoregressive density models: sample, score and train the models of the zoo.
+
+    MODEL is a name that `tfar list` shows, or the path of a .keras file. Data sets are found by
+    TFDS_DATA_DIR and TFAR_DATA_DIR (see tfar.datasets), or downloaded.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def _load(model):
+    """``(model, name or None)`` of a name or a path."""
+    from tfar import zoo
+
+    if not model.endswith(".keras"):
+        return zoo.load(model), model
+    import keras
+
+    import tfar.models  # noqa: F401  (registers the classes)
+
+    return keras.saving.load_model(model, compile=False), None
+
+
+def _progress(label):
+    """A wrapper of iterables that shows a bar on a terminal."""
+
+    def wrap(iterable):
+        with click.progressbar(iterable, label=label, file=sys.stderr) as bar:
+            yield from bar
+
+    return wrap
+
+
+@contextlib.contextmanager
+def _said(doing):
+    """Says on standard error what takes a while."""
+    click.echo(f"{doing} ...", err=True)
+    yield
+
+
+def _versus(test, paper):
+    gap = test["nats"] - paper["nats"]
+    return (
+        f"{test['nats']:.2f} ± {test['standard_error']:.2f} nats "
+        f"({test['bits_per_dim']:.4f} bits/dim, {test['examples']:,} examples); "
+        f"{paper['what']} in {paper['reference']}: {paper['nats']:.2f}, "
+        f"{abs(gap):.2f} {'above' if gap > 0 else 'below'}"
+    )
+
+
+@main.command("list")
+def list_models():
+    """The trained models, with their test NLL."""
+    from tfar import zoo
+
+    for name in zoo.list():
+        test = zoo.info(name)["test"]
+        summary = zoo.info(name)["summary"]
+        click.echo(f"{name:18} {test['nats']:8.2f} ± {test['standard_error']:.2f} nats  {summary}")
+
+
+@main.command()
+@click.argument("model")
+def info(model):
+    """The model card of MODEL."""
+    from tfar import zoo
+
+    zoo.info(model)  # or the clear error
+    click.echo((zoo.recipe_path(model).parent / "card.md").read_text())
+
+
+@main.command()
+@click.argument("model")
+@click.option("-n", "--num", default=64, show_default=True, type=click.IntRange(1), help="Samples.")
+@click.option("--out", default="samples.png", show_default=True, type=click.Path(dir_okay=False))
+@click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
+@click.option("--temperature", type=float, help="Below 1: likelier, less varied samples.")
+def sample(model, num, out, seed, temperature):
+    """Draw samples of MODEL into a PNG (or, by its ending, an .npy file)."""
+    if pathlib.Path(out).suffix not in (".png", ".npy"):
+        raise click.BadParameter(f"{out!r} ends neither in .png nor in .npy", param_hint="--out")
+    with _said(f"Loading {model}"):
+        loaded, _ = _load(model)
+    with _said(f"Drawing {num} samples"):
+        x = loaded.joint().sample(num, seed=seed, temperature=temperature).numpy()
+    _write(x, out)
+    click.echo(out)
+
+
+def _write(x, out):
+    import numpy as np
+
+    from tfar import plots
+
+    if pathlib.Path(out).suffix == ".png":
+        return plots.save_grid(x, out)
+    partial = pathlib.Path(f"{out}.partial.npy")
+    np.save(partial, x)
+    partial.replace(out)
+
+
+@main.command()
+@click.argument("model")
+@click.option("--data", help="Data set; by default the one that MODEL was trained on.")
+@click.option(
+    "--split",
+    default="test",
+    show_default=True,
+    type=click.Choice(["train", "validation", "test"]),
+)
+def evaluate(model, data, split):
+    """The NLL of a whole split, in nats and bits/dim, with its standard error."""
+    from tfar import datasets, publishing, training, zoo
+
+    with _said(f"Loading {model}"):
+        loaded, name = _load(model)
+    known = zoo.info(name) if name else {}
+    if not (data or known):
+        raise click.UsageError("A .keras file does not say what it was trained on: give --data.")
+    x = training.images(datasets.load(data or known["dataset"], split))
+    found = publishing.figures(loaded, x, progress=_progress(f"Scoring {split}"))
+    if split == "test" and known and data in (None, known["dataset"]):
+        click.echo(f"{model}: {_versus(found, known['paper'])}")
+    else:
+        click.echo(
+            f"{model}: {found['nats']:.2f} ± {found['standard_error']:.2f} nats "
+            f"({found['bits_per_dim']:.4f} bits/dim, {found['examples']:,} examples)"
+        )
+    if name and data in (None, known["dataset"]) and split in known:
+        published = known[split]["nats"]
+        if abs(found["nats"] - published) > 1e-4 * abs(published):
+            raise click.ClickException(f"published were {published:.4f}, found {found['nats']:.4f}")
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("--out", help="Folder of the run.  [default: runs/NAME]")
+@click.option("--epochs", type=click.IntRange(1), help="In place of the recipe's.")
+def train(recipe, out, epochs):
+    """Train RECIPE, a name of the zoo or a recipe.py; goes on where it stopped."""
+    from tfar import training, zoo
+
+    path = recipe if recipe.endswith(".py") else zoo.recipe_path(recipe)
+    loaded = training.load_recipe(path)
+    folder = pathlib.Path(out or f"runs/{loaded.name}")
+    model = training.train(loaded, folder, epochs, verbose="auto" if sys.stderr.isatty() else 2)
+    partial = folder / "partial.keras"
+    model.save(partial)
+    partial.replace(folder / "model.keras")
+    click.echo(f"{folder / 'model.keras'}: the weights of the lowest validation NLL")
+
+
+@main.command()
+@click.option("--out", default="demo.png", show_default=True, type=click.Path(dir_okay=False))
+@click.option("--model", default="made_mnist", show_default=True)
+def demo(out, model):
+    """Load a trained model, verify it, draw a grid of samples; needs no download."""
+    from tfar import zoo
+
+    with _said(f"Loading {model}"):
+        loaded = zoo.load(model)
+    metrics = zoo.info(model)
+    difference = zoo.verify(model, loaded)
+    count = metrics["examples"]["shape"][0]
+    click.echo(f"{model}: {metrics['summary']}")
+    click.echo(f"recorded test NLL  {_versus(metrics['test'], metrics['paper'])}")
+    click.echo(
+        f"verified here      log p(x) of {count} bundled test examples, largest relative "
+        f"difference {difference:.1e}"
+    )
+    with _said("Drawing 64 samples"):
+        _write(loaded.joint().sample(64, seed=0).numpy(), out)
+    click.echo(f"samples            {out}")
+
+
+@main.command()
+@click.argument("name")
+@click.argument("run", type=click.Path(exists=True, file_okay=False))
+def publish(name, run):
+    """Make the best weights of RUN the artefact NAME (in a clone of the repository)."""
+    from tfar import publishing
+
+    metrics = publishing.publish(name, run, progress=_progress("Scoring"))
+    click.echo(f"{name}: {_versus(metrics['test'], metrics['paper'])}")
+
+
+@main.command()
+@click.option("--write", type=click.Path(exists=True, dir_okay=False), help="A README to update.")
+def table(write):
+    """The results table, from every metrics.json of the zoo."""
+    from tfar import publishing
+
+    if write:
+        publishing.write_table(write)
+    else:
+        click.echo(publishing.table())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""From a training run to an artefact of the zoo: weights, figures, card, table."""
+
+import hashlib
+import json
+import pathlib
+import shutil
+import tempfile
+import zipfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tfar
+from tfar import datasets, training, zoo
+from tfar.layers import Composite, MaskedDense
+from tfar.models import AutoregressiveModel
+
+NUM_EXAMPLES = 32
+START, END = "<!-- results: written by `tfar table` -->", "<!-- end of results -->"
+
+
+def slim(model):
+    """A float32 copy of a model that compresses well: what is saved as an artefact.
+
+    Weights that a mask hides are set to 0, and the others are rounded to 11 significant bits, as a
+    float16 has. All figures are measured on the copy.
+
+    >>> model = tfar.models.FVSBN([3])
+    >>> model.trainable_variables[1].assign(np.full([3, 1], 1 / 3))
+    >>> float(slim(model).trainable_variables[1][0, 0])
+    0.333251953125
+    """
+    copy = type(model).from_config({**model.get_config(), "dtype": "float32"})
+    copy.set_weights(model.get_weights())
+    for layer in _leaves(copy.network):
+        if isinstance(layer, MaskedDense):
+            layer.kernel.assign(layer.kernel * layer.mask_of_any_member())
+    for variable in copy.trainable_variables:
+        mantissa, exponent = np.frexp(variable.numpy())
+        variable.assign(np.ldexp(np.round(mantissa * 2**11) / 2**11, exponent))
+    return copy
+
+
+def _leaves(layer):
+    if isinstance(layer, Composite):
+        for part in layer.parts:
+            yield from _leaves(part)
+    else:
+        yield layer
+
+
+def score(model, x, batch_size=500, progress=None):
+    """log p(x) of many examples, [N] float64 nats, in batches.
+
+    Args:
+      model: an `AutoregressiveModel`.
+      x: array [N, *event_shape].
+      batch_size: examples scored at once.
+      progress: wrapper of the iterable of batch starts, for instance a progress bar.
+    """
+    starts = range(0, len(x), batch_size)
+    parts = [
+        model.predict_on_batch(x[start : start + batch_size])
+        for start in (progress(starts) if progress else starts)
+    ]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def figures(model, x, progress=None):
+    """NLL of a split: ``{"examples", "nats", "standard_error", "bits_per_dim"}``."""
+    nats = -score(model, x, progress=progress)
+    return {
+        "examples": len(nats),
+        "nats": float(nats.mean()),
+        "standard_error": float(nats.std(ddof=1) / np.sqrt(len(nats))),
+        "bits_per_dim": float(nats.mean() / np.log(2) / model.num_sites),
+    }
+
+
+def publish(name, run, progress=None):
+    """Makes the best weights of a training run the artefact ``name``, in a clone of the repository.
+
+    Writes ``saved_models/<name>/model.keras`` and, in ``zoo/<name>``, ``examples.npz``,
+    ``metrics.json`` and ``card.md``.
+
+    Args:
+      name: an artefact that has a recipe.
+      run: folder of the run, see `tfar.training.train`.
+      progress: as in `score`.
+
+    Returns:
+      The metrics, a dict.
+
+    Raises:
+      FileNotFoundError: if the run has no weights, or the data set is not there.
+    """
+    run = pathlib.Path(run)
+    recipe = training.load_recipe(zoo.recipe_path(name))
+    splits = {
+        split: training.images(datasets.load(recipe.dataset, split))
+        for split in ("train", "validation", "test")
+    }
+    if not (run / training.BEST).exists():
+        raise FileNotFoundError(f"{run} has no {training.BEST}: train there first.")
+    trained = training.build(recipe, splits["train"])
+    trained.load_weights(run / training.BEST)
+    model = slim(trained)
+    path, folder = zoo.model_path(name), zoo.recipe_path(name).parent
+    with tempfile.TemporaryDirectory() as temporary:
+        packed = _save_compressed(model, pathlib.Path(temporary))
+        model = keras.saving.load_model(packed, compile=False)
+        test = splits["test"]
+        rows = np.random.default_rng(0).permutation(len(test))[:NUM_EXAMPLES]  # may be sorted
+        examples = test[np.sort(rows)]
+        metrics = {
+            "name": name,
+            "summary": recipe.summary,
+            "model": type(model).__name__,
+            "dataset": recipe.dataset,
+            "event_shape": list(model.event_shape),
+            "head": repr(model.head),
+            "members": model.members,
+            "parameters": model.count_params(),
+            "bytes": packed.stat().st_size,
+            "sha256": hashlib.sha256(packed.read_bytes()).hexdigest(),
+            "sizes": {split: len(x) for split, x in splits.items()},
+            "validation": figures(model, splits["validation"], progress),
+            "test": figures(model, test, progress),
+            "paper": recipe.paper,
+            "training": {"seed": recipe.seed, **json.loads((run / "best.json").read_text())},
+            "commands": {
+                "train": f"tfar train {name}",
+                "test": f"tfar evaluate {name}",
+            },
+            "versions": {
+                "tfar": tfar.__version__,
+                "keras": keras.__version__,
+                "tensorflow": tf.__version__,
+            },
+            "examples": {
+                "split": "test",
+                "rows": np.sort(rows).tolist(),
+                "shape": list(examples.shape),
+                "log_prob": model.joint().log_prob(examples).numpy().round(5).tolist(),
+            },
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name("partial.keras")
+        shutil.copyfile(packed, partial)
+    np.savez(folder / "examples.npz", packed=np.packbits(examples))
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    (folder / "card.md").write_text(card(metrics))
+    partial.replace(path)
+    return metrics
+
+
+def _save_compressed(model: AutoregressiveModel, folder):
+    """``model.keras`` with its members deflated, which Keras stores plain but reads."""
+    plain, packed = folder / "plain.keras", folder / "model.keras"
+    model.save(plain)
+    with (
+        zipfile.ZipFile(plain) as source,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target,
+    ):
+        for member in source.namelist():
+            target.writestr(member, source.read(member))
+    return packed
+
+
+def card(metrics):
+    """The model card, Markdown."""
+    name, test, validation = metrics["name"], metrics["test"], metrics["validation"]
+    paper, training_ = metrics["paper"], metrics["training"]
+    gap = test["nats"] - paper["nats"]
+    return f"""# {name}
+
+{metrics["summary"]}
+
+| | |
+|---|---|
+| model | `tfar.models.{metrics["model"]}`, {metrics["parameters"]:,} parameters, \
+{metrics["bytes"] / 1e6:.1f} MB |
+| data | `{metrics["dataset"]}`, train / validation / test \
+{" / ".join(f"{size:,}" for size in metrics["sizes"].values())} |
+| input | [batch, {", ".join(map(str, metrics["event_shape"]))}], any integer, bool or float \
+dtype; head `{metrics["head"]}` |
+| samples | int32, same layout |
+| test NLL | **{test["nats"]:.2f} ± {test["standard_error"]:.2f} nats** \
+({test["bits_per_dim"]:.4f} bits/dim) |
+| validation NLL | {validation["nats"]:.2f} ± {validation["standard_error"]:.2f} nats |
+| paper | {paper["nats"]:.2f} nats ({paper["what"]}; {paper["reference"]}): this model is \
+{abs(gap):.2f} nats {"below, better" if gap < 0 else "above, worse"} |
+| chosen | on validation, after epoch {training_["epoch"]}; seed {training_["seed"]} |
+
+± is one standard error of the mean over the split. Masked weights are stored as 0 and the others
+with 11 significant bits; the figures are those of the stored model.
+
+```console
+$ {metrics["commands"]["test"]}       # the figures above, again
+$ {metrics["commands"]["train"]}          # the recipe, see recipe.py
+$ tfar sample {name} -n 64 --out samples.png
+```
+"""
+
+
+def table():
+    """The results table of the README, Markdown, from every ``metrics.json``."""
+    lines = [
+        "| model | data (train / validation / test) | test NLL, nats | bits/dim "
+        "| paper, nats | parameters |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in zoo.list():
+        m = zoo.info(name)
+        sizes = " / ".join(f"{size:,}" for size in m["sizes"].values())
+        lines.append(
+            f"| [`{name}`](zoo/{name}/card.md) | {m['dataset']} ({sizes}) "
+            f"| {m['test']['nats']:.2f} ± {m['test']['standard_error']:.2f} "
+            f"| {m['test']['bits_per_dim']:.4f} "
+            f"| {m['paper']['nats']:.2f} ({m['paper']['what']}; {m['paper']['reference']}) "
+            f"| {m['parameters']:,} |"
+        )
+    return "\n".join(lines)
+
+
+def write_table(readme):
+    """Puts `table` between the two marks of a README.
+
+    Raises:
+      ValueError: if the marks are not there.
+    """
+    readme = pathlib.Path(readme)
+    text = readme.read_text()
+    if text.count(START) != 1 or text.count(END) != 1:
+        raise ValueError(f"{readme} needs the lines {START!r} and {END!r} once each.")
+    before, rest = text.split(START)
+    after = rest.split(END)[1]
+    readme.write_text(f"{before}{START}\n\n{table()}\n\n{END}{after}")

@@ -1,0 +1,233 @@
+"""Running a recipe: data, optimizer, schedule, averaged weights, resuming.
+
+A recipe is a flat Python file, ``zoo/<name>/recipe.py``, whose top-level names are the fields of
+`Recipe`. Training is plain ``model.fit`` with Keras' own callbacks.
+"""
+
+import dataclasses
+import json
+import pathlib
+import runpy
+import types
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfar import datasets
+
+BEST = "best.weights.h5"
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What it takes to make an artefact.
+
+    Attributes:
+      name: name of the artefact.
+      summary: one sentence for the card.
+      dataset: a name of `tfar.datasets.list()`.
+      model: function of the training images, an array, that returns an uncompiled model.
+      paper: ``{"nats": float, "what": str, "reference": str}``, the figure to compare with.
+      epochs, batch_size, learning_rate: as in Keras; the rate is the peak, reached after the
+        fraction ``warmup`` of all steps and followed by a cosine to 0.
+      weight_decay: AdamW's.
+      ema: momentum of the average of the weights that is validated and kept.
+      shift: fraction of the images of an epoch that are moved by up to one pixel in each
+        direction, falling linearly to 0 over the first ``shift_until`` of the epochs.
+      seed: of weights, batches, dropout and shifts.
+      jit_compile: whether XLA compiles the training step.
+      precision: a Keras dtype policy; where the processor has no bfloat16, "float32" is faster.
+    """
+
+    name: str
+    summary: str
+    dataset: str
+    model: Callable
+    paper: dict
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    warmup: float = 0.03
+    weight_decay: float = 0.0
+    ema: float = 0.999
+    shift: float = 0.0
+    shift_until: float = 0.9
+    seed: int = 1
+    jit_compile: bool = False
+    precision: str = "float32"
+
+
+def load_recipe(path):
+    """Reads a recipe file.
+
+    Raises:
+      FileNotFoundError: if there is none.
+      ValueError: if it lacks a field or has one that `Recipe` does not know.
+    """
+    path = pathlib.Path(path)
+    values = {
+        key: value
+        for key, value in runpy.run_path(str(path)).items()
+        if not key.startswith("_") and not isinstance(value, types.ModuleType)
+    }
+    fields = {field.name: field for field in dataclasses.fields(Recipe)}
+    unknown = sorted(set(values) - set(fields))
+    missing = sorted(
+        key
+        for key, field in fields.items()
+        if field.default is dataclasses.MISSING and key not in values and key != "name"
+    )
+    if unknown or missing:
+        raise ValueError(
+            f"{path} is no recipe: unknown names {unknown} (a leading underscore hides a name), "
+            f"missing names {missing}."
+        )
+    return Recipe(name=path.parent.name, **values)
+
+
+def images(data):
+    """The examples of what a data set's function returned: the array, or its entry "x"."""
+    return data["x"] if isinstance(data, dict) else data
+
+
+def build(recipe, x):
+    """The recipe's untrained model, in its precision, from its seed."""
+    keras.utils.set_random_seed(recipe.seed)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.precision)
+    try:
+        return recipe.model(x)
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+def shifted(x, fraction, rng):
+    """Images [N, H, W, C] with a random ``fraction`` of them moved by up to one pixel each way.
+
+    What is moved in is 0.
+
+    >>> x = np.ones([1, 2, 2, 1], np.uint8)
+    >>> bool((shifted(x, 0.0, np.random.default_rng(0)) == x).all())
+    True
+    """
+    chosen = rng.random(len(x)) < fraction
+    down, right = rng.integers(-1, 2, size=(2, len(x)))
+    height, width = x.shape[1:3]
+    moved = x.copy()
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            rows = chosen & (down == dy) & (right == dx)
+            padded = np.pad(x[rows], ((0, 0), (1, 1), (1, 1), (0, 0)))
+            moved[rows] = padded[:, 1 - dy : 1 - dy + height, 1 - dx : 1 - dx + width]
+    return moved
+
+
+def batches(recipe, x, epochs, first_epoch=0):
+    """An endless-looking stream: the shuffled, augmented batches of one epoch after the other.
+
+    What an epoch holds depends on the seed and its number only, so that a resumed run sees what an
+    uninterrupted one would. The last, incomplete batch of an epoch is left out.
+    """
+
+    def generate():
+        for epoch in range(first_epoch, epochs):
+            rng = np.random.default_rng([recipe.seed, epoch])
+            fraction = recipe.shift * max(0.0, 1 - epoch / (recipe.shift_until * epochs))
+            shown = shifted(x, fraction, rng) if fraction else x
+            order = rng.permutation(len(x))
+            for start in range(0, len(x) - recipe.batch_size + 1, recipe.batch_size):
+                yield shown[order[start : start + recipe.batch_size]]
+
+    signature = tf.TensorSpec([recipe.batch_size, *x.shape[1:]], x.dtype)
+    return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(8)
+
+
+def train(recipe, folder, epochs=None, data=None, verbose="auto"):
+    """Trains a recipe, or goes on where a run in the same folder stopped.
+
+    After every epoch the whole state goes to ``folder/backup``, and the averaged weights to
+    ``folder/best.weights.h5`` if they have the lowest validation NLL so far. ``folder/log.csv``
+    has a line an epoch.
+
+    Args:
+      recipe: a `Recipe`.
+      folder: where the run lives; made if need be.
+      epochs: in place of the recipe's, schedule included.
+      data: ``{"train": array, "validation": array}`` in place of the recipe's data set.
+      verbose: as in ``keras.Model.fit``.
+
+    Returns:
+      The model with the best weights.
+
+    Raises:
+      FileNotFoundError: if the data set is not there.
+    """
+    folder = pathlib.Path(folder)
+    if data is None:
+        data = {s: images(datasets.load(recipe.dataset, s)) for s in ("train", "validation")}
+    x = data["train"]
+    epochs = recipe.epochs if epochs is None else epochs
+    steps = len(x) // recipe.batch_size
+    if not steps:
+        raise ValueError(f"Expected at least one batch of {recipe.batch_size}, got {len(x)}.")
+    model = build(recipe, x)
+    total = steps * epochs
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=max(1, round(recipe.warmup * total)),
+        decay_steps=max(1, total - round(recipe.warmup * total)),
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=recipe.weight_decay, use_ema=True, ema_momentum=recipe.ema
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    model.compile(optimizer, jit_compile=recipe.jit_compile)
+    folder.mkdir(parents=True, exist_ok=True)
+    metadata = folder / "backup" / "training_metadata.json"
+    first_epoch = json.loads(metadata.read_text())["epoch"] if metadata.exists() else 0
+    if first_epoch < epochs:
+        model.fit(
+            batches(recipe, x, epochs, first_epoch),
+            epochs=epochs,
+            steps_per_epoch=steps,
+            validation_data=(data["validation"],),
+            validation_batch_size=500,
+            verbose=verbose,
+            callbacks=[
+                # The order matters: the backup takes the raw weights, the checkpoint the averages.
+                keras.callbacks.BackupAndRestore(
+                    folder / "backup", double_checkpoint=True, delete_checkpoint=False
+                ),
+                keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
+                BestWeights(folder),
+                keras.callbacks.CSVLogger(folder / "log.csv", append=first_epoch > 0),
+            ],
+        )
+    model.load_weights(folder / BEST)
+    return model
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Keeps the weights of the lowest validation NLL, across interruptions, whole or not at all.
+
+    ``keras.callbacks.ModelCheckpoint`` forgets the best value when training is resumed.
+    """
+
+    def __init__(self, folder):
+        super().__init__()
+        self.path, self.record = folder / BEST, folder / "best.json"
+
+    def on_epoch_end(self, epoch, logs=None):
+        best = json.loads(self.record.read_text())["val_nats"] if self.record.exists() else np.inf
+        if logs["val_nats"] >= best:
+            return
+        for path, write in (
+            (self.path, self.model.save_weights),
+            (self.record, lambda p: p.write_text(json.dumps({"epoch": epoch + 1, **logs}))),
+        ):
+            partial = path.with_name(f"partial-{path.name}")
+            write(partial)
+            partial.replace(path)

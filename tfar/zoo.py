@@ -1,0 +1,138 @@
+"""The zoo: trained models, each with its recipe, its card and its measured figures.
+
+``zoo/<name>/`` holds ``recipe.py``, ``card.md``, ``metrics.json`` and ``examples.npz``;
+``saved_models/<name>/model.keras`` is the model. Both folders are part of an installed tfar.
+"""
+
+import difflib
+import hashlib
+import json
+import pathlib
+
+_PACKAGE = pathlib.Path(__file__).parent
+
+
+def _folder(kind):
+    """Where ``zoo`` or ``saved_models`` is: beside the package in a clone, else inside it."""
+    clone = _PACKAGE.parent / kind
+    return clone if (_PACKAGE.parent / "setup.cfg").exists() else _PACKAGE / f"_{kind}"
+
+
+def recipe_path(name):
+    """The recipe file of an artefact, trained or not.
+
+    Raises:
+      ValueError: if there is no recipe of that name; the message lists near matches.
+    """
+    path = _folder("zoo") / name / "recipe.py"
+    if not name or not path.exists():
+        _unknown(name, [p.parent.name for p in _folder("zoo").glob("*/recipe.py")])
+    return path
+
+
+def model_path(name):
+    """The path of an artefact's ``model.keras``."""
+    return _folder("saved_models") / name / "model.keras"
+
+
+def list():
+    """Names of the trained models, sorted.
+
+    >>> "made_mnist" in list()
+    True
+    """
+    return sorted(p.parent.name for p in _folder("zoo").glob("*/metrics.json"))
+
+
+def info(name):
+    """What is known of a model: a dict, the contents of its ``metrics.json``.
+
+    Raises:
+      ValueError: if there is no such model; the message lists near matches.
+    """
+    path = _folder("zoo") / name / "metrics.json"
+    if not name or not path.exists():
+        _unknown(name, list())
+    return json.loads(path.read_text())
+
+
+def load(name):
+    """A trained model, uncompiled.
+
+    Args:
+      name: one of `list()`.
+
+    Returns:
+      A `tfar.models.AutoregressiveModel`; ``compile(optimizer)`` and ``fit`` fine-tune it.
+
+    Raises:
+      ValueError: if there is no such model, or its file is not the one that was published.
+
+    >>> model = load("made_mnist")
+    >>> model.joint().event_shape
+    TensorShape([28, 28, 1])
+    """
+    import keras
+
+    import tfar.models  # noqa: F401  (registers the classes)
+
+    expected = info(name)["sha256"]
+    path = model_path(name)
+    if not path.exists():
+        raise ValueError(f"The model file of {name!r} is missing: {path}. Reinstall tfar.")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != expected:
+        raise ValueError(
+            f"{path} is damaged: its SHA-256 is {found[:16]}..., and {expected[:16]}... was "
+            "published. Reinstall tfar, or restore the file from the repository."
+        )
+    return keras.saving.load_model(path, compile=False)
+
+
+def examples(name):
+    """A few inputs of the data set's test split, packed with the model.
+
+    Returns:
+      ``(x, log_prob)``: uint8 [N, *event_shape] and the published log-probabilities [N] nats.
+    """
+    import numpy as np
+
+    known = info(name)["examples"]
+    packed = np.load(_folder("zoo") / name / "examples.npz")["packed"]
+    size = int(np.prod(known["shape"]))
+    x = np.unpackbits(packed, count=size).reshape(known["shape"])
+    return x, np.asarray(known["log_prob"], np.float32)
+
+
+def verify(name, model=None, tolerance=1e-4):
+    """Computes the log-probabilities of the packed examples again.
+
+    Args:
+      name: one of `list()`.
+      model: the model, if it has been loaded already.
+      tolerance: largest relative difference.
+
+    Returns:
+      The largest relative difference.
+
+    Raises:
+      ValueError: if it is above ``tolerance``: the model does not compute here what was published.
+    """
+    import numpy as np
+
+    model = load(name) if model is None else model
+    x, expected = examples(name)
+    found = model.joint().log_prob(x).numpy()
+    difference = float(np.max(np.abs(found - expected) / np.abs(expected)))
+    if not difference <= tolerance:
+        raise ValueError(
+            f"{name} gives log-probabilities that are off by {difference:.1e} (relative) from the "
+            f"published ones, more than {tolerance:.0e}."
+        )
+    return difference
+
+
+def _unknown(name, names):
+    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}."
+    raise ValueError(f"The zoo has no {name!r}: {hint}")
