@@ -7,6 +7,7 @@ sampling is exactly what training saw.
 import abc
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -33,6 +34,11 @@ class Head(abc.ABC):
 
         ``temperature`` divides the logits: below 1 sharper, above 1 flatter.
         """
+
+    @abc.abstractmethod
+    def marginal(self, x):
+        """Examples ``[N, n]``, an array, to the parameters ``[n, num_params]`` of each column's
+        own distribution, smoothed as by one more observation of every value."""
 
     @abc.abstractmethod
     def in_support(self, x):
@@ -81,6 +87,10 @@ class Bernoulli(Head):
     def distribution(self, params, temperature=None):
         return tfd.Bernoulli(logits=_tempered(params[..., 0], temperature), dtype=self.dtype)
 
+    def marginal(self, x):
+        on = x.astype(np.float64).sum(axis=0) + 1
+        return np.log(on / (len(x) + 2 - on))[:, None]
+
     def in_support(self, x):
         if x.dtype == tf.bool:
             return tf.ones_like(x)
@@ -120,9 +130,21 @@ class Categorical(Head):
     def distribution(self, params, temperature=None):
         return tfd.Categorical(logits=_tempered(params, temperature), dtype=self.dtype)
 
+    def marginal(self, x):
+        counts = np.stack([(x == k).sum(axis=0) for k in range(self.num_categories)], axis=-1) + 1
+        return np.log(counts / counts.sum(axis=-1, keepdims=True))
+
     def in_support(self, x):
         x = tf.cast(x, tf.float32)
         return (x >= 0) & (x < self.num_categories) & (x == tf.floor(x))
 
     def get_config(self):
         return {"num_categories": self.num_categories}
+
+
+def get(head):
+    """``head``, or `Bernoulli()` for None; ValueError if it is no head (a class, say)."""
+    head = Bernoulli() if head is None else head
+    if not isinstance(head, Head):
+        raise ValueError(f"Expected a head, for instance tfar.heads.Bernoulli(), got {head!r}.")
+    return head

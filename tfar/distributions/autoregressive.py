@@ -100,24 +100,30 @@ class Autoregressive(tfd.Distribution):
         return super()._call_prob(tf.convert_to_tensor(value), name, **kwargs)
 
     def _log_prob(self, x):
-        event_shape = self.model.event_shape
-        lead = x.shape[: -len(event_shape)] if x.shape.rank is not None else None
-        if lead is None or x.shape.rank < len(event_shape):
+        event_shape, rank = self.model.event_shape, len(self.model.event_shape)
+        if (x.shape.rank or 0) < rank or not x.shape[-rank:].is_compatible_with(event_shape):
             raise ValueError(f"Expected [..., *{list(event_shape)}], got the shape {x.shape}.")
-        if not x.shape[lead.rank :].is_compatible_with(event_shape):
-            raise ValueError(f"Expected [..., *{list(event_shape)}], got the shape {x.shape}.")
-        flat = tf.reshape(
-            x, [-1 if lead.num_elements() is None else lead.num_elements(), *event_shape]
-        )
+        lead = x.shape[:-rank]
+        rows = -1 if lead.num_elements() is None else lead.num_elements()
+        flat = tf.reshape(x, [rows, *event_shape])
         if tf.executing_eagerly():
             self.model.check_support(flat)
-        elif self.validate_args:
-            message = f"{self.model.head} takes {self.model.head.support}."
-            valid = tf.debugging.Assert(tf.reduce_all(self.model.head.in_support(flat)), [message])
-            with tf.control_dependencies([valid] if valid is not None else []):
-                flat = tf.identity(flat)
+        else:
+            flat = self._asserting(flat, self._supported(flat))
         log_prob = self.model.log_prob(flat, self.member)
-        return tf.reshape(log_prob, tf.shape(x)[: lead.rank])
+        return tf.reshape(log_prob, lead if lead.is_fully_defined() else tf.shape(x)[: lead.rank])
+
+    def _supported(self, x):
+        head = self.model.head
+        return tf.reduce_all(head.in_support(x)), f"{head} takes {head.support}."
+
+    def _asserting(self, x, *checks):
+        """x, behind ``(condition, message)`` checks if arguments are to be validated in graphs."""
+        if not self.validate_args:
+            return x
+        asserted = [tf.debugging.Assert(condition, [message]) for condition, message in checks]
+        with tf.control_dependencies(asserted):
+            return tf.identity(x)
 
     # Sampling -----------------------------------------------------------------------------------
 
@@ -126,8 +132,6 @@ class Autoregressive(tfd.Distribution):
 
     def _sample_and_log_prob(self, sample_shape, seed=None, value=None, temperature=None):
         n = tf.reduce_prod(sample_shape)
-        static = tf.get_static_value(n)
-        n = n if static is None else int(static)
         x, log_prob = self._sampled(n, seed, value, temperature, scored=True)
         lead = tf.concat([sample_shape, tf.shape(log_prob)[1:]], 0)
         x = tf.reshape(x, tf.concat([lead, self.model.event_shape], 0))
@@ -143,13 +147,13 @@ class Autoregressive(tfd.Distribution):
     def _sampled(self, n, seed, value, temperature, scored):
         if temperature is not None:
             static = tf.get_static_value(temperature)
-            if static is not None and not static > 0:
+            if static is not None and (np.ndim(static) or not static > 0):
                 raise ValueError(f"Expected a positive temperature, got {static}.")
             temperature = tf.cast(temperature, tf.float32)
         values = known = None
         batch = tf.TensorShape([])
-        rows = static_n = n if isinstance(n, int) else tf.get_static_value(n)
-        rows = n if static_n is None else int(static_n)
+        static = tf.get_static_value(n)
+        rows = n = n if static is None else int(static)
         if value is not None:
             values, known = self._prefix(value)
             batch = values.shape[:-1]
@@ -206,16 +210,9 @@ class Autoregressive(tfd.Distribution):
                     f"site {gap[-1] + 1} of the order is given, site {gap[-1]} is missing (NaN)."
                 )
             model.check_support(given)
-        elif self.validate_args:
-            valid = [
-                tf.debugging.Assert(is_prefix, ["A clamped value has to be a prefix."]),
-                tf.debugging.Assert(
-                    tf.reduce_all(model.head.in_support(given)),
-                    [f"{model.head} takes {model.head.support}."],
-                ),
-            ]
-            with tf.control_dependencies([v for v in valid if v is not None]):
-                given = tf.identity(given)
+        else:
+            order = (is_prefix, "A clamped value has to be a prefix of the order.")
+            given = self._asserting(given, order, self._supported(given))
         return tf.cast(given, self.dtype), known
 
     def _draw(self, n, seed, temperature, values, known, scored):

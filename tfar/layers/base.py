@@ -46,6 +46,11 @@ class CausalLayer(keras.layers.Layer):
         """One site: ``x`` is [B, c]; returns ``(y, state)`` with ``y`` [B, p]."""
         raise NotImplementedError(f"{type(self).__name__} has no step.")
 
+    @property
+    def output_bias(self):
+        """The variable that is added to the outputs, n p entries, or None if there is none."""
+        return None
+
     def depends(self, sources):
         """Pushes a dependency through the layer.
 
@@ -93,8 +98,8 @@ class Causal(Composite):
     """Layers one after the other; their states side by side.
 
     A plain Keras layer in the list is taken to act on every site by itself (see `Pointwise`). At
-    most one of the layers is exclusive. Layers before it must be without state: they would
-    otherwise see a site that does not exist.
+    most one of the layers is exclusive, and it is the first: what came before it would see a site
+    that does not exist, and turn the zeros of site 0 into something else.
 
     >>> net = Causal([Shift(), keras.layers.Dense(3)])
     >>> net.exclusive
@@ -110,12 +115,10 @@ class Causal(Composite):
                 "A path through a network has one exclusive layer, got "
                 f"{[layers[i].name for i in exclusive]}: make the later ones inclusive."
             )
-        early = layers[: exclusive[0]] if exclusive else []
-        stateful = [layer.name for layer in early if layer.initial_state(1) != ()]
-        if stateful:
+        if exclusive and exclusive[0] > 0:
             raise ValueError(
-                f"Layers {stateful} come before the exclusive layer {layers[exclusive[0]].name!r} "
-                "and hold a state: put the exclusive layer first."
+                f"{layers[0].name!r} comes before the exclusive layer "
+                f"{layers[exclusive[0]].name!r}: put the exclusive layer first."
             )
         return bool(exclusive)
 
@@ -141,6 +144,10 @@ class Causal(Composite):
             x, part_state = part.step(x, part_state)
             states.append(part_state)
         return x, tuple(states)
+
+    @property
+    def output_bias(self):
+        return self.parts[-1].output_bias
 
     def depends(self, sources):
         for part in self.parts:
@@ -178,6 +185,10 @@ class Sum(Composite):
         outputs, states = zip(*(part.step(x, s) for part, s in zip(self.parts, state)))
         return sum(outputs), states
 
+    @property
+    def output_bias(self):
+        return next((p.output_bias for p in self.parts if p.output_bias is not None), None)
+
     def depends(self, sources):
         return np.any([part.depends(sources) for part in self.parts], axis=0)
 
@@ -211,6 +222,9 @@ class Pointwise(CausalLayer):
 
     def step(self, x, state):
         return self.call(x, training=False), state
+
+    def depends(self, sources):
+        return np.asarray(sources, bool)
 
     def get_config(self):
         return {**super().get_config(), "layer": keras.saving.serialize_keras_object(self.layer)}

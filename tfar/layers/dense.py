@@ -178,6 +178,10 @@ class MaskedDense(CausalLayer):
         y = tf.reshape(y, [-1, out_table.shape[1] * self.channels])
         return tf.cast(y, self.compute_dtype), (site + 1, sums, kernel, in_table, out_table)
 
+    @property
+    def output_bias(self):
+        return self.bias
+
     def depends(self, sources):
         """As in `CausalLayer`, for the first mask; rows are units."""
         outputs, inputs = self.out_sites[0][:, None], self.in_sites[0][None, :]

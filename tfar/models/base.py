@@ -43,6 +43,8 @@ class AutoregressiveModel(keras.Model):
 
     def __init__(self, network, event_shape, head, order="raster", **kwargs):
         super().__init__(autocast=False, **kwargs)  # 255 is not a bfloat16
+        if np.ndim(event_shape) != 1:
+            raise ValueError(f"event_shape is a sequence of sizes, got {event_shape!r}.")
         self.event_shape = tuple(int(size) for size in event_shape)
         self.num_sites = int(np.prod(self.event_shape))
         if not self.event_shape or self.num_sites < 1:
@@ -114,7 +116,10 @@ class AutoregressiveModel(keras.Model):
           ValueError: if the shape or dtype of ``inputs`` is wrong, or the batch is empty.
         """
         x = self._pick(inputs)
-        member = self._default_member(training) if member is None else member
+        if member is None:
+            member = self._default_member(training)
+        elif isinstance(member, int) and not 0 <= member < self.members:
+            raise ValueError(f"Expected a member from 0 to {self.members - 1}, got {member}.")
         x = tf.reshape(x, [-1, self.num_sites])
         params = self._parameters(self.head.encode(x, self.compute_dtype), member, training)
         return self.head.distribution(
@@ -173,12 +178,37 @@ class AutoregressiveModel(keras.Model):
             self._joints[key] = Autoregressive(self, member, cached, validate_args)
         return self._joints[key]
 
+    def adapt(self, x):
+        """Sets the output biases to the marginal distribution of every site, a good start.
+
+        Otherwise training spends its first thousands of steps on sites that are (nearly) constant.
+        A network without an output bias stays as it is.
+
+        Args:
+          x: examples [N, *event_shape], an array.
+
+        >>> model = tfar.models.FVSBN([2])
+        >>> model.adapt(np.array([[0, 1], [0, 1], [0, 0], [0, 0]]))
+        >>> model(np.zeros([1, 2])).probs_parameter().numpy().round(3).tolist()
+        [[0.167, 0.5]]
+        """
+        self.check(x)
+        bias = self.network.output_bias if isinstance(self.network, CausalLayer) else None
+        if bias is not None:
+            params = self.head.marginal(np.reshape(x, [len(x), self.num_sites]))
+            bias.assign(np.reshape(self._marginal_layout(params), bias.shape))
+
+    def _marginal_layout(self, params):
+        return params[self.permutations[0]]
+
     # Training -----------------------------------------------------------------------------------
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         if self._compile_loss is not None:
             raise ValueError("The loss is the negative log-likelihood: compile without a loss.")
-        if y is not None:
+        if self._compile_metrics is not None:
+            raise ValueError("There are no targets to compare with: compile without metrics.")
+        if y is not None and y.shape[-1:] != (0,):
             raise ValueError("A density model has no targets: pass x alone, got a y too.")
         x = self._pick(x)
         # An ensemble trains one member a batch and is scored as a whole.
@@ -194,23 +224,23 @@ class AutoregressiveModel(keras.Model):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         return self.log_prob(x)
 
-    def fit(self, x=None, y=None, **kwargs):
+    def fit(self, x=None, y=None, *args, **kwargs):
         """As in Keras; arrays are checked first, see `check`."""
         self.check(x)
         try:
-            return super().fit(x, y, **kwargs)
+            return super().fit(x, _with_weights(x, y, kwargs), *args, **kwargs)
         finally:
             self._initial_epoch = None  # or a later fit after BackupAndRestore stops short
 
-    def evaluate(self, x=None, y=None, **kwargs):
+    def evaluate(self, x=None, y=None, *args, **kwargs):
         """As in Keras; arrays are checked first, see `check`."""
         self.check(x)
-        return super().evaluate(x, y, **kwargs)
+        return super().evaluate(x, _with_weights(x, y, kwargs), *args, **kwargs)
 
-    def predict(self, x, **kwargs):
+    def predict(self, x, *args, **kwargs):
         """As in Keras: log p(x), [N] nats; arrays are checked first, see `check`."""
         self.check(x)
-        return super().predict(x, **kwargs)
+        return super().predict(x, *args, **kwargs)
 
     def check(self, x):
         """Raises ValueError if ``x``, an array or eager tensor, holds what cannot be modelled.
@@ -218,12 +248,10 @@ class AutoregressiveModel(keras.Model):
         Checked are the shape, the dtype and every value; other kinds of input (``tf.data``) pass.
         """
         array = x.get("x") if isinstance(x, dict) else x
-        if not isinstance(array, (np.ndarray, tf.Tensor)) or not hasattr(array, "__array__"):
+        if not isinstance(array, (np.ndarray, tf.Tensor)):
             return
-        if isinstance(x, dict) or array.shape[:1] != (0,):
-            self._pick({**x, "x": array[:1]} if isinstance(x, dict) else array[:1])
-        if len(array) == 0:
-            raise ValueError(f"Expected at least one example, got the shape {array.shape}.")
+        first = array[:1] if len(array.shape) else array
+        self._pick({**x, "x": first} if isinstance(x, dict) else first)
         for start in range(0, len(array), 10_000):
             chunk = tf.convert_to_tensor(array[start : start + 10_000])
             self.check_support(chunk, start)
@@ -298,3 +326,10 @@ class AutoregressiveModel(keras.Model):
         for key in {"head", "network", "dtype"} & set(config):
             config[key] = keras.saving.deserialize_keras_object(config[key])
         return cls(**config)
+
+
+def _with_weights(x, y, arguments):
+    """y, or targets of width zero where there are sample weights: Keras drops those without a y."""
+    if y is not None or arguments.get("sample_weight") is None:
+        return y
+    return np.zeros([len(x["x"] if isinstance(x, dict) else x), 0], np.float32)

@@ -64,6 +64,10 @@ class TriangularDense(CausalLayer):
         sums += tf.cast(tf.einsum("bc,cpi->bpi", x, column), tf.float32)
         return tf.cast(sums[:, :, site], self.compute_dtype), (site + 1, sums, columns)
 
+    @property
+    def output_bias(self):
+        return self.bias
+
     def get_config(self):
         return {**super().get_config(), "channels": self.channels}
 
@@ -88,6 +92,6 @@ class FVSBN(AutoregressiveModel):
     """
 
     def __init__(self, event_shape, head=None, order="raster", **kwargs):
-        head = heads.Bernoulli() if head is None else head
+        head = heads.get(head)
         network = TriangularDense(head.num_params, dtype=kwargs.get("dtype"))
         super().__init__(network, event_shape, head, order, **kwargs)

@@ -13,17 +13,21 @@ from tfar.layers import Causal, MaskedDense, Sum
 from tfar.models.base import AutoregressiveModel
 
 
-def hidden_sites(num_units, num_sites, degrees="even", least=1, rng=None):
+def hidden_sites(num_units, ranks, degrees="even", least=1, rng=None):
     """The site of each unit of a hidden layer: it sees x_j for j before that site in the order.
 
     Site s is degree s of the paper: a unit of degree s sees the first s inputs. Degree 0 would see
     nothing, degree n would be seen by nothing.
 
+    Unless degrees are drawn, every unit has its place at an input, the same in every order, and its
+    degree is the rank of that input. In two opposite orders a unit then sees what comes before its
+    place and what comes after it.
+
     Args:
       num_units: H.
-      num_sites: n.
-      degrees: "even" (every degree from 1 to n - 1 as often as any other), "random" (drawn), or
-        n weights: site s gets units in proportion to weight s.
+      ranks: ints [n], the number of each input in the order.
+      degrees: "even" (as many units at every input), n weights (units at each input in proportion
+        to its weight), or "random" (degrees are drawn).
       least: smallest degree to draw.
       rng: ``np.random.RandomState`` for "random".
 
@@ -33,26 +37,28 @@ def hidden_sites(num_units, num_sites, degrees="even", least=1, rng=None):
     Raises:
       ValueError: if ``degrees`` is none of these.
 
-    >>> hidden_sites(6, num_sites=4).tolist()
-    [1, 1, 2, 2, 3, 3]
-    >>> hidden_sites(6, num_sites=4, degrees=[0, 1, 0, 2]).tolist()
-    [1, 1, 3, 3, 3, 3]
+    >>> hidden_sites(6, ranks=[0, 1, 2]).tolist()
+    [1, 1, 1, 1, 2, 2]
+    >>> hidden_sites(6, ranks=[2, 1, 0], degrees=[1, 0, 2]).tolist()
+    [2, 2, 1, 1, 1, 1]
     """
-    if num_sites == 1:
+    ranks = np.asarray(ranks)
+    n = len(ranks)
+    if n == 1:
         return np.zeros(num_units, np.int32)
     if isinstance(degrees, str) and degrees == "random":
-        return rng.randint(least, num_sites, size=num_units).astype(np.int32)
+        return rng.randint(least, n, size=num_units).astype(np.int32)
     if isinstance(degrees, str) and degrees == "even":
-        degrees = np.ones(num_sites)
+        degrees = np.ones(n)
     weights = None if isinstance(degrees, str) else np.asarray(degrees, np.float64)
-    if weights is None or weights.shape != (num_sites,) or not (weights >= 0).all():
+    if weights is None or weights.shape != (n,) or not (weights >= 0).all():
         raise ValueError(
-            f"Expected degrees='even', 'random' or {num_sites} weights, none negative, got "
-            f"{degrees!r}."
+            f"Expected degrees='even', 'random' or {n} weights, none negative, got {degrees!r}."
         )
-    share = np.cumsum(weights[1:]) / np.sum(weights[1:])
+    share = np.cumsum(weights) / np.sum(weights)
     middle = (np.arange(num_units) + 0.5) / num_units
-    return (1 + np.searchsorted(share, middle, side="left")).clip(1, num_sites - 1).astype(np.int32)
+    places = np.searchsorted(share, middle).clip(0, n - 1)
+    return np.maximum(ranks[places], 1).astype(np.int32)
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -81,8 +87,8 @@ class MADE(AutoregressiveModel):
       head: default `tfar.heads.Bernoulli()`.
       order: see `tfar.orders.get`, or [R, n], an order for each mask. "random" with several masks
         draws one for each.
-      num_masks: R.
-      degrees: "even", "random", or n weights, see `hidden_sites`: more units may go to the sites
+      num_masks: R; by default as many as there are orders.
+      degrees: "even", "random", or n weights, see `hidden_sites`: more units may go to the inputs
         that are hard to predict.
       direct: whether inputs are also connected to outputs directly.
       residual: whether hidden layers from the second on add to the one below, which has to have
@@ -107,7 +113,7 @@ class MADE(AutoregressiveModel):
         hidden=(500, 500),
         head=None,
         order="raster",
-        num_masks=1,
+        num_masks=None,
         degrees="even",
         direct=False,
         residual=False,
@@ -116,8 +122,14 @@ class MADE(AutoregressiveModel):
         seed=0,
         **kwargs,
     ):
-        head = heads.Bernoulli() if head is None else head
+        head = heads.get(head)
+        if any(units < 1 for units in hidden):
+            raise ValueError(
+                f"Expected at least one unit in every hidden layer, got {list(hidden)}."
+            )
         n = int(np.prod(event_shape))
+        if num_masks is None:
+            num_masks = len(order) if self._several(order) else 1
         # The order is in the masks: the network takes and gives the layout of the data.
         permutations = self._orders(order, n, num_masks, seed)
         ranks = np.argsort(permutations, axis=1).astype(np.int32)  # [R, n]
@@ -129,7 +141,7 @@ class MADE(AutoregressiveModel):
             )
         if residual and len(set(hidden)) > 1:
             raise ValueError(f"Residual layers have the same width, got hidden={list(hidden)}.")
-        sites = self._hidden_sites(hidden, n, num_masks, degrees, seed)
+        sites = self._hidden_sites(hidden, ranks, degrees, seed)
         if residual:
             sites = sites[:1] * len(sites)  # what is added has to belong to the same site
         dtype = kwargs.get("dtype")
@@ -154,7 +166,15 @@ class MADE(AutoregressiveModel):
             layers += block
             below = above
         layers.append(
-            MaskedDense(below, ranks, n, head.num_params, exclusive=not layers, dtype=dtype)
+            MaskedDense(
+                below,
+                ranks,
+                n,
+                head.num_params,
+                exclusive=not layers,
+                kernel_initializer="zeros",  # starts at the marginals, see `adapt`
+                dtype=dtype,
+            )
         )
         network = Causal(layers, dtype=dtype)
         if direct:
@@ -183,25 +203,29 @@ class MADE(AutoregressiveModel):
         self.mask_seeds = keras.random.SeedGenerator(seed)
 
     @staticmethod
+    def _several(order):
+        return not isinstance(order, str) and np.ndim(order) == 2
+
+    @staticmethod
     def _orders(order, n, num_masks, seed):
         if num_masks < 1:
             raise ValueError(f"Expected at least one mask, got num_masks={num_masks}.")
         if isinstance(order, str) and order == "random":
             return np.stack([orders.random(n, seed + r) for r in range(num_masks)])
-        if not isinstance(order, str) and np.ndim(order) == 2:
+        if MADE._several(order):
             if len(order) != num_masks:
                 raise ValueError(f"Got {len(order)} orders for {num_masks} masks.")
             return np.stack([orders.get(one, n) for one in order])
         return np.stack([orders.get(order, n)] * num_masks)
 
     @staticmethod
-    def _hidden_sites(hidden, n, num_masks, degrees, seed):
+    def _hidden_sites(hidden, ranks, degrees, seed):
         """For each hidden layer [R, H]."""
         masks = []
-        for r in range(num_masks):
+        for r, one in enumerate(ranks):
             rng, least, layers = np.random.RandomState(seed + r), 1, []
             for units in hidden:
-                layers.append(hidden_sites(units, n, degrees, least, rng))
+                layers.append(hidden_sites(units, one, degrees, least, rng))
                 least = int(layers[-1].min())  # as in the paper: no unit without inputs
             masks.append(layers)
         return [np.stack(layer) for layer in zip(*masks)]
@@ -218,6 +242,9 @@ class MADE(AutoregressiveModel):
     def _parameters(self, x, member, training=None):
         context = member if self.members > 1 else None
         return self.network(x, context=context, training=training)
+
+    def _marginal_layout(self, params):
+        return params
 
     def get_config(self):
         return {**super().get_config(), **self._arguments}

@@ -140,6 +140,10 @@ class TiedHidden(CausalLayer):
         y = self.activation(sums) @ out_kernel + bias
         return tf.cast(y, self.compute_dtype), (site + 1, sums)
 
+    @property
+    def output_bias(self):
+        return self.bias
+
     def get_config(self):
         return {
             **super().get_config(),
@@ -181,7 +185,9 @@ class NADE(AutoregressiveModel):
         dropout=0.0,
         **kwargs,
     ):
-        head = heads.Bernoulli() if head is None else head
+        head = heads.get(head)
+        if hidden < 1:
+            raise ValueError(f"Expected at least one hidden unit, got hidden={hidden}.")
         network = TiedHidden(
             hidden, head.num_params, activation, dropout, dtype=kwargs.get("dtype")
         )
