@@ -38,8 +38,16 @@ def test_every_data_set_is_a_documented_function():
 
 @pytest.mark.parametrize(
     "name, total",  # rows of the sets before they were split
-    [("adult", 32_561), ("connect4", 67_557), ("dna", 3_186), ("mushrooms", 8_124)]
-    + [("nips", 1_740), ("ocr_letters", 52_152), ("rcv1", 200_000), ("web", 49_749)],
+    [
+        ("adult", 32_561),
+        ("connect4", 67_557),
+        ("dna", 3_186),
+        ("mushrooms", 8_124),
+        ("nips", 1_740),
+        ("ocr_letters", 52_152),
+        ("rcv1", 200_000),
+        ("web", 49_749),
+    ],
 )
 def test_split_sizes_add_up_to_the_original_sets(name, total):
     assert sum(uci.SOURCES[name].sizes.values()) == total

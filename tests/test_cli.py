@@ -1,0 +1,134 @@
+"""The command line, as a user types it."""
+
+import subprocess
+import sys
+import time
+
+import matplotlib.image
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from test_training import made_up
+
+from tfar import cli, datasets, zoo
+
+
+def tfar(*arguments):
+    return CliRunner().invoke(cli.main, [str(a) for a in arguments])
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    code = (
+        "import sys, tfar.cli\n"
+        "try: tfar.cli.main(['--help'])\n"
+        "except SystemExit as e: assert not e.code\n"
+        "assert not {'tensorflow', 'keras', 'numpy'} & set(sys.modules)"
+    )
+    start = time.perf_counter()
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert time.perf_counter() - start < 5  # 0.2 s on a machine that does nothing else
+    for command in ("demo", "evaluate", "info", "list", "sample", "train"):
+        assert command in run.stdout
+
+
+def test_list_and_info():
+    listed = tfar("list")
+    assert listed.exit_code == 0
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == zoo.list()
+    shown = tfar("info", "fvsbn_mnist")
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("# fvsbn_mnist")
+
+
+def test_sample_writes_a_picture_and_the_same_seed_draws_it_again(tmp_path):
+    for out in ("a.png", "b.png", "c.npy"):
+        result = tfar("sample", "fvsbn_mnist", "-n", 4, "--seed", 3, "--out", tmp_path / out)
+        assert result.exit_code == 0, result.output
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    x = np.load(tmp_path / "c.npy")
+    assert x.shape == (4, 28, 28, 1)
+    picture = matplotlib.image.imread(tmp_path / "a.png")[3:87:3, 3:87:3, 0]
+    np.testing.assert_array_equal(picture, x[0, ..., 0])
+    other = tfar("sample", "fvsbn_mnist", "-n", 4, "--seed", 4, "--out", tmp_path / "d.npy")
+    assert other.exit_code == 0
+    assert not np.array_equal(np.load(tmp_path / "d.npy"), x)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.png", "c.npy", "d.npy"]
+
+
+def test_demo(tmp_path):
+    result = tfar("demo", "--out", tmp_path / "demo.png")
+    assert result.exit_code == 0, result.output
+    metrics = zoo.info("made_mnist")
+    assert (
+        f"{metrics['test']['nats']:.2f} ± {metrics['test']['standard_error']:.2f}" in result.output
+    )
+    assert "verified here" in result.output
+    assert matplotlib.image.imread(tmp_path / "demo.png").ndim == 3
+
+
+def test_evaluate_reproduces_the_published_figure():
+    if "made_mushrooms" not in zoo.list():
+        pytest.skip("made_mushrooms is not there")
+    try:
+        datasets.load("mushrooms", "test", download=False)
+    except FileNotFoundError as missing:
+        pytest.skip(str(missing).splitlines()[0])
+    result = tfar("evaluate", "made_mushrooms")
+    assert result.exit_code == 0, result.output
+    test = zoo.info("made_mushrooms")["test"]
+    assert f"{test['nats']:.2f} ± {test['standard_error']:.2f} nats" in result.output
+
+
+def test_train_from_a_recipe_file_then_use_the_model(tmp_path, monkeypatch):
+    data = made_up([3, 3, 1])
+    monkeypatch.setattr(datasets, "load", lambda name, split: data[split])
+    recipe = tmp_path / "toy" / "recipe.py"
+    recipe.parent.mkdir()
+    recipe.write_text(
+        "import tfar\nsummary = 'A toy.'\ndataset = 'toy'\nepochs = 2\nbatch_size = 16\n"
+        "learning_rate = 1e-2\npaper = {'nats': 9.0, 'what': 'it', 'reference': 'us'}\n"
+        "def model(x):\n    return tfar.models.FVSBN(x.shape[1:])\n"
+    )
+    result = tfar("train", recipe, "--out", tmp_path / "run", "--epochs", 1)
+    assert result.exit_code == 0, result.output
+    model = tmp_path / "run" / "model.keras"
+    evaluated = tfar("evaluate", model, "--data", "toy", "--split", "validation")
+    assert "16 examples" in evaluated.output, evaluated.output
+    assert tfar("sample", model, "-n", 2, "--out", tmp_path / "x.png").exit_code == 0
+    assert tfar("evaluate", model).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["sample", "fvsbn_mnst"], 1, "did you mean fvsbn_mnist"),
+        (["info", "nothing_at_all"], 1, "there are"),
+        (["train", "fvsbn"], 1, "did you mean"),
+        (["sample", "fvsbn_mnist", "--out", "x.gif"], 2, "neither in .png nor in .npy"),
+        (["sample", "fvsbn_mnist", "-n", "0"], 2, "not in the range"),
+        (["sample", "fvsbn_mnist", "--temperature", "0"], 1, "positive temperature"),
+        (["evaluate", "fvsbn_mnist", "--data", "mnits"], 1, "did you mean"),
+        (["sample", "no/such.keras"], 1, "no/such.keras"),
+        (["sampel"], 2, "No such command"),
+    ],
+)
+def test_mistakes(arguments, status, message):
+    result = tfar(*arguments)
+    assert result.exit_code == status, result.output
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_missing_data_is_one_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("TFAR_DATA_DIR", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def unreachable(name, split, *, download=True, original=datasets.load):
+        return original(name, split, download=False)
+
+    monkeypatch.setattr(datasets, "load", unreachable)
+    result = tfar("evaluate", "fvsbn_mnist")
+    assert result.exit_code == 1
+    assert "TFDS_DATA_DIR" in result.output

@@ -1,0 +1,195 @@
+"""Every verifier fails on a planted bug; here those of layers and heads.
+
+A check that cannot fail is a defect.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfar import testing
+from tfar.heads import Bernoulli
+from tfar.layers import CausalLayer
+from tfar.models.nade import TiedHidden
+
+# Layers -----------------------------------------------------------------------------------------
+
+
+class Dense(CausalLayer):
+    """An exclusive masked layer in its plainest form; its state is what has come in."""
+
+    mask = np.tri(4, 4, -1)  # entry (i, j): output i sees input j
+
+    def __init__(self):
+        super().__init__(exclusive=True)
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(4, 4))
+
+    def call(self, x):
+        return tf.einsum("ij,bjc->bic", self.kernel * tf.constant(self.mask, tf.float32), x)
+
+    def initial_state(self, batch_size, context=None):
+        return tf.constant(0), tf.zeros([batch_size, 5, 1])
+
+    def step(self, x, state):
+        site, seen = state  # what comes in at site t is x_{t-1}
+        seen += tf.one_hot(site, 5)[:, None] * x[:, None]
+        return self.call(seen[:, 1:])[:, site], (site + 1, seen)
+
+
+class LeakyMask(Dense):
+    mask = np.tri(4, 4)
+
+
+class StrictMask(Dense):
+    mask = np.tri(4, 4, -2)
+
+
+class Constant(Dense):
+    mask = np.zeros([4, 4])
+
+
+class Wrapped(CausalLayer):
+    """TiedHidden with one thing wrong."""
+
+    def __init__(self):
+        super().__init__(exclusive=True)
+        self.layer = TiedHidden(3, 1)
+
+    def build(self, input_shape):
+        self.layer.build(input_shape)
+
+    def call(self, x):
+        return self.layer(x)
+
+    def initial_state(self, batch_size, context=None):
+        return self.layer.initial_state(batch_size)
+
+    def step(self, x, state):
+        return self.layer.step(x, state)
+
+
+class StaleCache(Wrapped):
+    def step(self, x, state):
+        y, (site, _) = super().step(x, state)
+        return y, (site, state[1])
+
+
+class SiteNotAdvanced(Wrapped):
+    def step(self, x, state):
+        y, (_, sums) = super().step(x, state)
+        return y, (state[0], sums)
+
+
+class SkippedUpdate(Wrapped):
+    def step(self, x, state):
+        return super().step(tf.where(state[0] == 2, tf.zeros_like(x), x), state)
+
+
+class StateChangesDtype(Wrapped):
+    def step(self, x, state):
+        y, (site, sums) = super().step(x, (state[0], tf.cast(state[1], tf.float32)))
+        return y, (site, tf.cast(sums, tf.float64))
+
+
+class StateGrows(Wrapped):
+    def step(self, x, state):
+        y, (site, sums) = super().step(x, (state[0], state[1][:, :3]))
+        return y, (site, tf.concat([sums, sums], 1))
+
+
+class StateChangesStructure(Wrapped):
+    def step(self, x, state):
+        y, after = super().step(x, state[:2])
+        return y, (*after, y)
+
+
+class StateIsAVariable(Wrapped):
+    def initial_state(self, batch_size, context=None):
+        site, sums = super().initial_state(batch_size)
+        return site, tf.Variable(sums)
+
+    def step(self, x, state):
+        return super().step(x, (state[0], tf.convert_to_tensor(state[1])))
+
+
+class StepWithoutGradient(Wrapped):
+    def step(self, x, state):
+        y, state = super().step(x, state)
+        return tf.stop_gradient(y), state
+
+
+class StepOfAnotherShape(Wrapped):
+    def step(self, x, state):
+        y, state = super().step(x, state)
+        return tf.concat([y, y], 1), state
+
+
+@pytest.mark.parametrize(
+    "layer, message",
+    [
+        (LeakyMask, "Leak: output 0 changes with inputs that it must not see"),
+        (StrictMask, "Dead input: output 1 does not depend on input 0"),
+        (Constant, "Dead input: output 1 does not depend on input 0"),
+        (StaleCache, "`step` differs from `call`"),
+        (SiteNotAdvanced, "`step` differs from `call`"),
+        (SkippedUpdate, "`step` differs from `call`"),
+        (StateChangesDtype, "The state changes its dtype at site 0"),
+        (StateGrows, "The state changes its shape at site 0"),
+        (StateChangesStructure, "The state changes its structure at site 0"),
+        (StateIsAVariable, "The state holds a ResourceVariable"),
+        (StepWithoutGradient, "The gradient of .* through `step` differs"),
+        (StepOfAnotherShape, "`step` gives outputs of shape"),
+    ],
+)
+def test_layer(layer, message):
+    with pytest.raises(AssertionError, match=message):
+        testing.verify_layer(layer(), 4, 1)
+
+
+def test_the_layers_are_sound_but_for_their_bugs():
+    testing.verify_layer(Dense(), 4, 1)
+    testing.verify_layer(Wrapped(), 4, 1)
+
+
+# Heads ------------------------------------------------------------------------------------------
+
+
+class Unnormalised(tfp.distributions.Bernoulli):
+    def _log_prob(self, x):
+        return tf.cast(x, tf.float32) * self.logits_parameter()
+
+
+def planted_head(**methods):
+    return type("Planted", (Bernoulli,), methods)()
+
+
+def of(distribution):
+    return lambda self, params, temperature=None: distribution(logits=params[..., 0])
+
+
+@pytest.mark.parametrize(
+    "methods, message",
+    [
+        ({"distribution": of(Unnormalised)}, r"log_prob\(0\) at temperature None is not"),
+        ({"distribution": of(tfp.distributions.Bernoulli)}, "at temperature 0.5 is not"),
+        ({"encode": lambda self, x, dtype: tf.cast(x, dtype)}, "encode gives"),
+        ({"encode": lambda self, x, dtype: tf.zeros([2, 1], dtype)}, "two values to one code"),
+        ({"encode": lambda self, x, dtype: tf.cast(x, tf.float32)[:, None]}, "asked for float64"),
+        ({"in_support": lambda self, x: (x >= 0) & (x <= 1)}, "in_support holds for 0.5"),
+        ({"dtype": tf.float32, "distribution": None}, "Samples are"),
+    ],
+)
+def test_head(methods, message):
+    if methods.get("distribution", True) is None:
+        methods["distribution"] = lambda self, params, temperature=None: (
+            tfp.distributions.Bernoulli(
+                logits=params[..., 0] / (temperature or 1.0), dtype=tf.int64
+            )
+        )
+    with pytest.raises(AssertionError, match=message):
+        testing.verify_head(
+            planted_head(**methods), lambda x, a: x * a[:, 0] - np.logaddexp(0, a[:, 0])
+        )

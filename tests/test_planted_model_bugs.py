@@ -1,0 +1,225 @@
+"""Every verifier of models fails on a planted bug: a check that cannot fail is a defect."""
+
+import keras
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfar import testing
+from tfar.distributions import autoregressive
+from tfar.heads import Bernoulli
+from tfar.models import FVSBN, MADE, NADE, AutoregressiveModel
+
+register = keras.saving.register_keras_serializable(package="planted")
+
+
+class ForgottenInverse(FVSBN):
+    def _parameters(self, x, member, training=None):
+        return self.network(tf.gather(x, self.permutations[0], axis=1))
+
+
+class AveragedLogits(MADE):
+    def log_prob(self, inputs, member=None):
+        if member is not None:
+            return super().log_prob(inputs, member)
+        x = self._pick(inputs)
+        logits = [self(x, member=r).logits_parameter() for r in range(self.members)]
+        p = tfp.distributions.Bernoulli(logits=tf.reduce_mean(logits, 0))
+        return tf.reduce_sum(p.log_prob(x), 1)
+
+
+class RawFeedback(FVSBN):
+    """Hands samples back as 0 and 1 where training saw -1 and 1."""
+
+    def step(self, x, state, member=0, cached=True):
+        return super().step((x + 1) / 2, state, member, cached)
+
+
+class StaleSampler(NADE):
+    """Cached steps never see what was drawn; the oracle does."""
+
+    def step(self, x, state, member=0, cached=True):
+        return super().step(0 * x if cached else x, state, member, cached)
+
+
+class WrongOracle(NADE):
+    def step(self, x, state, member=0, cached=True):
+        return super().step(x if cached else 0 * x, state, member, cached)
+
+
+class LossOverDimensions(FVSBN):
+    def compute_loss(self, *args, **kwargs):
+        return super().compute_loss(*args, **kwargs) / self.num_sites
+
+
+class WrongBits(FVSBN):
+    def compute_loss(self, *args, **kwargs):
+        loss = super().compute_loss(*args, **kwargs)
+        self.bits_per_dim.update_state(loss)
+        return loss
+
+
+class LearnsNothing(FVSBN):
+    def train_step(self, data):
+        return self.test_step(data)
+
+
+@register
+class LosesActivation(NADE):
+    def get_config(self):
+        return {k: v for k, v in super().get_config().items() if k != "activation"}
+
+
+@register
+class LosesOrder(FVSBN):
+    @classmethod
+    def from_config(cls, config):
+        return super().from_config({**config, "order": "raster"})
+
+
+@register
+class UntrackedWeight(FVSBN):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        object.__setattr__(self, "offset", tf.Variable(keras.random.normal([])))
+
+    def _parameters(self, x, member, training=None):
+        return super()._parameters(x, member) + self.offset
+
+
+def dense_model():
+    """Conditional i sees x_i."""
+    return AutoregressiveModel(keras.layers.Dense(1), [3], Bernoulli())
+
+
+def constant_model():
+    """Conditionals that see nothing."""
+    return AutoregressiveModel(keras.layers.Rescaling(0.0, offset=0.3), [3], Bernoulli())
+
+
+ORDER = [2, 0, 3, 1]  # not its own inverse
+
+
+@pytest.mark.parametrize(
+    "factory, verify, message",
+    [
+        (dense_model, "causality", "Leak: conditional 0 depends on x_0"),
+        (dense_model, "normalisation", "do not sum to 1"),
+        (constant_model, "causality", "Conditional 1 is the same for all prefixes"),
+        (lambda: ForgottenInverse([4], order=ORDER), "causality", "Leak: conditional"),
+        (lambda: ForgottenInverse([4], order=ORDER), "normalisation", "do not sum to 1"),
+        (
+            lambda: AveragedLogits([4], (12,), num_masks=2, order="random"),
+            "normalisation",
+            r"Probabilities \(member None\) do not sum to 1",
+        ),
+        (lambda: RawFeedback([3], Bernoulli(centered=True)), "sampling", "The frequencies of"),
+        (lambda: StaleSampler([3], 4), "sampling", "The frequencies of samples"),
+        (lambda: WrongOracle([3], 4), "sampling", "does not draw what the oracle draws"),
+        (lambda: LossOverDimensions([3]), "training", "The loss is not the mean"),
+        (lambda: WrongBits([3]), "training", "bits_per_dim is not nats"),
+        (lambda: LearnsNothing([3]), "training", "fit takes the loss from"),
+        (lambda: LosesActivation([3], 4, activation="relu"), "persistence", "another log_prob"),
+        (lambda: LosesOrder([4], order=ORDER), "persistence", "gives order = "),
+        (lambda: UntrackedWeight([3]), "persistence", "another log_prob"),
+    ],
+)
+def test_model(factory, verify, message, tmp_path):
+    arguments = [tmp_path] if verify == "persistence" else []
+    with pytest.raises(AssertionError, match=message):
+        getattr(testing, f"verify_{verify}")(testing.randomise(factory(), seed=2), *arguments)
+
+
+# The sampling loop ------------------------------------------------------------------------------
+
+
+class WrongLogProb(autoregressive.Autoregressive):
+    def _sample_and_log_prob(self, sample_shape, **kwargs):
+        x, log_prob = super()._sample_and_log_prob(sample_shape, **kwargs)
+        return x, log_prob + 0.01
+
+
+class IgnoresValue(autoregressive.Autoregressive):
+    def _prefix(self, value):
+        values, known = super()._prefix(value)
+        return values, known & False
+
+
+class ReordersPrefix(autoregressive.Autoregressive):
+    """Takes the prefix for one of the raster order."""
+
+    def _prefix(self, value):
+        value = tf.reshape(tf.cast(value, tf.float32), [-1, self.model.num_sites])
+        return tf.cast(tf.where(value == 1, 1, 0), tf.int32), ~tf.math.is_nan(value)
+
+
+@pytest.mark.parametrize(
+    "joint, message",
+    [
+        (WrongLogProb, "sample_and_log_prob gives another log_prob"),
+        (IgnoresValue, "A clamped prefix changes"),
+        (ReordersPrefix, "Clamping what a seed drew changes the rest"),
+    ],
+)
+def test_joint(joint, message):
+    model = testing.randomise(FVSBN([4], order=ORDER))
+    model.joint = lambda member=None, cached=True: joint(model, member, cached)
+    with pytest.raises(AssertionError, match=message):
+        testing.verify_sampling(model)
+
+
+@pytest.mark.parametrize(
+    "owner, name, planted, message",
+    [
+        (tf.random.experimental, "stateless_fold_in", lambda seed, site: seed, "The frequencies"),
+        (tf.math, "invert_permutation", lambda order: order, "The frequencies of samples"),
+        (
+            autoregressive,
+            "stateless_seed",
+            lambda seed: tf.constant([1, 2]),
+            "Samples of different calls agree",
+        ),
+        (
+            autoregressive,
+            "stateless_seed",
+            lambda seed: tf.random.uniform([2], maxval=9999, dtype=tf.int32),
+            "A seed draws two things",
+        ),
+    ],
+    ids=["one_seed_for_all_sites", "forgotten_inverse", "seed_ignored", "not_reproducible"],
+)
+def test_sampling_loop(monkeypatch, owner, name, planted, message):
+    monkeypatch.setattr(owner, name, planted)
+    model = testing.randomise(FVSBN([4], order=ORDER), seed=4, scale=0.5)
+    with pytest.raises(AssertionError, match=message):
+        testing.verify_sampling(model)
+
+
+class Unnormalised(tfp.distributions.Bernoulli):
+    def _log_prob(self, x):
+        return tf.cast(x, tf.float32) * self.logits_parameter()
+
+
+class Lockstep(tfp.distributions.Bernoulli):
+    """All examples share their noise."""
+
+    def _sample_n(self, n, seed=None):
+        noise = tf.random.stateless_uniform([n, 1], seed)
+        return tf.cast(noise < self.probs_parameter(), self.dtype)
+
+
+@pytest.mark.parametrize(
+    "distribution, verify, message",
+    [
+        (Unnormalised, "normalisation", "do not sum to 1"),
+        (Lockstep, "sampling", r"The frequencies|Samples of different examples"),
+    ],
+)
+def test_head_in_a_model(distribution, verify, message):
+    class Planted(Bernoulli):
+        def distribution(self, params, temperature=None):
+            return distribution(logits=params[..., 0])
+
+    model = testing.randomise(FVSBN([3], Planted()))
+    with pytest.raises(AssertionError, match=message):
+        getattr(testing, f"verify_{verify}")(model)

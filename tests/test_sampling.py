@@ -1,0 +1,143 @@
+"""The sampling loop beyond verify_sampling: clamped values, temperature, the oracle, ensembles."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from cases import MODELS, events, shared
+
+from tfar.heads import Bernoulli, Categorical
+from tfar.models import FVSBN, MADE
+from tfar.testing import enumerate_events, randomise
+
+
+@pytest.mark.parametrize("name", ["nade_categorical", "made_orders", "own_causal", "own_plain"])
+def test_conditionals_by_step_are_those_of_one_pass(name):
+    """The parameters that the sampler sees, cached or not, are those that score its sample."""
+    model = shared(name)
+    x = events(model, 6)
+    for member in range(model.members):
+        order = model.permutations[member]
+        p = model(x, member=member)
+        expected = p.log_prob(x).numpy().reshape([6, -1])[:, order]
+        in_order = x.reshape([6, -1])[:, order]
+        for cached in (True, False):
+            state = model.initial_state(6, member, cached)
+            encoded = tf.zeros([6, model.head.num_inputs])
+            for site in range(model.num_sites):
+                params, state = model.step(encoded, state, member, cached)
+                log_prob = model.head.distribution(params).log_prob(in_order[:, site])
+                np.testing.assert_allclose(log_prob, expected[:, site], rtol=1e-4, atol=1e-5)
+                encoded = model.head.encode(tf.constant(in_order[:, site]))
+
+
+def test_both_samplers_agree_on_a_random_order_of_more_sites():
+    model = randomise(MADE([5, 6, 1], (40, 40), order="random", degrees="random"), scale=0.3)
+    cached = model.joint().sample(50, seed=4)
+    np.testing.assert_array_equal(cached, model.joint(cached=False).sample(50, seed=4))
+    assert len(np.unique(np.reshape(cached, [50, -1]), axis=0)) > 40
+
+
+# Clamped values ---------------------------------------------------------------------------------
+
+
+def test_a_value_shorter_along_the_first_axis_lacks_the_rest():
+    model = randomise(FVSBN([2, 3, 1], Bernoulli(centered=True)))
+    top = np.array([1, 0, 1]).reshape([1, 3, 1])
+    x = model.joint().sample(7, seed=1, value=top)
+    assert x.shape == [7, 2, 3, 1] and x.dtype == tf.int32
+    assert np.all(x[:, :1] == top)
+    padded = np.concatenate([top, np.full([1, 3, 1], np.nan)])
+    np.testing.assert_array_equal(x, model.joint().sample(7, seed=1, value=padded))
+
+
+@pytest.mark.parametrize("sample_shape, batch", [([], [2]), (3, [2]), ([2, 2], [3, 1]), (4, [])])
+@pytest.mark.parametrize("graph", [False, True])
+def test_shapes_with_a_batch_of_values(sample_shape, batch, graph):
+    joint = shared("made").joint()
+    value = np.full([*batch, 4], np.nan, np.float32)
+    value[..., 0] = np.random.RandomState(0).randint(2, size=batch)
+    draw = lambda: joint.sample(sample_shape, seed=[1, 2], value=value)  # noqa: E731
+    x = tf.function(draw)() if graph else draw()
+    assert x.shape == [*np.atleast_1d(np.array(sample_shape, int)), *batch, 4]
+    assert np.all(x[..., 0] == value[..., 0])
+
+
+def test_a_value_given_in_full_or_not_at_all():
+    joint = shared("nade").joint()
+    full = np.array([1, 0, 0, 1])
+    assert np.all(joint.sample(5, seed=1, value=full) == full)
+    nothing = joint.sample(5, seed=1, value=np.full([4], np.nan))
+    np.testing.assert_array_equal(nothing, joint.sample(5, seed=1))
+    np.testing.assert_array_equal(joint.sample(5, seed=1, value=np.zeros([0])), nothing)
+
+
+def test_clamped_samples_come_with_the_log_prob_of_the_whole():
+    joint = shared("nade").joint()
+    value = [1.0, np.nan, np.nan, np.nan]
+    x, log_prob = joint.experimental_sample_and_log_prob(6, seed=1, value=value)
+    assert np.all(x[:, 0] == 1)
+    np.testing.assert_allclose(log_prob, joint.log_prob(x), rtol=1e-5)
+
+
+def test_the_prefix_is_one_of_the_order():
+    joint = shared("nade_categorical").joint()  # order [2, 0, 1]
+    x = joint.sample(9, seed=1, value=[np.nan, np.nan, 2.0])
+    assert np.all(x[:, 2] == 2)
+    with pytest.raises(ValueError, match="site 1 of the order is given, site 0 is missing"):
+        joint.sample(9, seed=1, value=[0.0, np.nan, np.nan])
+
+
+# Temperature ------------------------------------------------------------------------------------
+
+
+def tempered(model, x, temperature):
+    """log p(x) with every conditional's logits divided, from the enumerated conditionals."""
+    logits = np.log([model(x).prob(np.full_like(x, k)) for k in (0, 1, 2)]) / temperature
+    logits -= np.log(np.sum(np.exp(logits), 0))
+    return np.take_along_axis(logits, x[None], 0)[0].sum(1)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 2.0, tf.constant(0.7), np.float64(1.0)])
+def test_frequencies_at_a_temperature(temperature):
+    model = randomise(FVSBN([3], Categorical(3), order=[2, 0, 1]), seed=2)
+    x = enumerate_events(model)
+    p = np.exp(tempered(model, x, float(temperature)))
+    np.testing.assert_allclose(p.sum(), 1, rtol=1e-5)
+    samples = model.joint().sample(4000, seed=6, temperature=temperature)
+    counts = np.bincount(np.asarray(samples) @ [9, 3, 1], minlength=27)
+    assert np.all(np.abs(counts - 4000 * p) < 5 * np.sqrt(4000 * p * (1 - p)) + 2)
+
+
+def test_a_low_temperature_is_greedy_and_log_prob_stays_what_it_was():
+    model = shared("fvsbn_categorical")
+    x, log_prob = model.joint().experimental_sample_and_log_prob(40, seed=1, temperature=1e-4)
+    assert len(np.unique(x, axis=0)) == 1
+    p = model(x)
+    np.testing.assert_array_equal(x, p.mode())
+    np.testing.assert_allclose(log_prob, model.joint().log_prob(x), rtol=1e-5)
+
+
+# Ensembles --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if shared(name).members > 1])
+def test_an_ensemble_is_the_mean_of_the_probabilities_of_its_members(name):
+    model = shared(name)
+    x = enumerate_events(model)
+    members = [model.joint(member=r).prob(x) for r in range(model.members)]
+    np.testing.assert_allclose(model.joint().prob(x), np.mean(members, axis=0), rtol=1e-4)
+    assert not np.allclose(members[0], members[1])
+
+
+def test_training_visits_every_member():
+    model = MADE([4], (6,), num_masks=4, order="random")
+    seen = {int(model._default_member(training=True)) for _ in range(60)}
+    assert seen == {0, 1, 2, 3} and model._default_member(training=False) == 0
+
+
+def test_orders_of_an_ensemble_differ_and_follow_the_seed():
+    one, same, other = (
+        MADE([5], (6,), num_masks=3, order="random", seed=seed).permutations for seed in (0, 0, 9)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other) and len(np.unique(one, axis=0)) == 3

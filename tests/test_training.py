@@ -1,0 +1,172 @@
+"""Recipes and the trainer."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import tfar
+from tfar import training, zoo
+
+EVENT_SHAPES = {
+    "binarized_mnist": [28, 28, 1],
+    "dna": [180],
+    "mushrooms": [112],
+    "nips": [500],
+}
+
+
+def made_up(shape, train=64, validation=16):
+    rng = np.random.default_rng(0)
+    return {
+        "train": (rng.random([train, *shape]) < 0.3).astype(np.uint8),
+        "validation": (rng.random([validation, *shape]) < 0.3).astype(np.uint8),
+    }
+
+
+def toy(**changes):
+    fields = {
+        "name": "toy",
+        "summary": "A toy.",
+        "dataset": "toy",
+        "model": lambda x: tfar.models.MADE(x.shape[1:], (8,), dropout=0.2),
+        "paper": {"nats": 1.0, "what": "nothing", "reference": "nobody"},
+        "epochs": 4,
+        "batch_size": 16,
+        "learning_rate": 1e-2,
+        "ema": 0.9,
+        "shift": 0.5,
+    }
+    return training.Recipe(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    "path", sorted((zoo._folder("zoo")).glob("*/recipe.py")), ids=lambda p: p.parent.name
+)
+def test_every_recipe_runs_two_steps(path, tmp_path):
+    recipe = training.load_recipe(path)
+    data = made_up(EVENT_SHAPES[recipe.dataset], train=2 * recipe.batch_size)
+    model = training.train(recipe, tmp_path, epochs=1, data=data, verbose=0)
+    best = json.loads((tmp_path / "best.json").read_text())
+    assert np.isfinite(best["loss"])
+    assert best["epoch"] == 1
+    np.testing.assert_allclose(
+        -model.joint().log_prob(data["validation"]).numpy().mean(), best["val_nats"], rtol=2e-2
+    )
+
+
+def test_the_kept_weights_are_the_validated_averages(tmp_path):
+    data = made_up([3, 3, 1])
+    model = training.train(toy(), tmp_path, data=data, verbose=0)
+    best = json.loads((tmp_path / "best.json").read_text())
+    nats = -model.joint().log_prob(data["validation"]).numpy().mean()
+    np.testing.assert_allclose(nats, best["val_nats"], rtol=1e-5)
+    log = np.genfromtxt(tmp_path / "log.csv", delimiter=",", names=True)
+    assert best["val_nats"] == pytest.approx(log["val_nats"].min(), rel=1e-6)
+
+
+class Stop(Exception):
+    pass
+
+
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path, monkeypatch):
+    data = made_up([3, 3, 1])
+    whole = training.train(toy(), tmp_path / "whole", data=data, verbose=0)
+
+    keep = training.BestWeights.on_epoch_end
+
+    def stop(self, epoch, logs=None):
+        keep(self, epoch, logs)
+        if epoch == 1:
+            raise Stop
+
+    monkeypatch.setattr(training.BestWeights, "on_epoch_end", stop)
+    with pytest.raises(Stop):
+        training.train(toy(), tmp_path / "parts", data=data, verbose=0)
+    monkeypatch.setattr(training.BestWeights, "on_epoch_end", keep)
+    resumed = training.train(toy(), tmp_path / "parts", data=data, verbose=0)
+
+    for a, b in zip(whole.get_weights(), resumed.get_weights()):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    logs = [(tmp_path / run / "log.csv").read_text().splitlines() for run in ("whole", "parts")]
+    assert len(logs[0]) == len(logs[1]) + 1 == 5  # the interrupted epoch was not logged
+
+
+def test_a_finished_run_is_not_run_again(tmp_path):
+    data = made_up([3, 3, 1])
+    training.train(toy(), tmp_path, data=data, verbose=0)
+    log = (tmp_path / "log.csv").read_text()
+    training.train(toy(), tmp_path, data=data, verbose=0)
+    assert (tmp_path / "log.csv").read_text() == log
+
+
+def test_worse_weights_do_not_replace_better_ones(tmp_path):
+    model = tfar.models.FVSBN([3])
+    keep = training.BestWeights(tmp_path)
+    keep.set_model(model)
+    keep.on_epoch_end(0, {"val_nats": 2.0})
+    kept = (tmp_path / training.BEST).read_bytes()
+    model.trainable_variables[1].assign_add(np.ones([3, 1]))
+    training.BestWeights(tmp_path).on_epoch_end(1, {"val_nats": 3.0})  # a resumed run
+    assert (tmp_path / training.BEST).read_bytes() == kept
+    assert not list(tmp_path.glob("partial*"))
+
+
+def test_batches_depend_on_seed_and_epoch_only():
+    x = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
+    recipe = toy(batch_size=3, shift=0.0)
+    stream = np.stack(list(training.batches(recipe, x, epochs=3).as_numpy_iterator()))[..., 0]
+    later = np.stack(list(training.batches(recipe, x, epochs=3, first_epoch=1).as_numpy_iterator()))
+    assert stream.shape == (9, 3, 1, 1)
+    np.testing.assert_array_equal(stream[3:], later[..., 0])
+    assert len(np.unique(stream[:3])) == 9  # no example twice in an epoch
+    assert not np.array_equal(stream[:3], stream[3:6])
+    other = dataclasses.replace(recipe, seed=2)
+    other = np.stack(list(training.batches(other, x, epochs=1).as_numpy_iterator()))[..., 0]
+    assert not np.array_equal(stream[:3], other)
+
+
+def test_shifted_moves_by_at_most_a_pixel():
+    x = np.zeros([2000, 5, 5, 1], np.uint8)
+    x[:, 2, 2] = 1
+    moved = training.shifted(x, 0.9, np.random.default_rng(0))
+    assert (moved.sum(axis=(1, 2, 3)) == 1).all()
+    rows, columns = np.nonzero(moved[..., 0])[1:]
+    counts = np.zeros([5, 5])
+    np.add.at(counts, (rows, columns), 1)
+    assert counts[1:4, 1:4].sum() == 2000
+    assert (
+        np.abs(counts[1:4, 1:4] / 2000 - 0.1 - 0.1 * np.eye(3)[1][:, None] * np.eye(3)[1]) < 0.03
+    ).all()
+    edge = np.zeros([500, 5, 5, 1], np.uint8)
+    edge[:, 0, 0] = 1
+    assert set(np.unique(training.shifted(edge, 1.0, np.random.default_rng(0)).sum((1, 2, 3)))) == {
+        0,
+        1,
+    }
+
+
+def test_shift_falls_to_zero():
+    x = np.zeros([64, 5, 5, 1], np.uint8)
+    x[:, 2, 2] = 1
+    stream = training.batches(toy(shift=1.0, shift_until=0.5), x, epochs=4).as_numpy_iterator()
+    moved = [float(np.mean(batch[:, 2, 2] == 0)) for batch in stream]
+    assert np.mean(moved[:4]) > 0.6
+    assert max(moved[8:]) == 0
+
+
+def test_bad_recipes_are_refused(tmp_path):
+    path = tmp_path / "recipe.py"
+    path.write_text("import numpy as np\nepochs = 3\nepoch = 4\n_hidden = 1\n")
+    with pytest.raises(
+        ValueError, match=r"unknown names \['epoch'\].*missing names \['batch_size'"
+    ):
+        training.load_recipe(path)
+    with pytest.raises(FileNotFoundError):
+        training.load_recipe(tmp_path / "none.py")
+
+
+def test_too_little_data_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="at least one batch of 16, got 8"):
+        training.train(toy(), tmp_path, data=made_up([3, 3, 1], train=8))

@@ -1,0 +1,210 @@
+"""The artefacts, and what publishes them."""
+
+import hashlib
+import json
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from test_training import made_up, toy
+
+import tfar
+from tfar import datasets, plots, publishing, training, zoo
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+@pytest.fixture(params=zoo.list())
+def name(request):
+    return request.param
+
+
+def test_an_artefact_computes_what_was_published(name):
+    model = zoo.load(name)
+    assert zoo.verify(name, model) < 1e-4
+    x, log_prob = zoo.examples(name)
+    assert len(x) == len(log_prob) >= 20
+    metrics = zoo.info(name)
+    assert list(x.shape[1:]) == metrics["event_shape"] == list(model.event_shape)
+    assert model.count_params() == metrics["parameters"]
+    if metrics["dataset"].endswith("mnist"):
+        assert metrics["event_shape"] == [28, 28, 1]
+    # The examples are a random part of the test split that the figure is of.
+    error = log_prob.std(ddof=1) / np.sqrt(len(x))
+    assert abs(-log_prob.mean() - metrics["test"]["nats"]) < 5 * error
+    for dtype in (np.int64, bool, np.float32):
+        np.testing.assert_allclose(model.joint().log_prob(x.astype(dtype)), log_prob, rtol=1e-4)
+
+
+def test_an_artefact_samples(name):
+    joint = zoo.load(name).joint()
+    x = joint.sample(8, seed=1).numpy()
+    assert x.dtype == np.int32
+    # Samples are about as likely as data: a model that draws noise is off by hundreds of nats.
+    test = zoo.info(name)["test"]
+    spread = test["standard_error"] * np.sqrt(test["examples"])
+    nats = -joint.log_prob(x).numpy().mean()
+    assert abs(nats - test["nats"]) < 4 * spread / np.sqrt(len(x)) + 0.1 * test["nats"]
+
+
+def test_the_rows_are_those_of_the_test_split(name):
+    metrics = zoo.info(name)
+    try:
+        x = training.images(datasets.load(metrics["dataset"], "test", download=False))
+    except FileNotFoundError as missing:
+        pytest.skip(str(missing).splitlines()[0])
+    np.testing.assert_array_equal(x[metrics["examples"]["rows"]], zoo.examples(name)[0])
+    assert len(x) == metrics["test"]["examples"]
+
+
+def test_cards_and_table_are_generated():
+    for name in zoo.list():
+        card = (zoo.recipe_path(name).parent / "card.md").read_text()
+        assert card == publishing.card(zoo.info(name))
+    readme = (ROOT / "README.md").read_text()
+    assert f"{publishing.START}\n\n{publishing.table()}\n\n{publishing.END}" in readme
+
+
+def test_a_fine_tuned_artefact_differs_and_still_scores():
+    model = zoo.load("fvsbn_mnist")
+    x, log_prob = zoo.examples("fvsbn_mnist")
+    model.compile(keras.optimizers.Adam(1e-3))
+    model.fit(x, epochs=2, batch_size=8, verbose=0)
+    assert model.joint().log_prob(x).numpy().mean() > log_prob.mean()
+
+
+def test_unknown_names_list_the_near_ones():
+    for ask in (zoo.load, zoo.info, zoo.recipe_path):
+        with pytest.raises(ValueError, match="no 'made_mnits': did you mean made_mnist"):
+            ask("made_mnits")
+    with pytest.raises(ValueError, match=r"no '': there are .*fvsbn_mnist"):
+        zoo.load("")
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """A toy that has been trained and published in a zoo of its own."""
+    monkeypatch.setattr(zoo, "_folder", lambda kind: tmp_path / kind)
+    data = made_up([3, 3, 1], train=64, validation=40)
+    monkeypatch.setattr(
+        datasets, "load", lambda name, split: data["validation" if split == "test" else split]
+    )
+    recipe = tmp_path / "zoo" / "toy" / "recipe.py"
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text(
+        "import tfar\nsummary = 'A toy.'\ndataset = 'toy'\nepochs = 2\nbatch_size = 16\n"
+        "learning_rate = 1e-2\npaper = {'nats': 9.0, 'what': 'it', 'reference': 'us'}\n"
+        "def model(x):\n    return tfar.models.MADE(x.shape[1:], (8,), direct=True)\n"
+    )
+    training.train(training.load_recipe(recipe), tmp_path / "run", verbose=0)
+    metrics = publishing.publish("toy", tmp_path / "run")
+    return tmp_path, data, metrics
+
+
+def test_publishing(published):
+    folder, data, metrics = published
+    assert zoo.list() == ["toy"]
+    assert zoo.info("toy") == json.loads(json.dumps(metrics))
+    model = zoo.load("toy")
+    assert zoo.verify("toy", model) < 1e-6
+    nats = -model.joint().log_prob(data["validation"]).numpy()
+    assert metrics["test"]["nats"] == pytest.approx(nats.mean(), rel=1e-5)
+    assert metrics["test"]["standard_error"] == pytest.approx(nats.std(ddof=1) / 40**0.5, rel=1e-4)
+    assert metrics["test"]["bits_per_dim"] == pytest.approx(nats.mean() / np.log(2) / 9, rel=1e-5)
+    assert "A toy." in (folder / "zoo/toy/card.md").read_text()
+    readme = folder / "README.md"
+    readme.write_text(f"before\n{publishing.START}\nold\n{publishing.END}\nafter\n")
+    publishing.write_table(readme)
+    assert "| [`toy`](zoo/toy/card.md) |" in readme.read_text()
+    assert readme.read_text().startswith("before\n") and readme.read_text().endswith("after\n")
+    readme.write_text("no marks")
+    with pytest.raises(ValueError, match="needs the lines"):
+        publishing.write_table(readme)
+
+
+def test_a_damaged_artefact_is_refused(published):
+    path = zoo.model_path("toy")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(ValueError, match="is damaged: its SHA-256 is"):
+        zoo.load("toy")
+    path.unlink()
+    with pytest.raises(ValueError, match="is missing"):
+        zoo.load("toy")
+
+
+def test_other_weights_are_noticed(published):
+    model = zoo.load("toy")
+    model.trainable_variables[0].assign_add(np.full(model.trainable_variables[0].shape, 0.1))
+    with pytest.raises(ValueError, match="off by"):
+        zoo.verify("toy", model)
+
+
+def test_slim_models_are_small_and_compute_the_same(tmp_path):
+    model = toy().model(np.zeros([1, 6, 6, 1]))
+    tfar.testing.randomise(model, seed=0)
+    slim = publishing.slim(model)
+    x = np.random.default_rng(0).integers(0, 2, [20, 6, 6, 1])
+    np.testing.assert_allclose(model.log_prob(x), slim.log_prob(x), rtol=1e-2)
+    kernel = slim.network.parts[0].kernel.numpy()
+    assert (kernel == 0).mean() > 0.3
+    np.testing.assert_array_equal(kernel, np.float16(kernel * 2.0**-5).astype(np.float32) * 2.0**5)
+    packed = publishing._save_compressed(slim, tmp_path)
+    assert {m.compress_type for m in zipfile.ZipFile(packed).infolist()} == {zipfile.ZIP_DEFLATED}
+    loaded = keras.saving.load_model(packed)
+    np.testing.assert_array_equal(loaded.log_prob(x), slim.log_prob(x))
+
+
+def test_grids():
+    x = np.zeros([5, 4, 4, 1])
+    x[0] = 1
+    picture = plots.grid(x, columns=3, scale=2)
+    assert picture.shape == (2 * (2 * 5 + 1), 2 * (3 * 5 + 1), 3)
+    assert (picture[2:10, 2:10] == 255).all()
+    assert (picture[2:10, 12:20] == 0).all()
+    assert (picture[:2] == 96).all()
+    colour = np.arange(2 * 2 * 2 * 3).reshape(2, 2, 2, 3) + 100
+    assert (plots.grid(colour, scale=1)[1:3, 1:3] == colour[0]).all()
+    assert plots.grid(np.eye(7), scale=1).shape == (7, 7, 3)
+    with pytest.raises(ValueError, match=r"got the shape \[2, 3, 4\]"):
+        plots.grid(np.zeros([2, 3, 4]))
+
+
+def test_an_installed_wheel_has_the_zoo(tmp_path):
+    """The wheel, unpacked elsewhere, loads an artefact with nothing of the clone around."""
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    clone = tmp_path / "clone"
+    files = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for file in files.stdout.split():
+        if file.split("/")[0] in ("tfar", "zoo", "saved_models", "setup.cfg", "pyproject.toml"):
+            (clone / file).parent.mkdir(parents=True, exist_ok=True)
+            (clone / file).write_bytes((ROOT / file).read_bytes())
+    (clone / "README.md").touch()
+    (clone / "LICENSE").touch()
+    subprocess.run([*build, "-w", tmp_path / "wheels", "."], cwd=clone, check=True)
+    (wheel,) = (tmp_path / "wheels").glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    code = (
+        "import tfar, tfar.zoo as z; assert 'site' in tfar.__file__, tfar.__file__;"
+        "print(z.verify('fvsbn_mnist'), z.list(), z.recipe_path('fvsbn_mnist'))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path / "wheels",
+        env={"PYTHONPATH": str(tmp_path / "site"), "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert str(zoo.list()) in run.stdout
+    for name in zoo.list():
+        digest = hashlib.sha256(
+            (tmp_path / f"site/tfar/_saved_models/{name}/model.keras").read_bytes()
+        )
+        assert digest.hexdigest() == zoo.info(name)["sha256"]

@@ -1,0 +1,36 @@
+"""The contracts of tfar, as functions: hold a layer, a head or a model of your own to them.
+
+Each verifier raises ``AssertionError`` with a sentence that says what was violated and where, and
+returns quietly otherwise. Spaces are enumerated, so that most checks are exact: give them toys, of
+six sites or so. Nothing but `randomise` (and `verify_layer`, which calls it, and `verify_training`)
+changes a weight.
+
+>>> model = tfar.models.FVSBN(event_shape=[3])
+>>> verify_normalisation(randomise(model))
+>>> verify_causality(model)[0].astype(int).tolist()
+[[0, 0, 0], [1, 0, 0], [1, 1, 0]]
+"""
+
+from tfar.testing.checks import enumerate_events, randomise, symbols
+from tfar.testing.heads import verify_head
+from tfar.testing.layers import verify_layer
+from tfar.testing.models import (
+    verify_causality,
+    verify_normalisation,
+    verify_persistence,
+    verify_sampling,
+    verify_training,
+)
+
+__all__ = [
+    "enumerate_events",
+    "randomise",
+    "symbols",
+    "verify_causality",
+    "verify_head",
+    "verify_layer",
+    "verify_normalisation",
+    "verify_persistence",
+    "verify_sampling",
+    "verify_training",
+]

@@ -1,0 +1,62 @@
+"""The contract of heads."""
+
+import itertools
+
+import numpy as np
+import tensorflow as tf
+
+from tfar.testing.checks import demand, demand_close, demand_frequencies, symbols
+
+
+def verify_head(head, reference, seed=0):
+    """Holds a discrete head to an independent formula.
+
+    * ``log_prob`` is ``reference``, for random parameters, extreme ones (0, +-1e4) and at a
+      temperature, and the probabilities of all values sum to 1.
+    * ``encode`` tells all values apart, takes any dtype, and gives the dtype that it is asked for.
+    * ``in_support`` holds for the values and not for those beside them, fractions, NaN, infinity.
+    * Samples are in the support, of ``head.dtype``, and as frequent as their probabilities.
+
+    Args:
+      head: a `tfar.heads.Head`.
+      reference: function of float64 arrays ``x`` [N] and ``params`` [N, head.num_params] that gives
+        log p(x), [N].
+      seed: int.
+
+    Raises:
+      AssertionError: if one of these does not hold.
+    """
+    rng, values = np.random.RandomState(seed), symbols(head)
+    extremes = itertools.islice(itertools.product([0, -1e4, 1e4], repeat=head.num_params), 81)
+    params = np.array([*rng.normal(size=[20, head.num_params], scale=3), *extremes], np.float32)
+    for temperature in (None, 0.5):
+        p, total = head.distribution(tf.constant(params), temperature), 0.0
+        demand(p.batch_shape == params.shape[:1], f"The batch shape is {p.batch_shape}.")
+        for x in values:
+            x = np.full(len(params), x)
+            expected = reference(x * 1.0, params.astype(np.float64) / (temperature or 1.0))
+            actual = p.log_prob(x)
+            what = f"log_prob({x[0]}) at temperature {temperature} is not the reference"
+            demand_close(actual, expected, what, atol=2e-5)
+            total += np.exp(actual)
+        demand_close(total, np.ones(len(params)), "The probabilities do not sum to 1")
+    for dtype in (tf.uint8, tf.int32, tf.int64, tf.float32):
+        code = head.encode(tf.cast(values, dtype), tf.float64)
+        demand(code.dtype == tf.float64, f"encode gives {code.dtype}, asked for float64.")
+        shape = (len(values), head.num_inputs)
+        demand(code.shape == shape, f"encode gives {code.shape} for {len(values)} values.")
+        demand(len(np.unique(code, axis=0)) == len(values), "encode maps two values to one code.")
+        what = f"encode depends on the dtype ({dtype.name})"
+        demand_close(code, head.encode(tf.constant(values), tf.float64), what)
+    least, most = int(values[0]), int(values[-1])
+    outside = [least - 1, most + 1, least + 0.5, least - 1e-3, np.nan, np.inf, -np.inf]
+    for x in outside:
+        inside = bool(head.in_support(tf.constant(x, tf.float32)))
+        demand(not inside, f"in_support holds for {x}, beside {least} ... {most}.")
+    logits = rng.normal(size=[head.num_params]).astype(np.float32)
+    p = head.distribution(tf.tile(tf.constant(logits)[None], [4000, 1]))
+    samples = p.sample(seed=[0, seed])
+    demand(samples.dtype == head.dtype, f"Samples are {samples.dtype}, not {head.dtype}.")
+    demand(np.all(head.in_support(samples)), "A sample is outside the support.")
+    exact = np.exp(reference(values * 1.0, np.tile(logits, [len(values), 1]).astype(np.float64)))
+    demand_frequencies(samples.numpy()[:, None], values[:, None], exact, "samples of the head")

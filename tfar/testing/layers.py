@@ -1,0 +1,113 @@
+"""The contract of layers."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfar.testing.checks import demand, demand_close, randomise
+
+# A huge number and not NaN or infinity: a masked kernel multiplies what must not be seen by zeros,
+# and zero times 1e10 is zero where zero times NaN is NaN.
+GARBAGE = 1e10
+
+
+def verify_layer(layer, num_sites, channels, seed=0):
+    """Holds a causal layer to the contract of `tfar.layers.CausalLayer`.
+
+    * `step`, repeated, equals `call`: values and gradients of all weights.
+    * The state is made of tensors and keeps its structure, shapes and dtypes.
+    * Garbage (1e10) in inputs that an output must not see does not change that output.
+    * The support of the Jacobian *equals* the declared ``layer.depends(np.eye(num_sites))``: a leak
+      fails, and so does an input without influence. It is the union over several draws of weights
+      and inputs, since a rectifier may be dead in one.
+
+    The weights are overwritten, see `randomise`.
+
+    Args:
+      layer: a `tfar.layers.CausalLayer` that maps [B, num_sites, channels] to [B, num_sites, p].
+      num_sites: n.
+      channels: channels of an input site.
+      seed: for weights and inputs.
+
+    Raises:
+      AssertionError: if one of these does not hold.
+
+    >>> verify_layer(tfar.layers.Shift(), num_sites=3, channels=2)
+    """
+    if not layer.built:
+        layer.build((None, num_sites, channels))
+    declared = np.asarray(layer.depends(np.eye(num_sites)), bool)
+    rng = np.random.RandomState(seed)
+    seen = np.zeros_like(declared)
+    for trial in range(6):
+        randomise(layer, seed + trial)
+        x = tf.constant(rng.normal(size=[4, num_sites, channels]), tf.float32)
+        _verify_blindness(layer, x, declared)
+        if trial == 0:
+            _verify_steps(layer, x, rng)
+        seen |= _jacobian_support(layer, x, rng)
+    for i, j in np.argwhere(seen & ~declared):
+        raise AssertionError(f"Leak: output {i} depends on input {j}, which it must not see.")
+    for i, j in np.argwhere(declared & ~seen):
+        raise AssertionError(f"Dead input: output {i} does not depend on input {j} as declared.")
+
+
+def _verify_steps(layer, x, rng):
+    n, weights = x.shape[1], [v.value for v in layer.trainable_weights]
+    with tf.GradientTape(persistent=True) as tape:
+        at_once = layer(x)
+        probe = tf.constant(rng.normal(size=at_once.shape), at_once.dtype)
+        loss_at_once = tf.reduce_sum(at_once * probe)
+        state, outputs = layer.initial_state(x.shape[0]), []
+        for t in range(n):
+            inputs = x[:, t - layer.exclusive] if t >= layer.exclusive else tf.zeros_like(x[:, 0])
+            y, after = layer.step(inputs, state)
+            _verify_state(state, after, t)
+            state = after
+            outputs.append(y)
+        stepped = tf.stack(outputs, 1)
+        demand(
+            stepped.shape == at_once.shape,
+            f"`step` gives outputs of shape {stepped.shape}, `call` {at_once.shape}.",
+        )
+        loss_stepped = tf.reduce_sum(stepped * probe)
+    demand_close(stepped, at_once, "`step` differs from `call` ([example, site, channel])")
+    zeros = tf.UnconnectedGradients.ZERO
+    expected = tape.gradient(loss_at_once, weights, unconnected_gradients=zeros)
+    actual = tape.gradient(loss_stepped, weights, unconnected_gradients=zeros)
+    for weight, a, e in zip(layer.trainable_weights, actual, expected):
+        message = f"The gradient of {weight.path} through `step` differs from that through `call`"
+        demand_close(tf.convert_to_tensor(a), tf.convert_to_tensor(e), message, atol=1e-4)
+
+
+def _verify_state(before, after, site):
+    try:
+        tf.nest.assert_same_structure(before, after)
+    except (TypeError, ValueError) as error:
+        raise AssertionError(f"The state changes its structure at site {site}: {error}") from None
+    for b, a in zip(tf.nest.flatten(before), tf.nest.flatten(after)):
+        for leaf in (b, a):
+            is_tensor = tf.is_tensor(leaf) and not isinstance(leaf, tf.Variable)
+            demand(is_tensor, f"The state holds a {type(leaf).__name__} and not a tensor.")
+        for what, old, new in (("shape", b.shape, a.shape), ("dtype", b.dtype, a.dtype)):
+            demand(old == new, f"The state changes its {what} at site {site}: {old} to {new}.")
+
+
+def _verify_blindness(layer, x, declared):
+    y = layer(x)
+    for i, sees in enumerate(declared):
+        hidden = tf.constant(~sees)[None, :, None]
+        changed = layer(tf.where(hidden, tf.constant(GARBAGE, x.dtype), x))[:, i]
+        demand_close(
+            changed, y[:, i], f"Leak: output {i} changes with inputs that it must not see", 1e-6
+        )
+
+
+def _jacobian_support(layer, x, rng):
+    """bool [n, n]: which output (row) was seen to depend on which input."""
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y = layer(x)
+        # Random weights, so that contributions of channels do not cancel.
+        y = tf.unstack(tf.reduce_sum(y * rng.normal(size=y.shape[2]), 2), axis=1)
+    rows = [tape.gradient(one, x, unconnected_gradients=tf.UnconnectedGradients.ZERO) for one in y]
+    return np.stack([np.any(row.numpy() != 0, axis=(0, 2)) for row in rows])

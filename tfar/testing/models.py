@@ -1,0 +1,232 @@
+"""The contracts of models."""
+
+import itertools
+import json
+import os
+
+import keras
+import numpy as np
+
+from tfar.testing.checks import (
+    demand,
+    demand_close,
+    demand_frequencies,
+    enumerate_events,
+    members,
+    symbols,
+)
+
+
+def verify_causality(model, differs=True):
+    """Enumerates a discrete toy: conditional i depends on the prefix x_<i of the order, and on it.
+
+    For every member of an ensemble, in its own order: conditional i is the same over all
+    completions of a prefix and, with ``differs``, not the same for all prefixes.
+
+    Args:
+      model: a `tfar.models.AutoregressiveModel`.
+      differs: False for a model that may ignore its inputs, as with zeros for weights.
+
+    Returns:
+      bool [members, n, n], in the order of each member: whether conditional i was seen to change
+      with site j.
+
+    Raises:
+      AssertionError: if a conditional depends on its own or a later site, or on nothing.
+    """
+    events, values = enumerate_events(model), symbols(model.head)
+    n, base = model.num_sites, len(values)
+    depends = np.zeros([model.members, n, n], bool)
+    for member in range(model.members):
+        order = np.asarray(model.permutations[member])
+        digits = np.searchsorted(values, events.reshape([-1, n])[:, order])
+        codes = digits * base ** np.arange(n)  # the sum of these is a number of the event
+        p = model(events, member=member)
+        p = np.stack([np.exp(p.log_prob(np.full_like(events, k))) for k in values], -1)
+        p = p.reshape([-1, n, base])[:, order]
+        for i, j in itertools.product(range(n), range(n)):
+            others = codes.sum(1) - codes[:, j]
+            _, first, group = np.unique(others, return_index=True, return_inverse=True)
+            depends[member, i, j] = np.max(np.abs(p[:, i] - p[first[group], i])) > 1e-6
+        where = f" (sites are numbered in the order of member {member}, {order.tolist()})"
+        for i, j in np.argwhere(np.triu(depends[member])):
+            raise AssertionError(f"Leak: conditional {i} depends on x_{j}" + where + ".")
+        for i in np.flatnonzero(~depends[member].any(1))[1:]:
+            demand(not differs, f"Conditional {i} is the same for all prefixes" + where + ".")
+    return depends
+
+
+def verify_normalisation(model):
+    """Enumerates a discrete toy: the probabilities of all events sum to 1, for each member too.
+
+    Args:
+      model: a `tfar.models.AutoregressiveModel`.
+
+    Raises:
+      AssertionError: if they do not.
+    """
+    events = enumerate_events(model)
+    for member in members(model):
+        total = np.sum(np.exp(model.joint(member).log_prob(events), dtype=np.float64))
+        demand_close(total, 1.0, f"Probabilities (member {member}) do not sum to 1")
+
+
+def verify_sampling(model, seed=0, num_samples=4000):
+    """Enumerates a discrete toy and holds its sampler to the exact probabilities.
+
+    * Frequencies agree with probabilities (chi-square, p > 1e-4), so that sites are drawn from
+      their conditionals and independently of each other; so are examples and calls.
+    * The same seed draws the same; the cached sampler draws what the oracle draws; clamping a
+      prefix of what a seed drew changes nothing, whatever the order.
+    * A clamped prefix comes back untouched, and the rest follows the exact conditional.
+    * ``experimental_sample_and_log_prob`` gives the samples of that seed and their ``log_prob``.
+
+    Args:
+      model: a `tfar.models.AutoregressiveModel`.
+      seed: int.
+      num_samples: how many to count.
+
+    Raises:
+      AssertionError: if one of these does not hold.
+    """
+    events, joint = enumerate_events(model), model.joint()
+    flat = events.reshape([len(events), -1])
+    p = np.exp(joint.log_prob(events).numpy().astype(np.float64))
+    first = _drawn(joint, num_samples, seed)
+    demand(np.array_equal(first, _drawn(joint, num_samples, seed)), "A seed draws two things.")
+    second = _drawn(joint, num_samples, seed + 1)
+    demand_frequencies(first, flat, p, "samples")
+    # Two independent draws agree with probability sum p^2.
+    for one, other, what in ((first, second, "calls"), (first[1:], first[:-1], "examples")):
+        agree, expected = np.mean(np.all(one == other, 1)), np.sum(p**2)
+        noise = np.sqrt(np.sum(p**2) * (1 - np.sum(p**2)) / len(one)) + 1e-9
+        demand(
+            abs(agree - expected) < 6 * noise or expected > 1 - 1e-3,
+            f"Samples of different {what} agree in {agree:.4f}, not {expected:.4f}, of all cases.",
+        )
+    few, log_prob = joint.experimental_sample_and_log_prob(200, seed=seed)
+    few = few.numpy().reshape([200, -1])
+    demand(
+        np.array_equal(few, _drawn(joint, 200, seed)), "sample_and_log_prob draws other samples."
+    )
+    exact = joint.log_prob(few.reshape([200, *model.event_shape]))
+    demand_close(log_prob, exact, "sample_and_log_prob gives another log_prob")
+    demand(
+        np.array_equal(few, _drawn(model.joint(cached=False), 200, seed)),
+        "The cached sampler does not draw what the oracle draws from the same seed.",
+    )
+    for member in members(model)[-model.members :]:  # a mixture has no order to clamp in
+        _verify_clamping(model, member, events, seed, num_samples)
+
+
+def _verify_clamping(model, member, events, seed, num_samples):
+    joint, n = model.joint(member), model.num_sites
+    order = np.asarray(model.permutations[member or 0])
+    x = _drawn(joint, 64, seed)
+    ranks = np.argsort(order)
+    lengths = np.arange(64) % (n + 1)
+    value = np.where(ranks < lengths[:, None], x, np.nan).reshape([64, *model.event_shape])
+    again = _drawn(joint, [], seed, value=value)
+    where = f" (member {member}, order {order.tolist()})"
+    demand(np.array_equal(x, again), "Clamping what a seed drew changes the rest" + where + ".")
+    length = (n + 1) // 2
+    value = value.reshape([64, n])[length : 64 : n + 1][:3]
+    clamped = joint.sample(num_samples // 2, seed, value=value.reshape([-1, *model.event_shape]))
+    p = np.exp(joint.log_prob(events).numpy().astype(np.float64))
+    flat = events.reshape([-1, n])
+    for i, prefix in enumerate(value):
+        given = ~np.isnan(prefix)
+        samples = clamped.numpy()[:, i].reshape([-1, n])
+        demand(np.all(samples[:, given] == prefix[given]), "A clamped prefix changes" + where)
+        fits = np.all(flat[:, given] == prefix[given], axis=1)
+        what = f"samples behind the prefix {prefix.tolist()}" + where
+        demand_frequencies(samples, flat[fits], p[fits] / np.sum(p[fits]), what)
+
+
+def _drawn(joint, *args, **kwargs):
+    samples = joint.sample(*args, **kwargs)
+    demand(samples.dtype == joint.dtype, f"Samples are {samples.dtype}, not {joint.dtype}.")
+    return samples.numpy().reshape([-1, joint.model.num_sites])
+
+
+def verify_training(model, epochs=10, learning_rate=0.05):
+    """Overfits one batch of two events, one of them three times as frequent as the other.
+
+    * ``fit`` closes at least 70 % of the gap between the first loss and the entropy of the batch.
+    * The loss and the nats of ``evaluate`` are ``-mean(joint().log_prob(x))``, before and after,
+      and bits_per_dim is nats over log 2 and the number of sites.
+
+    The model is compiled and trained.
+
+    Args:
+      model: a `tfar.models.AutoregressiveModel`.
+      epochs: epochs of 20 steps each.
+      learning_rate: of Adam.
+
+    Raises:
+      AssertionError: if one of these does not hold.
+    """
+    values = symbols(model.head)
+    batch = np.array([values[0]] * 3 + [values[-1]], np.int32).repeat(2)
+    batch = np.tile(batch.reshape([-1, *[1] * len(model.event_shape)]), [1, *model.event_shape])
+    entropy = -np.sum([w * np.log(w) for w in (0.25, 0.75)])
+    model.compile(keras.optimizers.Adam(learning_rate))
+    before = _verify_loss(model, batch)
+    steps = np.concatenate([batch] * 20)
+    model.fit(steps, batch_size=len(batch), epochs=epochs, shuffle=False, verbose=0)
+    after = _verify_loss(model, batch)
+    demand(
+        after - entropy < 0.3 * (before - entropy),
+        f"fit takes the loss from {before:.4f} to {after:.4f} nats; the entropy of the batch is "
+        f"{entropy:.4f}.",
+    )
+    demand(after > entropy - 1e-3, f"A loss of {after:.4f} is below the entropy {entropy:.4f}.")
+
+
+def _verify_loss(model, batch):
+    logs = model.evaluate(batch, batch_size=len(batch), verbose=0, return_dict=True)
+    nats = -np.mean(model.joint().log_prob(batch))
+    demand_close(logs["loss"], nats, "The loss is not the mean of -joint().log_prob(x)")
+    demand_close(logs["nats"], nats, "The metric `nats` is not the mean of -joint().log_prob(x)")
+    bits = nats / np.log(2) / model.num_sites
+    demand_close(logs["bits_per_dim"], bits, "bits_per_dim is not nats / log(2) / sites")
+    return nats
+
+
+def verify_persistence(model, folder):
+    """Saves and rebuilds a model in two ways: a .keras file, and its config with a weights file.
+
+    The copies have the same weights, the same config, the same log_prob on samples of all their
+    members, and draw the same.
+
+    Args:
+      model: a `tfar.models.AutoregressiveModel`.
+      folder: an existing folder to write to.
+
+    Raises:
+      AssertionError: if something is lost.
+    """
+    path = os.path.join(folder, "model.keras")
+    model.save(path)
+    loaded = keras.saving.load_model(path)
+    path = os.path.join(folder, "model.weights.h5")
+    model.save_weights(path)
+    rebuilt = type(model).from_config(model.get_config())
+    rebuilt.load_weights(path)
+    x = model.joint().sample(16, seed=0)
+    for copy, what in ((loaded, "load_model"), (rebuilt, "from_config and load_weights")):
+        demand(type(copy) is type(model), f"{what} gives a {type(copy).__name__}.")
+        count = len(copy.weights), len(model.weights)
+        demand(count[0] == count[1], f"{what} gives {count[0]} weights, not {count[1]}.")
+        for one, other in zip(copy.weights, model.weights):
+            demand_close(one, other, f"{what} gives another {other.path}", 0.0, 0.0)
+        for key, value in model.get_config().items():
+            # As JSON, which knows no tuples.
+            got, value = (json.dumps(v, sort_keys=True) for v in (copy.get_config()[key], value))
+            demand(got == value, f"{what} gives {key} = {got[:99]} as config, not {value[:99]}.")
+        for member in members(model):
+            expected = model.joint(member).log_prob(x)
+            actual = copy.joint(member).log_prob(x)
+            demand_close(actual, expected, f"{what} gives another log_prob (member {member})")
+    again = loaded.joint().sample(16, seed=0)
+    demand(np.array_equal(again, x), "load_model gives a model that draws something else.")
