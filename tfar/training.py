@@ -98,9 +98,11 @@ def build(recipe, x):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.precision)
     try:
-        return recipe.model(x)
+        model = recipe.model(x)
     finally:
         keras.config.set_dtype_policy(policy)
+    model.adapt(x)
+    return model
 
 
 def shifted(x, fraction, rng):
@@ -159,7 +161,7 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
       verbose: as in ``keras.Model.fit``.
 
     Returns:
-      The model with the best weights.
+      An uncompiled model with the best weights.
 
     Raises:
       FileNotFoundError: if the data set is not there.
@@ -193,10 +195,12 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
             batches(recipe, x, epochs, first_epoch),
             epochs=epochs,
             steps_per_epoch=steps,
+            shuffle=False,  # `batches` has done it
             validation_data=(data["validation"],),
             validation_batch_size=500,
             verbose=verbose,
             callbacks=[
+                EpochSeeds(),
                 # The order matters: the backup takes the raw weights, the checkpoint the averages.
                 keras.callbacks.BackupAndRestore(
                     folder / "backup", double_checkpoint=True, delete_checkpoint=False
@@ -206,8 +210,19 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
                 keras.callbacks.CSVLogger(folder / "log.csv", append=first_epoch > 0),
             ],
         )
-    model.load_weights(folder / BEST)
-    return model
+    best = build(recipe, x)
+    best.load_weights(folder / BEST)
+    return best
+
+
+class EpochSeeds(keras.callbacks.Callback):
+    """Makes dropout depend on the seed and the epoch only: Keras does not save its generators."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for variable in self.model.non_trainable_variables:
+            if "seed_generator_state" in variable.path:
+                seed, _ = variable.numpy()
+                variable.assign(np.array([seed, (epoch << 20) % 2**32], variable.dtype))
 
 
 class BestWeights(keras.callbacks.Callback):
