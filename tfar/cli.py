@@ -1,6 +1,5 @@
 """The command line. TensorFlow is imported by the commands that need it, never for ``--help``."""
 
-import contextlib
 import os
 import pathlib
 import sys
@@ -56,11 +55,9 @@ def _progress(label):
     return wrap
 
 
-@contextlib.contextmanager
-def _said(doing):
+def _say(doing):
     """Says on standard error what takes a while."""
     click.echo(f"{doing} ...", err=True)
-    yield
 
 
 def _versus(test, paper):
@@ -104,10 +101,10 @@ def sample(model, num, out, seed, temperature):
     """Draw samples of MODEL into a PNG (or, by its ending, an .npy file)."""
     if pathlib.Path(out).suffix not in (".png", ".npy"):
         raise click.BadParameter(f"{out!r} ends neither in .png nor in .npy", param_hint="--out")
-    with _said(f"Loading {model}"):
-        loaded, _ = _load(model)
-    with _said(f"Drawing {num} samples"):
-        x = loaded.joint().sample(num, seed=seed, temperature=temperature).numpy()
+    _say(f"Loading {model}")
+    loaded, _ = _load(model)
+    _say(f"Drawing {num} samples")
+    x = loaded.joint().sample(num, seed=seed, temperature=temperature).numpy()
     _write(x, out)
     click.echo(out)
 
@@ -137,8 +134,8 @@ def evaluate(model, data, split):
     """The NLL of a whole split, in nats and bits/dim, with its standard error."""
     from tfar import datasets, publishing, training, zoo
 
-    with _said(f"Loading {model}"):
-        loaded, name = _load(model)
+    _say(f"Loading {model}")
+    loaded, name = _load(model)
     known = zoo.info(name) if name else {}
     if not (data or known):
         raise click.UsageError("A .keras file does not say what it was trained on: give --data.")
@@ -182,8 +179,8 @@ def demo(out, model):
     """Load a trained model, verify it, draw a grid of samples; needs no download."""
     from tfar import zoo
 
-    with _said(f"Loading {model}"):
-        loaded = zoo.load(model)
+    _say(f"Loading {model}")
+    loaded = zoo.load(model)
     metrics = zoo.info(model)
     difference = zoo.verify(model, loaded)
     count = metrics["examples"]["shape"][0]
@@ -193,8 +190,8 @@ def demo(out, model):
         f"verified here      log p(x) of {count} bundled test examples, largest relative "
         f"difference {difference:.1e}"
     )
-    with _said("Drawing 64 samples"):
-        _write(loaded.joint().sample(64, seed=0).numpy(), out)
+    _say("Drawing 64 samples")
+    _write(loaded.joint().sample(64, seed=0).numpy(), out)
     click.echo(f"samples            {out}")
 
 
