@@ -1,4 +1,4 @@
-"""For all tests and doctests: quiet TensorFlow on two threads, absl's flags parsed for TFP."""
+"""For all tests and doctests: quiet TensorFlow on the CPU, and the names that doctests use."""
 
 import os
 

@@ -68,6 +68,8 @@ def main():
     rows = []
     for name, make in MODELS.items():
         row = measure(name, make, arguments.num)
+        if row["same_draws"] < 0.99:
+            raise SystemExit(f"{name}: the samplers agree in {row['same_draws']:.2%} of all sites.")
         rows.append(row)
         print(
             f"| {name} | {row['cached_s']:.3f} | {row['full_pass_per_site_s']:.1f} "

@@ -68,8 +68,6 @@ def test_demo(tmp_path):
 
 
 def test_evaluate_reproduces_the_published_figure():
-    if "made_mushrooms" not in zoo.list():
-        pytest.skip("made_mushrooms is not there")
     try:
         datasets.load("mushrooms", "test", download=False)
     except FileNotFoundError as missing:
@@ -78,6 +76,22 @@ def test_evaluate_reproduces_the_published_figure():
     assert result.exit_code == 0, result.output
     test = zoo.info("made_mushrooms")["test"]
     assert f"{test['nats']:.2f} ± {test['standard_error']:.2f} nats" in result.output
+
+
+def test_evaluate_notices_another_figure(monkeypatch):
+    x, log_prob = zoo.examples("fvsbn_mnist")
+    monkeypatch.setattr(datasets, "load", lambda name, split: x)
+    result = tfar("evaluate", "fvsbn_mnist")  # of 32 examples, which is not that of 10,000
+    assert result.exit_code == 1
+    assert f"{-log_prob.mean():.2f} ± " in result.output
+    assert "published were" in result.output
+
+
+def test_evaluate_refuses_data_of_another_kind(monkeypatch):
+    monkeypatch.setattr(datasets, "load", lambda name, split: np.full([4, 28, 28, 1], 255))
+    result = tfar("evaluate", "fvsbn_mnist", "--data", "mnist")
+    assert result.exit_code == 1
+    assert "takes 0 or 1, got 255" in result.output
 
 
 def test_train_from_a_recipe_file_then_use_the_model(tmp_path, monkeypatch):
@@ -106,6 +120,8 @@ def test_train_from_a_recipe_file_then_use_the_model(tmp_path, monkeypatch):
         (["info", "nothing_at_all"], 1, "there are"),
         (["train", "fvsbn"], 1, "did you mean"),
         (["sample", "fvsbn_mnist", "--out", "x.gif"], 2, "neither in .png nor in .npy"),
+        (["demo", "--out", "x.jpg"], 2, "neither in .png nor in .npy"),
+        (["info", "../zoo/fvsbn_mnist"], 1, "did you mean fvsbn_mnist"),
         (["sample", "fvsbn_mnist", "-n", "0"], 2, "not in the range"),
         (["sample", "fvsbn_mnist", "--temperature", "0"], 1, "positive temperature"),
         (["evaluate", "fvsbn_mnist", "--data", "mnits"], 1, "did you mean"),

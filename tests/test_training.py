@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -70,27 +71,62 @@ class Stop(Exception):
     pass
 
 
+def stop_at(epoch, method):
+    def stop(self, number, logs=None):
+        if number == epoch:
+            raise Stop
+        method(self, number, logs)
+
+    return stop
+
+
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path, monkeypatch):
     data = made_up([3, 3, 1])
     whole = training.train(toy(), tmp_path / "whole", data=data, verbose=0)
 
-    keep = training.BestWeights.on_epoch_end
-
-    def stop(self, epoch, logs=None):
-        keep(self, epoch, logs)
-        if epoch == 1:
-            raise Stop
-
-    monkeypatch.setattr(training.BestWeights, "on_epoch_end", stop)
-    with pytest.raises(Stop):
-        training.train(toy(), tmp_path / "parts", data=data, verbose=0)
-    monkeypatch.setattr(training.BestWeights, "on_epoch_end", keep)
+    # Interrupted before the best weights are kept, between them and the backup, and after both.
+    for owner, epoch in (
+        (training.BestWeights, 1),
+        (keras.callbacks.BackupAndRestore, 2),
+        (keras.callbacks.CSVLogger, 2),
+    ):
+        with monkeypatch.context() as context, pytest.raises(Stop):
+            context.setattr(owner, "on_epoch_end", stop_at(epoch, owner.on_epoch_end))
+            training.train(toy(), tmp_path / "parts", data=data, verbose=0)
     resumed = training.train(toy(), tmp_path / "parts", data=data, verbose=0)
 
     for a, b in zip(whole.get_weights(), resumed.get_weights()):
         np.testing.assert_allclose(a, b, atol=1e-6)
-    logs = [(tmp_path / run / "log.csv").read_text().splitlines() for run in ("whole", "parts")]
-    assert len(logs[0]) == len(logs[1]) + 1 == 5  # the interrupted epoch was not logged
+    best = [(tmp_path / run / "best.json").read_text() for run in ("whole", "parts")]
+    whole, parts = map(json.loads, best)
+    assert whole == pytest.approx(parts, rel=1e-5)
+
+
+def test_a_backup_that_was_cut_short_is_repaired(tmp_path):
+    data = made_up([3, 3, 1])
+    whole = training.train(toy(), tmp_path, data=data, verbose=0)
+    metadata = tmp_path / "backup" / "training_metadata.json"
+    metadata.write_text(metadata.read_text()[:5])
+    assert training._first_epoch(tmp_path / "backup") == 3
+    metadata.write_text("")
+    again = training.train(toy(), tmp_path, data=data, verbose=0)
+    for a, b in zip(whole.get_weights(), again.get_weights()):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_folder_belongs_to_one_recipe(tmp_path):
+    data = made_up([3, 3, 1])
+    training.train(toy(), tmp_path, epochs=1, data=data, verbose=0)
+    with pytest.raises(ValueError, match=r"another recipe \(epochs differ\)"):
+        training.train(toy(), tmp_path, data=data, verbose=0)
+    wider = toy(epochs=1, model=lambda x: tfar.models.MADE(x.shape[1:], (9,), dropout=0.2))
+    with pytest.raises(ValueError, match=r"another recipe \(config differ\)"):
+        training.train(wider, tmp_path, data=data, verbose=0)
+
+
+def test_only_images_are_shifted(tmp_path):
+    with pytest.raises(ValueError, match=r"shift moves images .* got the shape \[64, 9\]"):
+        training.train(toy(), tmp_path, data=made_up([9]))
 
 
 def test_a_finished_run_is_not_run_again(tmp_path):
@@ -103,12 +139,16 @@ def test_a_finished_run_is_not_run_again(tmp_path):
 
 def test_worse_weights_do_not_replace_better_ones(tmp_path):
     model = tfar.models.FVSBN([3])
-    keep = training.BestWeights(tmp_path)
+    averages = keras.callbacks.Callback()  # none to swap
+    keep = training.BestWeights(tmp_path, averages)
     keep.set_model(model)
     keep.on_epoch_end(0, {"val_nats": 2.0})
     kept = (tmp_path / training.BEST).read_bytes()
     model.trainable_variables[1].assign_add(np.ones([3, 1]))
-    training.BestWeights(tmp_path).on_epoch_end(1, {"val_nats": 3.0})  # a resumed run
+    for worse in (3.0, float("nan"), 2.5):
+        resumed = training.BestWeights(tmp_path, averages)
+        resumed.set_model(model)
+        resumed.on_epoch_end(1, {"val_nats": worse})
     assert (tmp_path / training.BEST).read_bytes() == kept
     assert not list(tmp_path.glob("partial*"))
 

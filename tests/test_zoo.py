@@ -40,6 +40,16 @@ def test_an_artefact_computes_what_was_published(name):
         np.testing.assert_allclose(model.joint().log_prob(x.astype(dtype)), log_prob, rtol=1e-4)
 
 
+def test_an_artefact_is_what_its_recipe_makes(name):
+    recipe = vars(training.load_recipe(zoo.recipe_path(name)))
+    made_by = zoo.info(name)["recipe"]
+    for field in made_by.keys() & recipe.keys():
+        assert made_by[field] == recipe[field], field
+    config = zoo.load(name).get_config()
+    for field in config.keys() - {"name", "dtype"}:
+        assert made_by["config"][field] == json.loads(json.dumps(config[field])), field
+
+
 def test_an_artefact_samples(name):
     joint = zoo.load(name).joint()
     x = joint.sample(8, seed=1).numpy()

@@ -27,9 +27,18 @@ def main():
     """Autoregressive density models: sample, score and train the models of the zoo.
 
     MODEL is a name that `tfar list` shows, or the path of a .keras file. Data sets are found by
-    TFDS_DATA_DIR and TFAR_DATA_DIR (see tfar.datasets), or downloaded.
+    TFDS_DATA_DIR and TFAR_DATA_DIR (see tfar.datasets), or downloaded. With TFAR_DEBUG=1 errors
+    show where they come from.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+
+
+def _picture(context, parameter, out):
+    """The callback of --out."""
+    if pathlib.Path(out).suffix not in (".png", ".npy"):
+        raise click.BadParameter(f"{out!r} ends neither in .png nor in .npy")
+    return out
 
 
 def _load(model):
@@ -76,31 +85,30 @@ def list_models():
     from tfar import zoo
 
     for name in zoo.list():
-        test = zoo.info(name)["test"]
-        summary = zoo.info(name)["summary"]
-        click.echo(f"{name:18} {test['nats']:8.2f} ± {test['standard_error']:.2f} nats  {summary}")
+        metrics = zoo.info(name)
+        test = metrics["test"]
+        figure = f"{test['nats']:8.2f} ± {test['standard_error']:.2f} nats"
+        click.echo(f"{name:18} {figure}  {metrics['summary']}")
 
 
 @main.command()
-@click.argument("model")
-def info(model):
-    """The model card of MODEL."""
+@click.argument("name")
+def info(name):
+    """The model card of NAME."""
     from tfar import zoo
 
-    zoo.info(model)  # or the clear error
-    click.echo((zoo.recipe_path(model).parent / "card.md").read_text())
+    zoo.info(name)  # or the clear error
+    click.echo((zoo.recipe_path(name).parent / "card.md").read_text(encoding="utf-8"))
 
 
 @main.command()
 @click.argument("model")
 @click.option("-n", "--num", default=64, show_default=True, type=click.IntRange(1), help="Samples.")
-@click.option("--out", default="samples.png", show_default=True, type=click.Path(dir_okay=False))
+@click.option("--out", default="samples.png", show_default=True, callback=_picture)
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
 @click.option("--temperature", type=float, help="Below 1: likelier, less varied samples.")
 def sample(model, num, out, seed, temperature):
     """Draw samples of MODEL into a PNG (or, by its ending, an .npy file)."""
-    if pathlib.Path(out).suffix not in (".png", ".npy"):
-        raise click.BadParameter(f"{out!r} ends neither in .png nor in .npy", param_hint="--out")
     _say(f"Loading {model}")
     loaded, _ = _load(model)
     _say(f"Drawing {num} samples")
@@ -173,18 +181,18 @@ def train(recipe, out, epochs):
 
 
 @main.command()
-@click.option("--out", default="demo.png", show_default=True, type=click.Path(dir_okay=False))
-@click.option("--model", default="made_mnist", show_default=True)
-def demo(out, model):
+@click.option("--out", default="demo.png", show_default=True, callback=_picture)
+@click.option("--name", default="made_mnist", show_default=True, help="A name that `list` shows.")
+def demo(out, name):
     """Load a trained model, verify it, draw a grid of samples; needs no download."""
     from tfar import zoo
 
-    _say(f"Loading {model}")
-    loaded = zoo.load(model)
-    metrics = zoo.info(model)
-    difference = zoo.verify(model, loaded)
+    _say(f"Loading {name}")
+    loaded = zoo.load(name)
+    metrics = zoo.info(name)
+    difference = zoo.verify(name, loaded)
     count = metrics["examples"]["shape"][0]
-    click.echo(f"{model}: {metrics['summary']}")
+    click.echo(f"{name}: {metrics['summary']}")
     click.echo(f"recorded test NLL  {_versus(metrics['test'], metrics['paper'])}")
     click.echo(
         f"verified here      log p(x) of {count} bundled test examples, largest relative "

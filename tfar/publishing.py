@@ -58,7 +58,11 @@ def score(model, x, batch_size=500, progress=None):
       x: array [N, *event_shape].
       batch_size: examples scored at once.
       progress: wrapper of the iterable of batch starts, for instance a progress bar.
+
+    Raises:
+      ValueError: if a shape, dtype or value is not the model's.
     """
+    model.check(x)
     starts = range(0, len(x), batch_size)
     parts = [
         model.predict_on_batch(x[start : start + batch_size])
@@ -107,6 +111,7 @@ def publish(name, run, progress=None):
     trained.load_weights(run / training.BEST)
     model = slim(trained)
     path, folder = zoo.model_path(name), zoo.recipe_path(name).parent
+    files = [path, *(folder / file for file in ("examples.npz", "card.md", "metrics.json"))]
     with tempfile.TemporaryDirectory() as temporary:
         packed = _save_compressed(model, pathlib.Path(temporary))
         model = keras.saving.load_model(packed, compile=False)
@@ -128,7 +133,8 @@ def publish(name, run, progress=None):
             "validation": figures(model, splits["validation"], progress),
             "test": figures(model, test, progress),
             "paper": recipe.paper,
-            "training": {"seed": recipe.seed, **json.loads((run / "best.json").read_text())},
+            "training": json.loads((run / "best.json").read_text()),
+            "recipe": json.loads((run / training.RECORD).read_text()),
             "commands": {
                 "train": f"tfar train {name}",
                 "test": f"tfar evaluate {name}",
@@ -146,12 +152,14 @@ def publish(name, run, progress=None):
             },
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name("partial.keras")
-        shutil.copyfile(packed, partial)
-    np.savez(folder / "examples.npz", packed=np.packbits(examples))
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
-    (folder / "card.md").write_text(card(metrics))
-    partial.replace(path)
+        partial = {file: file.with_name(f"partial-{file.name}") for file in files}
+        shutil.copyfile(packed, partial[path])
+    # All are written before the first takes its place: a kill leaves the old artefact whole.
+    np.savez(partial[folder / "examples.npz"], packed=np.packbits(examples))
+    partial[folder / "metrics.json"].write_text(json.dumps(metrics, indent=1) + "\n")
+    partial[folder / "card.md"].write_text(card(metrics), encoding="utf-8")
+    for file in files:
+        partial[file].replace(file)
     return metrics
 
 
@@ -171,7 +179,7 @@ def _save_compressed(model: AutoregressiveModel, folder):
 def card(metrics):
     """The model card, Markdown."""
     name, test, validation = metrics["name"], metrics["test"], metrics["validation"]
-    paper, training_ = metrics["paper"], metrics["training"]
+    paper = metrics["paper"]
     gap = test["nats"] - paper["nats"]
     return f"""# {name}
 
@@ -191,7 +199,8 @@ dtype; head `{metrics["head"]}` |
 | validation NLL | {validation["nats"]:.2f} ± {validation["standard_error"]:.2f} nats |
 | paper | {paper["nats"]:.2f} nats ({paper["what"]}; {paper["reference"]}): this model is \
 {abs(gap):.2f} nats {"below, better" if gap < 0 else "above, worse"} |
-| chosen | on validation, after epoch {training_["epoch"]}; seed {training_["seed"]} |
+| chosen | on validation, after epoch {metrics["training"]["epoch"]}; seed \
+{metrics["recipe"]["seed"]} |
 
 ± is one standard error of the mean over the split. Masked weights are stored as 0 and the others
 with 11 significant bits; the figures are those of the stored model.
@@ -231,9 +240,9 @@ def write_table(readme):
       ValueError: if the marks are not there.
     """
     readme = pathlib.Path(readme)
-    text = readme.read_text()
+    text = readme.read_text(encoding="utf-8")
     if text.count(START) != 1 or text.count(END) != 1:
         raise ValueError(f"{readme} needs the lines {START!r} and {END!r} once each.")
     before, rest = text.split(START)
     after = rest.split(END)[1]
-    readme.write_text(f"{before}{START}\n\n{table()}\n\n{END}{after}")
+    readme.write_text(f"{before}{START}\n\n{table()}\n\n{END}{after}", encoding="utf-8")

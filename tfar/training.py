@@ -8,6 +8,7 @@ import dataclasses
 import json
 import pathlib
 import runpy
+import shutil
 import types
 from collections.abc import Callable
 
@@ -17,7 +18,7 @@ import tensorflow as tf
 
 from tfar import datasets
 
-BEST = "best.weights.h5"
+BEST, RECORD = "best.weights.h5", "recipe.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +67,7 @@ def load_recipe(path):
       FileNotFoundError: if there is none.
       ValueError: if it lacks a field or has one that `Recipe` does not know.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).resolve()  # its folder names the artefact
     values = {
         key: value
         for key, value in runpy.run_path(str(path)).items()
@@ -165,6 +166,8 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
 
     Raises:
       FileNotFoundError: if the data set is not there.
+      ValueError: if the folder holds a run of another recipe, there is less than a batch of data,
+        or training diverged.
     """
     folder = pathlib.Path(folder)
     if data is None:
@@ -174,7 +177,10 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
     steps = len(x) // recipe.batch_size
     if not steps:
         raise ValueError(f"Expected at least one batch of {recipe.batch_size}, got {len(x)}.")
+    if recipe.shift and x.ndim != 4:
+        raise ValueError(f"shift moves images [N, H, W, C], got the shape {list(x.shape)}.")
     model = build(recipe, x)
+    _record(recipe, epochs, model, folder)
     total = steps * epochs
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
@@ -187,9 +193,7 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
     )
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     model.compile(optimizer, jit_compile=recipe.jit_compile)
-    folder.mkdir(parents=True, exist_ok=True)
-    metadata = folder / "backup" / "training_metadata.json"
-    first_epoch = json.loads(metadata.read_text())["epoch"] if metadata.exists() else 0
+    first_epoch = _first_epoch(folder / "backup")
     if first_epoch < epochs:
         model.fit(
             batches(recipe, x, epochs, first_epoch),
@@ -201,18 +205,56 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
             verbose=verbose,
             callbacks=[
                 EpochSeeds(),
-                # The order matters: the backup takes the raw weights, the checkpoint the averages.
+                keras.callbacks.TerminateOnNaN(),
+                averages := keras.callbacks.SwapEMAWeights(),
+                # Before the backup: a run that is killed between them judges the epoch again.
+                BestWeights(folder, averages),
                 keras.callbacks.BackupAndRestore(
                     folder / "backup", double_checkpoint=True, delete_checkpoint=False
                 ),
-                keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-                BestWeights(folder),
                 keras.callbacks.CSVLogger(folder / "log.csv", append=first_epoch > 0),
             ],
         )
+    if not (folder / BEST).exists():
+        raise ValueError(f"{recipe.name}: validation NLL was never finite; lower learning_rate.")
     best = build(recipe, x)
     best.load_weights(folder / BEST)
     return best
+
+
+def _record(recipe, epochs, model, folder):
+    """Ties the folder to the recipe; ValueError if it holds a run of another."""
+    config = {k: v for k, v in model.get_config().items() if k != "name"}  # Keras numbers those
+    fields = {k: v for k, v in vars(recipe).items() if k not in ("model", "summary", "paper")}
+    asked = json.loads(json.dumps({**fields, "epochs": epochs, "config": config}))
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / RECORD
+    if not path.exists():
+        path.write_text(json.dumps(asked))
+    held = json.loads(path.read_text())
+    differs = sorted(k for k in asked.keys() | held.keys() if asked.get(k) != held.get(k))
+    if differs:
+        raise ValueError(
+            f"{folder} holds a run of another recipe ({', '.join(differs)} differ): give another "
+            "folder, or remove it."
+        )
+
+
+def _first_epoch(backup):
+    """The epoch at which a run goes on, after Keras' own repair of a backup cut short."""
+    metadata = backup / "training_metadata.json"
+    if not metadata.exists():
+        return 0
+    try:
+        return json.loads(metadata.read_text())["epoch"]
+    except ValueError:  # killed while writing: the backup before this one is whole
+        for file in (metadata, backup / "latest.weights.h5"):
+            previous = file.with_name(f"{file.name}.bkp")
+            if not previous.exists():
+                shutil.rmtree(backup)
+                return 0
+            shutil.copyfile(previous, file)
+        return _first_epoch(backup)
 
 
 class EpochSeeds(keras.callbacks.Callback):
@@ -229,16 +271,22 @@ class BestWeights(keras.callbacks.Callback):
     """Keeps the weights of the lowest validation NLL, across interruptions, whole or not at all.
 
     ``keras.callbacks.ModelCheckpoint`` forgets the best value when training is resumed.
+
+    Args:
+      folder: where to.
+      averages: the ``keras.callbacks.SwapEMAWeights`` that puts the weights that were validated
+        into the model for a test, and so for keeping them.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, averages):
         super().__init__()
-        self.path, self.record = folder / BEST, folder / "best.json"
+        self.path, self.record, self.averages = folder / BEST, folder / "best.json", averages
 
     def on_epoch_end(self, epoch, logs=None):
         best = json.loads(self.record.read_text())["val_nats"] if self.record.exists() else np.inf
-        if logs["val_nats"] >= best:
+        if not logs["val_nats"] < best:  # NaN is no improvement
             return
+        self.averages.on_test_begin()
         for path, write in (
             (self.path, self.model.save_weights),
             (self.record, lambda p: p.write_text(json.dumps({"epoch": epoch + 1, **logs}))),
@@ -246,3 +294,4 @@ class BestWeights(keras.callbacks.Callback):
             partial = path.with_name(f"partial-{path.name}")
             write(partial)
             partial.replace(path)
+        self.averages.on_test_end()

@@ -13,9 +13,9 @@ _PACKAGE = pathlib.Path(__file__).parent
 
 
 def _folder(kind):
-    """Where ``zoo`` or ``saved_models`` is: beside the package in a clone, else inside it."""
-    clone = _PACKAGE.parent / kind
-    return clone if (_PACKAGE.parent / "setup.cfg").exists() else _PACKAGE / f"_{kind}"
+    """Where ``zoo`` or ``saved_models`` is: inside an installed package, else beside it."""
+    inside = _PACKAGE / f"_{kind}"
+    return inside if inside.exists() else _PACKAGE.parent / kind
 
 
 def recipe_path(name):
@@ -24,10 +24,10 @@ def recipe_path(name):
     Raises:
       ValueError: if there is no recipe of that name; the message lists near matches.
     """
-    path = _folder("zoo") / name / "recipe.py"
-    if not name or not path.exists():
-        _unknown(name, [p.parent.name for p in _folder("zoo").glob("*/recipe.py")])
-    return path
+    names = sorted(p.parent.name for p in _folder("zoo").glob("*/recipe.py"))
+    if name not in names:
+        _unknown(name, names)
+    return _folder("zoo") / name / "recipe.py"
 
 
 def model_path(name):
@@ -50,10 +50,9 @@ def info(name):
     Raises:
       ValueError: if there is no such model; the message lists near matches.
     """
-    path = _folder("zoo") / name / "metrics.json"
-    if not name or not path.exists():
+    if name not in list():
         _unknown(name, list())
-    return json.loads(path.read_text())
+    return json.loads((_folder("zoo") / name / "metrics.json").read_text())
 
 
 def load(name):

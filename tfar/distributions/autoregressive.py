@@ -53,7 +53,7 @@ class Autoregressive(tfd.Distribution):
 
     def __init__(self, model, member=None, cached=True, validate_args=False, name="Autoregressive"):
         parameters = dict(locals())
-        if member is not None and not 0 <= member < model.members:
+        if member is not None and member not in range(model.members):
             raise ValueError(f"Expected a member from 0 to {model.members - 1}, got {member}.")
         self.model = model
         self.member = member
@@ -286,8 +286,8 @@ def stateless_seed(seed):
     )
     if isinstance(seed, bool):
         raise error
-    if isinstance(seed, int):
-        seed %= 2**63
+    if isinstance(seed, (int, np.integer)):
+        seed = int(seed) % 2**63
         return tf.constant([seed >> 32, (seed & 0xFFFFFFFF) - (seed & 0x80000000) * 2], tf.int32)
     try:
         seed = tf.convert_to_tensor(seed)
@@ -295,5 +295,7 @@ def stateless_seed(seed):
         raise error from None
     if not seed.dtype.is_integer or seed.shape.as_list() not in ([], [2]):
         raise error
+    if not seed.shape.rank and seed.dtype.size == 8:
+        return tf.bitcast(tf.cast(seed, tf.int64), tf.int32)[::-1]  # high and low, as of an int
     seed = tf.cast(seed, tf.int32)
     return seed if seed.shape.rank else tf.stack([0, seed])

@@ -174,6 +174,9 @@ class Sum(Composite):
         for part in self.parts:
             if not part.built:
                 part.build(input_shape)
+        shapes = [tuple(part.compute_output_shape(input_shape)) for part in self.parts]
+        if len(set(shapes)) > 1:
+            raise ValueError(f"The layers of a Sum have outputs of one shape, got {shapes}.")
 
     def compute_output_shape(self, input_shape):
         return self.parts[0].compute_output_shape(input_shape)

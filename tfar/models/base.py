@@ -8,6 +8,12 @@ from tfar import orders
 from tfar.distributions.autoregressive import Autoregressive
 from tfar.layers import CausalLayer
 
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"tfar needs Keras on TensorFlow, and it is on {keras.backend.backend()}: set "
+        "KERAS_BACKEND=tensorflow."
+    )
+
 
 @keras.saving.register_keras_serializable(package="tfar")
 class AutoregressiveModel(keras.Model):

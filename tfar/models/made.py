@@ -51,7 +51,7 @@ def hidden_sites(num_units, ranks, degrees="even", least=1, rng=None):
     if isinstance(degrees, str) and degrees == "even":
         degrees = np.ones(n)
     weights = None if isinstance(degrees, str) else np.asarray(degrees, np.float64)
-    if weights is None or weights.shape != (n,) or not (weights >= 0).all():
+    if weights is None or weights.shape != (n,) or not (weights >= 0).all() or not weights.sum():
         raise ValueError(
             f"Expected degrees='even', 'random' or {n} weights, none negative, got {degrees!r}."
         )
@@ -123,9 +123,9 @@ class MADE(AutoregressiveModel):
         **kwargs,
     ):
         head = heads.get(head)
-        if any(units < 1 for units in hidden):
+        if np.ndim(hidden) != 1 or any(int(units) != units or units < 1 for units in hidden):
             raise ValueError(
-                f"Expected at least one unit in every hidden layer, got {list(hidden)}."
+                f"Expected a sequence of the units of each hidden layer, got hidden={hidden!r}."
             )
         n = int(np.prod(event_shape))
         if num_masks is None:

@@ -186,7 +186,7 @@ class NADE(AutoregressiveModel):
         **kwargs,
     ):
         head = heads.get(head)
-        if hidden < 1:
+        if int(hidden) != hidden or hidden < 1:
             raise ValueError(f"Expected at least one hidden unit, got hidden={hidden}.")
         network = TiedHidden(
             hidden, head.num_params, activation, dropout, dtype=kwargs.get("dtype")

@@ -7,13 +7,15 @@ dataset = "binarized_mnist"
 paper = {
     "nats": 97.45,
     "what": "FVSBN",
-    "reference": "Germain et al. 2015, table 6 (static split)",
+    "reference": "Larochelle and Murray 2011 (static split)",
 }
 
 batch_size = 200
-epochs = 60  # convex, but slow along the pixels that are rarely on
+epochs = 100
 learning_rate = 3e-3
-ema = 0.9995  # averages away the noise that a larger last rate leaves
+# Without both of these validation is at its best after 20 epochs, at 98.8 nats, and then rises.
+weight_decay = 0.02
+shift = 0.5
 seed = 1
 
 

@@ -7,7 +7,7 @@ dataset = "binarized_mnist"
 paper = {
     "nats": 88.33,
     "what": "NADE, 500 hidden units",
-    "reference": "Larochelle and Murray 2011, as in Germain et al. 2015 (static split)",
+    "reference": "as in Germain et al. 2015 (static split)",
 }
 
 batch_size = 200
