@@ -29,7 +29,7 @@ MODELS = {
 
 
 def seconds(draw, repeats):
-    draw()
+    """The shortest of some runs of what has been compiled before."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -46,6 +46,7 @@ def measure(name, make, num):
     slow = seconds(lambda: oracle.sample(num, seed=1).numpy(), repeats=1)
     x = cached.sample(num, seed=2)
     log_prob = tf.function(cached.log_prob)
+    log_prob(x)
     one_pass = seconds(lambda: log_prob(x).numpy(), repeats=5)
     return {
         "model": name,

@@ -48,7 +48,7 @@ MODELS = {
     "fvsbn_one_site": lambda: FVSBN([1]),
     "nade": lambda: NADE([4], 5),
     "nade_relu": lambda: NADE([2, 3, 1], 8, Bernoulli(centered=True), "reversed", "relu"),
-    "nade_categorical": lambda: NADE([3], 5, Categorical(3), [2, 0, 1]),
+    "nade_categorical": lambda: NADE([3], 5, Categorical(3), np.array([2, 0, 1])),
     "nade_one_site": lambda: NADE([1], 3),
     "made": lambda: MADE([4], (12,)),
     "made_deep": lambda: MADE([2, 3, 1], (16, 18, 16), order="random", degrees="random"),

@@ -56,7 +56,7 @@ class AutoregressiveModel(keras.Model):
         if not self.event_shape or self.num_sites < 1:
             raise ValueError(f"event_shape needs at least one site, got {list(event_shape)}.")
         self.head = head
-        self.order = order
+        self.order = order if isinstance(order, str) else np.asarray(order).tolist()
         self.permutations = self._permutations(order)
         self.nats = keras.metrics.Mean("nats")
         self.bits_per_dim = keras.metrics.Mean("bits_per_dim")
@@ -314,13 +314,12 @@ class AutoregressiveModel(keras.Model):
         )
 
     def get_config(self):
-        order = self.order if isinstance(self.order, str) else np.asarray(self.order).tolist()
         config = {
             "name": self.name,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "event_shape": list(self.event_shape),
             "head": keras.saving.serialize_keras_object(self.head),
-            "order": order,
+            "order": self.order,
         }
         if type(self) is AutoregressiveModel:
             config["network"] = keras.saving.serialize_keras_object(self.network)
