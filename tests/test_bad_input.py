@@ -256,7 +256,7 @@ def test_a_temperature_of_several():
         (lambda: NADE([3], 0), r"at least one hidden unit, got hidden=0"),
         (
             lambda: MADE([3], (4, 0)),
-            r"sequence of the units of each hidden layer, got hidden=\(4, 0\)",
+            r"units of each hidden layer, got hidden=\(4, 0\)",
         ),
         (lambda: FVSBN([0]), r"event_shape needs at least one site, got \[0\]"),
         (lambda: Categorical(1), "at least 2 categories, got 1"),

@@ -1,4 +1,4 @@
-"""FVSBN on static binarized MNIST: 784 logistic regressions, each on the pixels before."""
+"""FVSBN on static binarized MNIST: 784 logistic regressions, each on the pixels before it."""
 
 import tfar
 
@@ -11,7 +11,7 @@ paper = {
 }
 
 batch_size = 200
-epochs = 100
+epochs = 55
 learning_rate = 3e-3
 # Without both of these validation is at its best after 20 epochs, at 98.8 nats, and then rises.
 weight_decay = 0.02
@@ -21,4 +21,5 @@ seed = 1
 
 def model(x):
     # Inputs of -1 and 1: most pixels are 0 most of the time, and their weights would learn slowly.
-    return tfar.models.FVSBN(x.shape[1:], tfar.heads.Bernoulli(centered=True))
+    # From the last pixel to the first: 0.2 nats better than raster after 10 epochs.
+    return tfar.models.FVSBN(x.shape[1:], tfar.heads.Bernoulli(centered=True), "reversed")
