@@ -27,7 +27,7 @@ def slim(model):
     float16 has. All figures are measured on the copy.
 
     >>> model = tfar.models.FVSBN([3])
-    >>> model.trainable_variables[1].assign(np.full([3, 1], 1 / 3))
+    >>> _ = model.trainable_variables[1].assign(np.full([3, 1], 1 / 3))
     >>> float(slim(model).trainable_variables[1][0, 0])
     0.333251953125
     """

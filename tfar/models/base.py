@@ -195,8 +195,8 @@ class AutoregressiveModel(keras.Model):
 
         >>> model = tfar.models.FVSBN([2])
         >>> model.adapt(np.array([[0, 1], [0, 1], [0, 0], [0, 0]]))
-        >>> model(np.zeros([1, 2])).probs_parameter().numpy().round(3).tolist()
-        [[0.167, 0.5]]
+        >>> model(np.zeros([1, 2])).probs_parameter().numpy().round(3)
+        array([[0.167, 0.5  ]], dtype=float32)
         """
         self.check(x)
         bias = self.network.output_bias if isinstance(self.network, CausalLayer) else None
