@@ -156,3 +156,9 @@ def test_the_backward_recurrence_of_nade_is_its_gradient(activation):
     for run in (gradients, tf.function(gradients), tf.function(gradients, jit_compile=True)):
         for a, e in zip(run(recurrent), expected):
             np.testing.assert_allclose(a, e, rtol=1e-4, atol=1e-4)
+
+
+def test_a_sum_of_different_shapes_is_refused():
+    layers = [MaskedDense(range(3), range(3), 3, channels) for channels in (3, 1)]
+    with pytest.raises(ValueError, match="outputs of one shape"):
+        Sum(layers).build((None, 3, 1))

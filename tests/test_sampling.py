@@ -141,3 +141,13 @@ def test_orders_of_an_ensemble_differ_and_follow_the_seed():
     )
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other) and len(np.unique(one, axis=0)) == 3
+
+
+def test_seeds_of_64_bits_are_not_cut_to_32():
+    from tfar.distributions.autoregressive import stateless_seed
+
+    for number in (2**33 + 1, 5):
+        whole = stateless_seed(number).numpy().tolist()
+        assert stateless_seed(np.int64(number)).numpy().tolist() == whole
+        assert stateless_seed(tf.constant(number, tf.int64)).numpy().tolist() == whole
+    assert stateless_seed(2**33 + 1).numpy().tolist() != stateless_seed(1).numpy().tolist()

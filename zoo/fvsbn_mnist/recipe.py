@@ -13,7 +13,7 @@ paper = {
 batch_size = 200
 epochs = 55
 learning_rate = 3e-3
-# Without both of these validation is at its best after 20 epochs, at 98.8 nats, and then rises.
+# Without both of these validation is at its best, 98.9 nats, after 34 of 60 epochs, then rises.
 weight_decay = 0.02
 shift = 0.5
 seed = 1
