@@ -170,6 +170,13 @@ def of(distribution):
     return lambda self, params, temperature=None: distribution(logits=params[..., 0])
 
 
+def step(logits, uniforms, how="<"):
+    on = tf.sigmoid(logits[..., 0])
+    # A rounded random number may be 0, and 0 <= 0.
+    hit = uniforms[..., 0] < on if how == "<" else tf.round(uniforms[..., 0] * 1e4) / 1e4 <= on
+    return tf.cast(hit, tf.int32)
+
+
 @pytest.mark.parametrize(
     "methods, message",
     [
@@ -179,16 +186,14 @@ def of(distribution):
         ({"encode": lambda self, x, dtype: tf.zeros([2, 1], dtype)}, "two values to one code"),
         ({"encode": lambda self, x, dtype: tf.cast(x, tf.float32)[:, None]}, "asked for float64"),
         ({"in_support": lambda self, x: (x >= 0) & (x <= 1)}, "in_support holds for 0.5"),
-        ({"dtype": tf.float32, "distribution": None}, "Samples are"),
+        ({"draw": lambda self, a, u, t=None: u[..., 0] < tf.sigmoid(a[..., 0])}, "Samples are"),
+        ({"draw": lambda self, a, u, t=None: step(a, u) + 1}, "A sample is outside"),
+        ({"draw": lambda self, a, u, t=None: step(-a, u)}, "The frequencies of samples"),
+        ({"draw": lambda self, a, u, t=None: step(a, u)}, "The frequencies .* temperature 0.5"),
+        ({"draw": lambda self, a, u, t=None: step(a / (t or 1.0), u, "<=")}, "is drawn, of"),
     ],
 )
 def test_head(methods, message):
-    if methods.get("distribution", True) is None:
-        methods["distribution"] = lambda self, params, temperature=None: (
-            tfp.distributions.Bernoulli(
-                logits=params[..., 0] / (temperature or 1.0), dtype=tf.int64
-            )
-        )
     with pytest.raises(AssertionError, match=message):
         testing.verify_head(
             planted_head(**methods), lambda x, a: x * a[:, 0] - np.logaddexp(0, a[:, 0])

@@ -37,6 +37,41 @@ def test_both_samplers_agree_on_a_random_order_of_more_sites():
     assert len(np.unique(np.reshape(cached, [50, -1]), axis=0)) > 40
 
 
+@pytest.mark.parametrize("name", [n for n in MODELS if shared(n).members == 1])
+def test_xla_draws_the_same(name):
+    model = shared(name)
+    joint, compiled = model.joint(), model.joint(jit_compile=True)
+    np.testing.assert_array_equal(joint.sample(20, seed=5), compiled.sample(20, seed=5))
+
+
+def test_xla_draws_the_same_inside_a_graph_scored_clamped_and_tempered():
+    model = shared("nade_categorical")
+    options = {"value": [np.nan, np.nan, 2.0], "temperature": 0.7, "seed": 3}
+
+    def draw(joint):
+        return joint.experimental_sample_and_log_prob([2, 3], **options)
+
+    x, log_prob = draw(model.joint())
+    for joint in (model.joint(jit_compile=True), model.joint(cached=False, jit_compile=True)):
+        for again in (draw, tf.function(draw)):
+            y, log_prob_of_y = again(joint)
+            np.testing.assert_array_equal(x, y)
+            np.testing.assert_allclose(log_prob, log_prob_of_y, rtol=1e-5)
+
+
+def test_xla_and_a_mixture():
+    model = shared("made_orders")
+    with pytest.raises(ValueError, match="XLA needs fixed shapes"):
+        model.joint(jit_compile=True)
+    one = model.joint(member=1, jit_compile=True).sample(9, seed=1)
+    np.testing.assert_array_equal(one, model.joint(member=1).sample(9, seed=1))
+
+
+def test_fewer_samples_are_the_first_of_more():
+    joint = shared("made_categorical").joint()
+    np.testing.assert_array_equal(joint.sample(7, seed=2), joint.sample(20, seed=2)[:7])
+
+
 # Clamped values ---------------------------------------------------------------------------------
 
 
@@ -144,7 +179,7 @@ def test_orders_of_an_ensemble_differ_and_follow_the_seed():
 
 
 def test_seeds_of_64_bits_are_not_cut_to_32():
-    from tfar.distributions.autoregressive import stateless_seed
+    from tfar.distributions.randomness import stateless_seed
 
     for number in (2**33 + 1, 5):
         whole = stateless_seed(number).numpy().tolist()

@@ -20,6 +20,7 @@ class Head(abc.ABC):
     Attributes:
       num_params: parameters a site, the channels that a network has to put out.
       num_inputs: channels a site that `encode` makes, the channels that a network takes in.
+      num_uniforms: random numbers that `draw` takes for a value.
       dtype: dtype of samples.
       support: words for what a value may be, for error messages.
     """
@@ -33,6 +34,18 @@ class Head(abc.ABC):
         """Network outputs ``[..., num_params]`` to a ``tfd.Distribution`` of batch shape [...].
 
         ``temperature`` divides the logits: below 1 sharper, above 1 flatter.
+        """
+
+    @abc.abstractmethod
+    def draw(self, params, uniforms, temperature=None):
+        """Values ``[...]`` of p(x; params), of `dtype`, by inversion of random numbers.
+
+        A sampler of ``tfp`` would draw other values under XLA and without it.
+
+        Args:
+          params: network outputs [..., num_params].
+          uniforms: [..., num_uniforms] in (0, 1).
+          temperature: as in `distribution`.
         """
 
     @abc.abstractmethod
@@ -74,6 +87,7 @@ class Bernoulli(Head):
 
     num_params = 1
     num_inputs = 1
+    num_uniforms = 1
     dtype = tf.int32
     support = "0 or 1"
 
@@ -86,6 +100,10 @@ class Bernoulli(Head):
 
     def distribution(self, params, temperature=None):
         return tfd.Bernoulli(logits=_tempered(params[..., 0], temperature), dtype=self.dtype)
+
+    def draw(self, params, uniforms, temperature=None):
+        on = tf.sigmoid(_tempered(params[..., 0], temperature))
+        return tf.cast(uniforms[..., 0] < on, self.dtype)
 
     def marginal(self, x):
         on = x.astype(np.float64).sum(axis=0) + 1
@@ -116,6 +134,7 @@ class Categorical(Head):
     [0.25, 0.25, 0.25, 0.25]
     """
 
+    num_uniforms = 1
     dtype = tf.int32
 
     def __init__(self, num_categories):
@@ -129,6 +148,13 @@ class Categorical(Head):
 
     def distribution(self, params, temperature=None):
         return tfd.Categorical(logits=_tempered(params, temperature), dtype=self.dtype)
+
+    def draw(self, params, uniforms, temperature=None):
+        logits = _tempered(params, temperature)
+        weights = tf.exp(logits - tf.reduce_max(logits, axis=-1, keepdims=True))
+        below = tf.cumsum(weights, axis=-1)
+        passed = tf.cast(below <= uniforms * below[..., -1:], self.dtype)
+        return tf.minimum(tf.reduce_sum(passed, axis=-1), self.num_categories - 1)
 
     def marginal(self, x):
         counts = np.stack([(x == k).sum(axis=0) for k in range(self.num_categories)], axis=-1) + 1

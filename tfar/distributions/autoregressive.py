@@ -4,6 +4,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfar.distributions import randomness
+
 tfd = tfp.distributions
 
 
@@ -36,6 +38,9 @@ class Autoregressive(tfd.Distribution):
       model: a `tfar.models.AutoregressiveModel`.
       member: of an ensemble, the number of one member; None for the mixture.
       cached: whether to sample by the network's `step`; False uses a full pass per site.
+      jit_compile: whether XLA compiles the sampler, anew for every number of samples. It takes
+        seconds, and pays where the same number is drawn again and again; the draws are the same
+        but where a conditional differs in its last digits.
       validate_args: whether values are checked inside ``tf.function`` too.
       name: name of the distribution.
 
@@ -51,15 +56,31 @@ class Autoregressive(tfd.Distribution):
     TensorShape([2])
     """
 
-    def __init__(self, model, member=None, cached=True, validate_args=False, name="Autoregressive"):
+    def __init__(
+        self,
+        model,
+        member=None,
+        cached=True,
+        jit_compile=False,
+        validate_args=False,
+        name="Autoregressive",
+    ):
         parameters = dict(locals())
         if member is not None and member not in range(model.members):
             raise ValueError(f"Expected a member from 0 to {model.members - 1}, got {member}.")
+        if jit_compile and member is None and model.members > 1:
+            raise ValueError(
+                "XLA needs fixed shapes, and how many samples each member of an ensemble draws is "
+                "random: use model.joint(member=r, jit_compile=True)."
+            )
         self.model = model
         self.member = member
         self.cached = cached
+        self.jit_compile = jit_compile
         self._variables = [v.value for v in model.variables]  # a Keras model is no tf.Module
-        self._compiled_draw = tf.function(self._draw, reduce_retracing=True)
+        self._compiled_draw = tf.function(
+            self._draw, autograph=False, reduce_retracing=True, jit_compile=jit_compile or None
+        )
         super().__init__(
             dtype=model.head.dtype,
             reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -164,10 +185,11 @@ class Autoregressive(tfd.Distribution):
                 for v in (values, known)
             )
             rows = rows * size
-        seed = stateless_seed(seed)
-        if tf.executing_eagerly():
-            # n as a tensor: one trace serves every number of samples.
-            rows = tf.convert_to_tensor(rows, tf.int32)
+        seed = randomness.stateless_seed(seed)
+        if self.jit_compile or tf.executing_eagerly():
+            if not self.jit_compile:
+                # n as a tensor: one trace serves every number of samples.
+                rows = tf.convert_to_tensor(rows, tf.int32)
             x, log_prob = self._compiled_draw(rows, seed, temperature, values, known, scored)
         else:
             x, log_prob = self._draw(rows, seed, temperature, values, known, scored)
@@ -220,13 +242,13 @@ class Autoregressive(tfd.Distribution):
         model = self.model
         if self.member is not None or model.members == 1:
             return self._loop(n, seed, self.member or 0, temperature, values, known, scored)
-        choice_seed, seed = tf.unstack(tf.random.experimental.stateless_split(seed))
-        choice = tf.random.stateless_uniform([n], choice_seed, 0, model.members, tf.int32)
+        chance = randomness.uniforms(randomness.derived(seed, model.members), 0, [n])
+        choice = tf.cast(chance * model.members, tf.int32)
 
         def draw_member(member, x):
             rows = tf.where(choice == member)
-            fold = tf.random.experimental.stateless_fold_in(seed, member)
-            drawn, _ = self._loop(tf.shape(rows)[0], fold, member, temperature, None, None, False)
+            own = randomness.derived(seed, member)
+            drawn, _ = self._loop(tf.shape(rows)[0], own, member, temperature, None, None, False)
             return member + 1, tf.tensor_scatter_nd_update(x, rows, drawn)
 
         start = tf.zeros([n, *model.event_shape], self.dtype)
@@ -239,8 +261,8 @@ class Autoregressive(tfd.Distribution):
 
         def body(site, previous, state, drawn, log_prob):
             params, state = model.step(previous, state, member, self.cached)
-            site_seed = tf.random.experimental.stateless_fold_in(seed, site)
-            x = head.distribution(params, temperature).sample(seed=site_seed)
+            noise = randomness.uniforms(seed, site, [n, head.num_uniforms])
+            x = head.draw(params, noise, temperature)
             if values is not None:
                 x = tf.where(known[:, site], values[:, site], x)
             if scored:
@@ -251,7 +273,9 @@ class Autoregressive(tfd.Distribution):
             tf.constant(0),
             tf.zeros([n, head.num_inputs]),
             model.initial_state(n, member, self.cached),
-            tf.TensorArray(self.dtype, size=model.num_sites, element_shape=[None]),
+            tf.TensorArray(
+                self.dtype, size=model.num_sites, element_shape=[tf.get_static_value(n)]
+            ),
             tf.zeros([n]),
         )
         *_, drawn, log_prob = tf.while_loop(
@@ -264,38 +288,3 @@ class Autoregressive(tfd.Distribution):
         permutation = tf.gather(tf.constant(model.permutations), member)
         x = tf.gather(x, tf.math.invert_permutation(permutation), axis=1)
         return tf.reshape(x, [n, *model.event_shape]), log_prob
-
-
-def stateless_seed(seed):
-    """An int32 [2] seed of ``None``, an int, a scalar int tensor, or a pair of ints.
-
-    TFP takes an int for a seed of the global generator, so that a second call draws something
-    else; here the same int always draws the same.
-
-    Raises:
-      ValueError: if it is none of these.
-
-    >>> stateless_seed(7).numpy().tolist()
-    [0, 7]
-    """
-    if seed is None:
-        return tf.random.uniform([2], minval=tf.int32.min, maxval=tf.int32.max, dtype=tf.int32)
-    error = ValueError(
-        "Expected a seed that is None, an int, a scalar integer tensor or a pair of ints, "
-        f"got {seed!r}."
-    )
-    if isinstance(seed, bool):
-        raise error
-    if isinstance(seed, (int, np.integer)):
-        seed = int(seed) % 2**63
-        return tf.constant([seed >> 32, (seed & 0xFFFFFFFF) - (seed & 0x80000000) * 2], tf.int32)
-    try:
-        seed = tf.convert_to_tensor(seed)
-    except (TypeError, ValueError):
-        raise error from None
-    if not seed.dtype.is_integer or seed.shape.as_list() not in ([], [2]):
-        raise error
-    if not seed.shape.rank and seed.dtype.size == 8:
-        return tf.bitcast(tf.cast(seed, tf.int64), tf.int32)[::-1]  # high and low, as of an int
-    seed = tf.cast(seed, tf.int32)
-    return seed if seed.shape.rank else tf.stack([0, seed])

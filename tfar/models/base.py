@@ -171,17 +171,19 @@ class AutoregressiveModel(keras.Model):
         log_prob = tf.reduce_sum(tf.cast(conditionals.log_prob(x), tf.float32), axis=axes)
         return tf.where(valid, log_prob, -np.inf)
 
-    def joint(self, member=None, cached=True, validate_args=False):
+    def joint(self, member=None, cached=True, jit_compile=False, validate_args=False):
         """The joint distribution, a `tfar.distributions.Autoregressive`.
 
         Args:
           member: of an ensemble, the number of one member; by default the whole mixture.
           cached: whether to sample by the network's `step` (False: the slow oracle).
+          jit_compile: whether XLA compiles the sampler: seconds for each number of samples, and
+            faster from then on.
           validate_args: whether values are checked inside ``tf.function`` too.
         """
-        key = (member, cached, validate_args)
+        key = (member, cached, jit_compile, validate_args)
         if key not in self._joints:
-            self._joints[key] = Autoregressive(self, member, cached, validate_args)
+            self._joints[key] = Autoregressive(self, *key)
         return self._joints[key]
 
     def adapt(self, x):

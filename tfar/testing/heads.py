@@ -54,9 +54,17 @@ def verify_head(head, reference, seed=0):
         inside = bool(head.in_support(tf.constant(x, tf.float32)))
         demand(not inside, f"in_support holds for {x}, beside {least} ... {most}.")
     logits = rng.normal(size=[head.num_params]).astype(np.float32)
-    p = head.distribution(tf.tile(tf.constant(logits)[None], [4000, 1]))
-    samples = p.sample(seed=[0, seed])
-    demand(samples.dtype == head.dtype, f"Samples are {samples.dtype}, not {head.dtype}.")
-    demand(np.all(head.in_support(samples)), "A sample is outside the support.")
-    exact = np.exp(reference(values * 1.0, np.tile(logits, [len(values), 1]).astype(np.float64)))
-    demand_frequencies(samples.numpy()[:, None], values[:, None], exact, "samples of the head")
+    uniforms = tf.constant(rng.uniform(size=[4000, head.num_uniforms]), tf.float32)
+    for temperature in (None, 0.5):
+        samples = head.draw(tf.tile(logits[None], [4000, 1]), uniforms, temperature)
+        demand(samples.dtype == head.dtype, f"Samples are {samples.dtype}, not {head.dtype}.")
+        demand(np.all(head.in_support(samples)), "A sample is outside the support.")
+        tempered = np.tile(logits, [len(values), 1]).astype(np.float64) / (temperature or 1.0)
+        exact = np.exp(reference(values * 1.0, tempered))
+        what = f"samples of the head at temperature {temperature}"
+        demand_frequencies(samples.numpy()[:, None], values[:, None], exact, what)
+    ends = tf.constant([2.0**-24, 1 - 2.0**-24])[:, None] * tf.ones([2, head.num_uniforms])
+    for logits in params:
+        for x in head.draw(tf.tile(logits[None], [2, 1]), ends).numpy():
+            log_p = reference(np.array([x * 1.0]), logits[None].astype(np.float64))
+            demand(log_p[0] > -30, f"{x} is drawn, of log-probability {log_p[0]:.0f}.")
