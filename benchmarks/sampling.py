@@ -2,12 +2,14 @@
 
     python benchmarks/sampling.py [--num 100] [--json benchmarks/sampling.json]
 
-Both samplers are compiled and run once before they are timed; they draw the same samples, which is
-checked. The models have the sizes of the papers' MNIST models; their weights are random, which
-does not matter for time.
+Each is measured without and with XLA (``model.joint(jit_compile=True)``). Both samplers are
+compiled and run once before they are timed; they draw the same samples, which is checked. The
+models have the sizes of the papers' MNIST models; their weights are random, which does not matter
+for time.
 """
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -38,18 +40,20 @@ def seconds(draw, repeats):
     return min(times)
 
 
-def measure(name, make, num):
+def measure(name, make, num, jit_compile):
     tfar.testing.randomise(model := make(), seed=0)
-    cached, oracle = model.joint(), model.joint(cached=False)
+    cached = model.joint(jit_compile=jit_compile)
+    oracle = model.joint(cached=False, jit_compile=jit_compile)
     same = float(np.mean(cached.sample(num, seed=1).numpy() == oracle.sample(num, seed=1).numpy()))
     fast = seconds(lambda: cached.sample(num, seed=1).numpy(), repeats=5)
     slow = seconds(lambda: oracle.sample(num, seed=1).numpy(), repeats=1)
     x = cached.sample(num, seed=2)
-    log_prob = tf.function(cached.log_prob)
+    log_prob = tf.function(cached.log_prob, jit_compile=jit_compile or None)
     log_prob(x)
     one_pass = seconds(lambda: log_prob(x).numpy(), repeats=5)
     return {
         "model": name,
+        "xla": jit_compile,
         "samples": num,
         "cached_s": fast,
         "full_pass_per_site_s": slow,
@@ -64,17 +68,20 @@ def main():
     parser.add_argument("--num", type=int, default=100)
     parser.add_argument("--json")
     arguments = parser.parse_args()
-    print("| model | cached, s | full pass per site, s | ratio | one scoring pass, s | same |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| model | XLA | cached, s | full pass per site, s | ratio | one scoring pass, s | same |"
+    )
+    print("|---|---|---|---|---|---|---|")
     rows = []
-    for name, make in MODELS.items():
-        row = measure(name, make, arguments.num)
+    for (name, make), jit_compile in itertools.product(MODELS.items(), (False, True)):
+        row = measure(name, make, arguments.num, jit_compile)
         if row["same_draws"] < 0.99:
             raise SystemExit(f"{name}: the samplers agree in {row['same_draws']:.2%} of all sites.")
         rows.append(row)
         print(
-            f"| {name} | {row['cached_s']:.3f} | {row['full_pass_per_site_s']:.1f} "
-            f"| {row['ratio']:.0f} | {row['one_scoring_pass_s']:.3f} | {row['same_draws']:.2%} |",
+            f"| {name} | {'yes' if jit_compile else 'no'} | {row['cached_s']:.3f} "
+            f"| {row['full_pass_per_site_s']:.1f} | {row['ratio']:.0f} "
+            f"| {row['one_scoring_pass_s']:.3f} | {row['same_draws']:.2%} |",
             flush=True,
         )
     if arguments.json:
