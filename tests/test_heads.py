@@ -4,8 +4,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.special import logsumexp
+from scipy.stats import logistic
 
-from tfar import heads
+from tfar import heads, testing
 from tfar.testing import verify_head
 
 
@@ -21,12 +23,63 @@ def categorical(x, params):
     return params[np.arange(len(x)), x.astype(int)] - normaliser
 
 
+def discretized_logistic_mixture(num_components, channels, levels):
+    """The formula of the docstring by distribution functions, and what a temperature does."""
+    k, c = num_components, channels
+
+    def split(params):
+        sizes = np.cumsum([k, k * c, k * c])
+        logits, loc, log_scale, coupling = np.split(params, sizes, axis=1)
+        return logits, loc.reshape([-1, k, c]), log_scale.reshape([-1, k, c]), coupling
+
+    places = (2 * np.arange(1, k + 1) / (k + 1) - 1)[:, None]
+
+    @np.errstate(divide="ignore", over="ignore")
+    def log_difference(low, high):
+        """log F(high) - F(low), on the side where neither is close to 1."""
+        below = logistic.logcdf(high) + np.log1p(
+            -np.exp(logistic.logcdf(low) - logistic.logcdf(high))
+        )
+        above = logistic.logsf(low) + np.log1p(-np.exp(logistic.logsf(high) - logistic.logsf(low)))
+        return np.where(high < 0, below, above)
+
+    def reference(x, params):
+        logits, loc, log_scale, coupling = split(params)
+        coupling = np.tanh(coupling.reshape([len(x), k, c * (c - 1) // 2]))
+        z = 2 * x / (levels - 1) - 1
+        log_p = logits - logsumexp(logits, axis=1, keepdims=True)
+        for channel in range(c):
+            mean = (loc + places)[:, :, channel]
+            for before in range(channel):
+                weight = coupling[:, :, channel * (channel - 1) // 2 + before]
+                mean = mean + weight * z[:, before, None]
+            edge = z[:, channel, None] + np.array([-1, 1]) / (levels - 1)
+            edge[x[:, channel] == 0, 0] = -np.inf
+            edge[x[:, channel] == levels - 1, 1] = np.inf
+            scaled = (edge[:, None] - mean[..., None]) * np.exp(-log_scale[:, :, channel, None])
+            log_p = log_p + log_difference(scaled[..., 0], scaled[..., 1])
+        return logsumexp(log_p, axis=1)
+
+    def tempered(params, temperature):
+        logits, loc, log_scale, coupling = split(params)
+        log_scale = np.clip(log_scale, -7, 7) + np.log(temperature)
+        flat = [part.reshape([len(params), -1]) for part in (loc, log_scale)]
+        return np.concatenate([logits / temperature, *flat, coupling], axis=1)
+
+    head = heads.DiscretizedLogisticMixture(num_components, channels, levels)
+    return head, reference, 0, tempered
+
+
 HEADS = {
     "bernoulli": (heads.Bernoulli(), bernoulli),
     "bernoulli_centered": (heads.Bernoulli(centered=True), bernoulli),
     "categorical_2": (heads.Categorical(2), categorical),
     "categorical_3": (heads.Categorical(3), categorical),
     "categorical_9": (heads.Categorical(9), categorical),
+    "logistic_binary": discretized_logistic_mixture(2, 1, 2),
+    "logistic_grey": discretized_logistic_mixture(3, 1, 256),
+    "logistic_one_component": discretized_logistic_mixture(1, 2, 5),
+    "logistic_colours": discretized_logistic_mixture(2, 3, 4),
 }
 
 
@@ -37,7 +90,7 @@ def test_head(name):
 
 @pytest.mark.parametrize("name", HEADS)
 def test_config_round_trip(name):
-    head, _ = HEADS[name]
+    head, *_ = HEADS[name]
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(head))
     assert type(copy) is type(head) and copy.get_config() == head.get_config()
     assert repr(copy) == repr(head) == eval(f"heads.{head!r}").__repr__()
@@ -69,3 +122,32 @@ def test_bool_is_in_the_support():
 def test_too_few_categories(too_few):
     with pytest.raises(ValueError, match=f"at least 2 categories, got {too_few}"):
         heads.Categorical(too_few)
+
+
+@pytest.mark.parametrize("arguments", [(0,), (2, 0), (2, 1, 1)])
+def test_too_few_components_channels_or_levels(arguments):
+    with pytest.raises(ValueError, match="at least 1 component, 1 channel and 2 levels"):
+        heads.DiscretizedLogisticMixture(*arguments)
+
+
+def test_a_bin_far_from_every_component_has_a_finite_gradient():
+    """Where sigmoid(u) - sigmoid(l) is 0 in float32."""
+    params = tf.constant([[0.0, 0.9, -6.0]])
+    head = heads.DiscretizedLogisticMixture(1)
+    with tf.GradientTape() as tape:
+        tape.watch(params)
+        log_prob = head.distribution(params).log_prob([[3]])
+    assert np.isfinite(log_prob).all() and log_prob[0] < -500
+    assert np.isfinite(tape.gradient(log_prob, params)).all()
+
+
+def test_samples_of_the_mixture_itself():
+    """As a ``tfd.Distribution``, without a model around it."""
+    head = heads.DiscretizedLogisticMixture(2, 2, levels=3)
+    p = head.distribution(tf.constant([[0.3, -1, 0.5, 0.2, -0.4, 0.9, -1, 0, 0.3, -0.5, 2, -3]]))
+    x = p.sample(5000, seed=[1, 2])
+    assert x.shape == [5000, 1, 2] and x.dtype == tf.int32
+    values = testing.symbols(head)
+    counts = np.bincount(x.numpy()[:, 0] @ [3, 1], minlength=9)
+    expected = 5000 * p.prob(values[:, None]).numpy()[:, 0]
+    assert np.all(np.abs(counts - expected) < 5 * np.sqrt(expected) + 2)

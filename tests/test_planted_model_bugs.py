@@ -14,7 +14,7 @@ register = keras.saving.register_keras_serializable(package="planted")
 
 
 class ForgottenInverse(FVSBN):
-    def _parameters(self, x, member, training=None):
+    def _parameters(self, x, context, member, training=None):
         return self.network(tf.gather(x, self.permutations[0], axis=1))
 
 
@@ -22,7 +22,7 @@ class AveragedLogits(MADE):
     def log_prob(self, inputs, member=None):
         if member is not None:
             return super().log_prob(inputs, member)
-        x = self._pick(inputs)
+        x, _ = self._pick(inputs)
         logits = [self(x, member=r).logits_parameter() for r in range(self.members)]
         p = tfp.distributions.Bernoulli(logits=tf.reduce_mean(logits, 0))
         return tf.reduce_sum(p.log_prob(x), 1)
@@ -83,8 +83,8 @@ class UntrackedWeight(FVSBN):
         super().__init__(*args, **kwargs)
         object.__setattr__(self, "offset", tf.Variable(keras.random.normal([])))
 
-    def _parameters(self, x, member, training=None):
-        return super()._parameters(x, member) + self.offset
+    def _parameters(self, x, context, member, training=None):
+        return super()._parameters(x, context, member) + self.offset
 
 
 def dense_model():
@@ -111,7 +111,7 @@ ORDER = [2, 0, 3, 1]  # not its own inverse
         (
             lambda: AveragedLogits([4], (12,), num_masks=2, order="random"),
             "normalisation",
-            r"Probabilities \(member None\) do not sum to 1",
+            r"Probabilities \(member None, label None\) do not sum to 1",
         ),
         (lambda: RawFeedback([3], Bernoulli(centered=True)), "sampling", "The frequencies of"),
         (lambda: StaleSampler([3], 4), "sampling", "The frequencies of samples"),

@@ -1,5 +1,6 @@
-"""Joint distributions as TensorFlow Probability distributions."""
+"""Joint distributions as TensorFlow Probability distributions, and those that heads need."""
 
 from tfar.distributions.autoregressive import Autoregressive
+from tfar.distributions.discretized_logistic import DiscretizedLogisticMixture
 
-__all__ = ["Autoregressive"]
+__all__ = ["Autoregressive", "DiscretizedLogisticMixture"]

@@ -12,6 +12,9 @@ tfd = tfp.distributions
 class Autoregressive(tfd.Distribution):
     """p(x) = prod_i p(x_i | x_<i), the product of a model's conditionals.
 
+    Of a conditional model p(x | y) = prod_i p(x_i | x_<i, y), with ``condition`` y an int label or
+    an array of them: its shape is the batch shape of the distribution.
+
     * ``log_prob(x)``: [...] nats for ``x`` [..., *event_shape] of any integer, bool or float dtype,
       by one parallel pass. Values outside the support raise ``ValueError`` in eager mode; inside
       ``tf.function`` they have log-probability -inf, or raise ``InvalidArgumentError`` with
@@ -28,8 +31,8 @@ class Autoregressive(tfd.Distribution):
       has to be a prefix of the order and comes back untouched. An array that is shorter along the
       first axis of the event is taken to lack the rest (the lower rows of an image). The samples
       have shape ``sample_shape + batch + event_shape``.
-    * ``temperature``: positive; divides the logits of every conditional. It changes what is drawn,
-      not what ``log_prob`` says.
+    * ``temperature``: positive; divides the logits of every conditional and multiplies its scales.
+      It changes what is drawn, not what ``log_prob`` says.
 
     For an ensemble of R orders, p(x) = (1/R) sum_r p_r(x): a sample draws its order first, and
     ``value`` needs one member (``model.joint(member=r)``).
@@ -42,6 +45,7 @@ class Autoregressive(tfd.Distribution):
         seconds, and pays where the same number is drawn again and again; the draws are the same
         but where a conditional differs in its last digits.
       validate_args: whether values are checked inside ``tf.function`` too.
+      condition: of a conditional model, an int or ints [...].
       name: name of the distribution.
 
     Raises:
@@ -63,6 +67,7 @@ class Autoregressive(tfd.Distribution):
         cached=True,
         jit_compile=False,
         validate_args=False,
+        condition=None,
         name="Autoregressive",
     ):
         parameters = dict(locals())
@@ -77,9 +82,14 @@ class Autoregressive(tfd.Distribution):
         self.member = member
         self.cached = cached
         self.jit_compile = jit_compile
+        self.condition = self._checked_condition(model, condition)
         self._variables = [v.value for v in model.variables]  # a Keras model is no tf.Module
-        self._compiled_draw = tf.function(
-            self._draw, autograph=False, reduce_retracing=True, jit_compile=jit_compile or None
+        # One compiled sampler serves every condition.
+        self._compiled_draw = model.samplers.setdefault(
+            (member, cached, jit_compile),
+            tf.function(
+                self._draw, autograph=False, reduce_retracing=True, jit_compile=jit_compile or None
+            ),
         )
         super().__init__(
             dtype=model.head.dtype,
@@ -92,13 +102,35 @@ class Autoregressive(tfd.Distribution):
 
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
-        return {}
+        return {"condition": tfp.util.ParameterProperties(event_ndims=0)}
+
+    @staticmethod
+    def _checked_condition(model, condition):
+        """int32 labels of static shape, or None."""
+        if (condition is None) != (model.num_classes is None):
+            raise ValueError(
+                "This model is not conditional: it takes no condition."
+                if model.num_classes is None
+                else f"This model is conditional: give condition=, labels from 0 to "
+                f"{model.num_classes - 1}, to joint()."
+            )
+        if condition is None:
+            return None
+        labels = tf.convert_to_tensor(condition)
+        if not labels.dtype.is_integer or not labels.shape.is_fully_defined():
+            raise ValueError(
+                f"Expected integer labels of a static shape, got {labels.dtype.name} of shape "
+                f"{labels.shape}."
+            )
+        if tf.get_static_value(labels) is not None:
+            model.check_condition(tf.get_static_value(labels))
+        return tf.cast(labels, tf.int32)
 
     def _batch_shape(self):
-        return tf.TensorShape([])
+        return tf.TensorShape([]) if self.condition is None else self.condition.shape
 
     def _batch_shape_tensor(self):
-        return tf.constant([], tf.int32)
+        return tf.constant(self._batch_shape().as_list(), tf.int32)
 
     def _event_shape(self):
         return tf.TensorShape(self.model.event_shape)
@@ -124,6 +156,13 @@ class Autoregressive(tfd.Distribution):
         event_shape, rank = self.model.event_shape, len(self.model.event_shape)
         if (x.shape.rank or 0) < rank or not x.shape[-rank:].is_compatible_with(event_shape):
             raise ValueError(f"Expected [..., *{list(event_shape)}], got the shape {x.shape}.")
+        condition = self.condition
+        if condition is not None:
+            lead = tf.broadcast_dynamic_shape(tf.shape(x)[:-rank], tf.shape(condition))
+            static = tf.broadcast_static_shape(x.shape[:-rank], condition.shape)
+            x = tf.broadcast_to(x, tf.concat([lead, event_shape], 0))
+            x = tf.ensure_shape(x, static + event_shape)
+            condition = tf.reshape(tf.broadcast_to(condition, lead), [-1])
         lead = x.shape[:-rank]
         rows = -1 if lead.num_elements() is None else lead.num_elements()
         flat = tf.reshape(x, [rows, *event_shape])
@@ -131,7 +170,8 @@ class Autoregressive(tfd.Distribution):
             self.model.check_support(flat)
         else:
             flat = self._asserting(flat, self._supported(flat))
-        log_prob = self.model.log_prob(flat, self.member)
+        inputs = flat if condition is None else {"x": flat, "condition": condition}
+        log_prob = self.model.log_prob(inputs, self.member)
         return tf.reshape(log_prob, lead if lead.is_fully_defined() else tf.shape(x)[: lead.rank])
 
     def _supported(self, x):
@@ -172,33 +212,39 @@ class Autoregressive(tfd.Distribution):
                 raise ValueError(f"Expected a positive temperature, got {static}.")
             temperature = tf.cast(temperature, tf.float32)
         values = known = None
-        batch = tf.TensorShape([])
-        static = tf.get_static_value(n)
-        rows = n = n if static is None else int(static)
+        condition, batch = self.condition, self._batch_shape()
         if value is not None:
             values, known = self._prefix(value)
-            batch = values.shape[:-1]
-            size = batch.num_elements()
-            # Each of the n samples holds all the batch.
+            batch = tf.broadcast_static_shape(batch, known.shape[:-1])
+            shapes = (values.shape[known.shape.rank - 1 :], known.shape[-1:])
             values, known = (
-                tf.tile(tf.reshape(v, [size, self.model.num_sites]), [rows, 1])
-                for v in (values, known)
+                tf.reshape(tf.broadcast_to(v, batch + shape), [-1, *shape])
+                for v, shape in zip((values, known), shapes)
             )
-            rows = rows * size
-        seed = randomness.stateless_seed(seed)
+        if condition is not None:
+            condition = tf.reshape(tf.broadcast_to(condition, batch), [-1])
+        size = batch.num_elements()
+        static = tf.get_static_value(n)
+        n = n if static is None else int(static)
+        # Each of the n samples holds all the batch.
+        rows = n * size
+        if not self.jit_compile and tf.executing_eagerly():
+            rows = tf.convert_to_tensor(rows, tf.int32)  # one trace serves every number of samples
+        values, known, condition = (
+            None if v is None else tf.tile(v, [n, *[1] * (v.shape.rank - 1)])
+            for v in (values, known, condition)
+        )
+        draw = self._draw
         if self.jit_compile or tf.executing_eagerly():
-            if not self.jit_compile:
-                # n as a tensor: one trace serves every number of samples.
-                rows = tf.convert_to_tensor(rows, tf.int32)
-            x, log_prob = self._compiled_draw(rows, seed, temperature, values, known, scored)
-        else:
-            x, log_prob = self._draw(rows, seed, temperature, values, known, scored)
+            draw = self._compiled_draw
+        seed = randomness.stateless_seed(seed)
+        x, log_prob = draw(rows, seed, temperature, values, known, condition, scored)
         lead = tf.concat([[n], batch.as_list()], 0) if batch.rank else [n]
         x = tf.reshape(x, tf.concat([lead, self.model.event_shape], 0))
         return x, tf.reshape(log_prob, lead) if scored else None
 
     def _prefix(self, value):
-        """``(values, known)``, both [*batch, n] in the order of the model."""
+        """``(values, known)``, [*batch, n, *site_shape] and [*batch, n], in the model's order."""
         model = self.model
         if self.member is None and model.members > 1:
             raise ValueError(
@@ -219,12 +265,24 @@ class Autoregressive(tfd.Distribution):
                 f"Expected a value of the static shape [..., *{list(model.event_shape)}], or "
                 f"shorter along the first axis of the event, got {value.shape}."
             )
-        values = tf.reshape(value, [*shape[:-rank], model.num_sites])
-        values = tf.gather(values, model.permutations[self.member or 0], axis=-1)
+        batch, site_shape = shape[:-rank], model.head.site_shape
+        values = tf.reshape(value, [*batch, model.num_sites, *site_shape])
+        order = model.permutations[self.member or 0]
+        values = tf.gather(values, order, axis=len(batch))
+        given = tf.where(tf.math.is_nan(values), tf.zeros_like(values), values)
         known = ~tf.math.is_nan(values)
-        given = tf.where(known, values, tf.zeros_like(values))
+        if site_shape:  # a vector is given as a whole, or not at all
+            partly = tf.reduce_any(known, axis=-1)
+            known = tf.reduce_all(known, axis=-1)
+            whole = tf.reduce_all(known == partly)
+        else:
+            whole = tf.constant(True)
         is_prefix = tf.reduce_all(known[..., :-1] | ~known[..., 1:])
         if tf.executing_eagerly():
+            if not whole:
+                raise ValueError(
+                    "A clamped value gives all the entries along the last axis of a site, or none."
+                )
             if not is_prefix:
                 gap = np.argwhere(~known.numpy()[..., :-1] & known.numpy()[..., 1:])[0]
                 raise ValueError(
@@ -233,29 +291,31 @@ class Autoregressive(tfd.Distribution):
                 )
             model.check_support(given)
         else:
-            order = (is_prefix, "A clamped value has to be a prefix of the order.")
+            order = (is_prefix & whole, "A clamped value has to be a prefix of the order.")
             given = self._asserting(given, order, self._supported(given))
         return tf.cast(given, self.dtype), known
 
-    def _draw(self, n, seed, temperature, values, known, scored):
+    def _draw(self, n, seed, temperature, values, known, condition, scored):
         """n samples [n, *event_shape] and, if ``scored``, their log-probabilities [n]."""
         model = self.model
         if self.member is not None or model.members == 1:
-            return self._loop(n, seed, self.member or 0, temperature, values, known, scored)
+            member = self.member or 0
+            return self._loop(n, seed, member, temperature, values, known, condition, scored)
         chance = randomness.uniforms(randomness.derived(seed, model.members), 0, [n])
         choice = tf.cast(chance * model.members, tf.int32)
 
         def draw_member(member, x):
             rows = tf.where(choice == member)
             own = randomness.derived(seed, member)
-            drawn, _ = self._loop(tf.shape(rows)[0], own, member, temperature, None, None, False)
+            number = tf.shape(rows)[0]
+            drawn, _ = self._loop(number, own, member, temperature, None, None, None, False)
             return member + 1, tf.tensor_scatter_nd_update(x, rows, drawn)
 
         start = tf.zeros([n, *model.event_shape], self.dtype)
         _, x = tf.while_loop(lambda m, _: m < model.members, draw_member, [0, start])
         return x, model.log_prob(x) if scored else tf.zeros([0])
 
-    def _loop(self, n, seed, member, temperature, values, known, scored):
+    def _loop(self, n, seed, member, temperature, values, known, condition, scored):
         """The sampling loop: x[t - 1] -> step -> head -> x[t], in the order of the member."""
         model, head = self.model, self.model.head
 
@@ -264,18 +324,18 @@ class Autoregressive(tfd.Distribution):
             noise = randomness.uniforms(seed, site, [n, head.num_uniforms])
             x = head.draw(params, noise, temperature)
             if values is not None:
-                x = tf.where(known[:, site], values[:, site], x)
+                here = tf.reshape(known[:, site], [-1, *[1] * len(head.site_shape)])
+                x = tf.where(here, values[:, site], x)
             if scored:
                 log_prob += head.distribution(params).log_prob(x)
             return site + 1, head.encode(x), state, drawn.write(site, x), log_prob
 
+        element_shape = [tf.get_static_value(n), *head.site_shape]
         start = (
             tf.constant(0),
             tf.zeros([n, head.num_inputs]),
-            model.initial_state(n, member, self.cached),
-            tf.TensorArray(
-                self.dtype, size=model.num_sites, element_shape=[tf.get_static_value(n)]
-            ),
+            model.initial_state(n, member, self.cached, condition),
+            tf.TensorArray(self.dtype, model.num_sites, element_shape=element_shape),
             tf.zeros([n]),
         )
         *_, drawn, log_prob = tf.while_loop(
@@ -284,7 +344,7 @@ class Autoregressive(tfd.Distribution):
             start,
             maximum_iterations=model.num_sites,
         )
-        x = tf.transpose(drawn.stack())  # [n, sites], in order
         permutation = tf.gather(tf.constant(model.permutations), member)
-        x = tf.gather(x, tf.math.invert_permutation(permutation), axis=1)
+        x = tf.gather(drawn.stack(), tf.math.invert_permutation(permutation))
+        x = tf.transpose(x, [1, 0, *range(2, 2 + len(head.site_shape))])  # [n, sites, ...]
         return tf.reshape(x, [n, *model.event_shape]), log_prob

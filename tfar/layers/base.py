@@ -26,13 +26,15 @@ class CausalLayer(keras.layers.Layer):
     has exactly one exclusive layer on every path from input to output, so that sampling is the
     loop ``x[t - 1] -> step -> head -> x[t]``.
 
-    ``context`` is what the conditionals depend on besides earlier sites (the member of an
-    ensemble); most layers ignore it.
+    ``context`` is what the conditionals depend on besides earlier sites: a condition [B, d] (then
+    ``condition_size`` is d), or the number of a member of an ensemble. Most layers ignore it.
 
     Args:
       exclusive: whether site i sees sites j < i (True) or j <= i (False).
       **kwargs: passed to ``keras.layers.Layer``.
     """
+
+    condition_size = 0
 
     def __init__(self, exclusive=False, **kwargs):
         super().__init__(**kwargs)
@@ -79,6 +81,7 @@ class Composite(CausalLayer):
             raise ValueError(f"{type(self).__name__} needs at least one layer, got none.")
         super().__init__(exclusive=self._exclusive(layers), **kwargs)
         self.parts = layers
+        self.condition_size = max(layer.condition_size for layer in layers)
 
     def initial_state(self, batch_size, context=None):
         return tuple(part.initial_state(batch_size, context) for part in self.parts)
@@ -207,9 +210,12 @@ class Pointwise(CausalLayer):
 
     def __init__(self, layer, **kwargs):
         kwargs.pop("exclusive", None)
+        if isinstance(layer, keras.layers.Layer):
+            kwargs.setdefault("dtype", layer.dtype_policy)  # or it would cast back and forth
+        else:
+            layer = keras.layers.Activation(layer, dtype=kwargs.get("dtype"))
         super().__init__(**kwargs)
-        is_layer = isinstance(layer, keras.layers.Layer)
-        self.layer = layer if is_layer else keras.layers.Activation(layer)
+        self.layer = layer
 
     def build(self, input_shape):
         if not self.layer.built:

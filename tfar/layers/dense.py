@@ -126,7 +126,7 @@ class MaskedDense(CausalLayer):
         kernel = tf.reshape(tf.cast(kernel, self.compute_dtype), shape)
         return tf.reshape(kernel * mask, self.kernel.shape)
 
-    def mask_of_any_member(self):
+    def weight_mask(self):
         """[U c, V p] float32: 1 where some mask lets a weight through."""
         members = [self._masked(tf.ones_like(self.kernel), r) for r in range(len(self.in_sites))]
         return tf.reduce_max(tf.cast(members, tf.float32), axis=0)

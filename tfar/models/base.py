@@ -23,6 +23,10 @@ class AutoregressiveModel(keras.Model):
     the conditionals, in the layout of the data. ``model.joint()`` is the joint distribution.
     Inputs may be of any integer, bool or float dtype, and may come as ``{"x": x}``.
 
+    A model with ``num_classes`` is conditional, p(x | y) = prod_i p(x_i | x_<i, y): its inputs are
+    ``{"x": x, "condition": y}`` with labels y, [B] ints, and ``model.joint(condition=y)`` has the
+    batch shape of y.
+
     The loss is the negative log-likelihood, the mean over the batch in nats: ``compile`` takes an
     optimizer and no loss. ``evaluate`` gives it as ``nats``, and as ``bits_per_dim``: nats divided
     by log 2 and by the number of dimensions of an event. ``predict`` gives log p(x), [B] nats.
@@ -31,9 +35,12 @@ class AutoregressiveModel(keras.Model):
       network: a `tfar.layers.CausalLayer`, exclusive, that maps [B, n, head.num_inputs] to
         [B, n, head.num_params] with the n sites in the order that is modelled. Any other Keras
         layer that does so serves too, but is sampled with a full pass per site.
-      event_shape: shape of one example, for instance [28, 28, 1]; every entry is a site.
+      event_shape: shape of one example, for instance [28, 28, 1]. Every entry is a site or, where
+        the head is one of vectors, every vector along the last axis.
       head: a `tfar.heads.Head`.
       order: order of the sites, see `tfar.orders.get`.
+      num_classes: K of a conditional model, whose network is given one-hot labels [B, K] as its
+        ``context``; None for one that is not.
       **kwargs: passed to ``keras.Model`` (``name``, ``dtype``).
 
     Raises:
@@ -47,15 +54,29 @@ class AutoregressiveModel(keras.Model):
     1.0
     """
 
-    def __init__(self, network, event_shape, head, order="raster", **kwargs):
+    def __init__(self, network, event_shape, head, order="raster", num_classes=None, **kwargs):
         super().__init__(autocast=False, **kwargs)  # 255 is not a bfloat16
         if np.ndim(event_shape) != 1:
             raise ValueError(f"event_shape is a sequence of sizes, got {event_shape!r}.")
         self.event_shape = tuple(int(size) for size in event_shape)
-        self.num_sites = int(np.prod(self.event_shape))
-        if not self.event_shape or self.num_sites < 1:
+        if not self.event_shape or np.prod(self.event_shape) < 1:
             raise ValueError(f"event_shape needs at least one site, got {list(event_shape)}.")
         self.head = head
+        rank = len(self.event_shape) - len(head.site_shape)
+        if rank < 0 or self.event_shape[rank:] != head.site_shape:
+            raise ValueError(
+                f"{head} models vectors of shape {list(head.site_shape)} along the last axis, got "
+                f"event_shape={list(event_shape)}."
+            )
+        self.grid_shape = self.event_shape[:rank]
+        self.num_sites = int(np.prod(self.grid_shape))
+        if num_classes is not None and num_classes < 1:
+            raise ValueError(f"Expected num_classes of at least 1, got {num_classes}.")
+        if getattr(network, "condition_size", 0) != (num_classes or 0):
+            raise ValueError(
+                f"The network {network.name!r} does not take {num_classes} classes as a condition."
+            )
+        self.num_classes = num_classes
         self.order = order if isinstance(order, str) else np.asarray(order).tolist()
         self.permutations = self._permutations(order)
         self.nats = keras.metrics.Mean("nats")
@@ -77,7 +98,9 @@ class AutoregressiveModel(keras.Model):
                 f"{[None, self.num_sites, head.num_params]}, got {list(output_shape)}."
             )
         self.built = True
-        object.__setattr__(self, "_joints", {})  # not a thing that Keras should track
+        # Not things that Keras should track: joint distributions, and their compiled samplers.
+        object.__setattr__(self, "_joints", {})
+        object.__setattr__(self, "samplers", {})
 
     def _permutations(self, order):
         return orders.get(order, self.num_sites)[None]
@@ -87,12 +110,37 @@ class AutoregressiveModel(keras.Model):
         """Number of orders or masks that share the weights, 1 but for an ensemble."""
         return len(self.permutations)
 
+    @property
+    def num_dimensions(self):
+        """Entries of an event, what bits/dim are counted by."""
+        return int(np.prod(self.event_shape))
+
     def _pick(self, inputs):
-        """x of ``x`` or ``{"x": x}``, as a tensor of checked shape."""
+        """``(x, condition)`` of ``x`` or a dict of them, as tensors of checked shapes."""
+        expected = {"x"} if self.num_classes is None else {"x", "condition"}
         if isinstance(inputs, dict):
-            if set(inputs) != {"x"}:
-                raise ValueError(f"Expected x or {{'x': x}}, got the keys {sorted(inputs)}.")
-            inputs = inputs["x"]
+            if set(inputs) != expected:
+                raise ValueError(f"Expected the keys {sorted(expected)}, got {sorted(inputs)}.")
+        elif self.num_classes is not None:
+            raise ValueError(
+                "This model is conditional: expected {'x': x, 'condition': labels}, got x alone."
+            )
+        else:
+            inputs = {"x": inputs}
+        x = self._pick_events(inputs["x"])
+        if self.num_classes is None:
+            return x, None
+        labels = tf.convert_to_tensor(inputs["condition"])
+        if tf.get_static_value(labels) is not None and labels.dtype.is_integer:
+            self.check_condition(tf.get_static_value(labels))
+        if not labels.dtype.is_integer or not labels.shape.is_compatible_with(x.shape[:1]):
+            raise ValueError(
+                f"Expected one integer label for each of {x.shape[0]} examples as condition, got "
+                f"{labels.dtype.name} of shape {labels.shape}."
+            )
+        return x, labels
+
+    def _pick_events(self, inputs):
         x = tf.convert_to_tensor(inputs)
         expected = (None, *self.event_shape)
         if not x.shape.is_compatible_with(expected) or x.shape.rank is None:
@@ -106,41 +154,52 @@ class AutoregressiveModel(keras.Model):
             raise ValueError(f"Expected x of an integer, bool or float dtype, got {x.dtype.name}.")
         return x
 
+    def _context(self, condition, member):
+        """What the network is given as its ``context``."""
+        if self.num_classes is None:
+            return None
+        return tf.one_hot(condition, self.num_classes, dtype=self.compute_dtype)
+
     def call(self, inputs, training=None, member=None):
         """All conditionals of ``inputs``, in one pass.
 
         Args:
-          inputs: ``x`` [B, *event_shape] or ``{"x": x}``.
+          inputs: ``x`` [B, *event_shape] or ``{"x": x}``; with ``"condition"``, labels [B], if the
+            model is conditional.
           training: as in Keras.
           member: which of the `members` of an ensemble; by default a random one in training, and
             the first otherwise.
 
         Returns:
-          ``tfd.Distribution`` of batch shape [B, *event_shape], parameters in float32.
+          ``tfd.Distribution`` of batch shape [B, *event_shape] (without the last axis, and with
+          events along it, where the head is one of vectors), parameters in float32.
 
         Raises:
           ValueError: if the shape or dtype of ``inputs`` is wrong, or the batch is empty.
         """
-        x = self._pick(inputs)
+        x, condition = self._pick(inputs)
         if member is None:
             member = self._default_member(training)
         elif isinstance(member, int) and not 0 <= member < self.members:
             raise ValueError(f"Expected a member from 0 to {self.members - 1}, got {member}.")
-        x = tf.reshape(x, [-1, self.num_sites])
-        params = self._parameters(self.head.encode(x, self.compute_dtype), member, training)
+        x = tf.reshape(x, [-1, self.num_sites, *self.head.site_shape])
+        x, context = self.head.encode(x, self.compute_dtype), self._context(condition, member)
+        params = tf.cast(self._parameters(x, context, member, training), tf.float32)
         return self.head.distribution(
-            tf.reshape(tf.cast(params, tf.float32), [-1, *self.event_shape, self.head.num_params])
+            tf.reshape(params, [-1, *self.grid_shape, self.head.num_params])
         )
 
     def _default_member(self, training):
         return 0
 
-    def _parameters(self, x, member, training=None):
+    def _parameters(self, x, context, member, training=None):
         """The network between two permutations: [B, n, inputs] -> [B, n, params], as laid out."""
+        options = {} if context is None else {"context": context}  # a Keras layer knows none
+        options["training"] = training
         if self.order == "raster":
-            return self.network(x, training=training)
+            return self.network(x, **options)
         permutation = self.permutations[0]
-        y = self.network(tf.gather(x, permutation, axis=1), training=training)
+        y = self.network(tf.gather(x, permutation, axis=1), **options)
         return tf.gather(y, np.argsort(permutation), axis=1)
 
     def compute_output_spec(self, inputs, training=None, member=None):
@@ -152,26 +211,33 @@ class AutoregressiveModel(keras.Model):
     def log_prob(self, inputs, member=None):
         """log p(x), [B] float32 nats; of an ensemble log (1/R) sum_r p_r(x), or of one member.
 
-        A value outside the head's support has log-probability -inf.
+        A value outside the head's support, or a label that is none, has log-probability -inf.
         """
-        x = self._pick(inputs)
+        x, condition = self._pick(inputs)
+        inputs = x if condition is None else {"x": x, "condition": condition}
         if member is not None or self.members == 1:
-            return self._score(x, self(x, member=0 if member is None else member))
+            conditionals = self(inputs, member=0 if member is None else member)
+            return self._score(inputs, conditionals)
         each = tf.map_fn(
-            lambda r: self._score(x, self(x, member=r)),
+            lambda r: self._score(inputs, self(inputs, member=r)),
             tf.range(self.members),
             fn_output_signature=tf.TensorSpec([x.shape[0]], tf.float32),
             parallel_iterations=1,
         )
         return tf.reduce_logsumexp(each, axis=0) - np.log(self.members).astype(np.float32)
 
-    def _score(self, x, conditionals):
-        axes = list(range(1, x.shape.rank))
-        valid = tf.reduce_all(self.head.in_support(x), axis=axes)
-        log_prob = tf.reduce_sum(tf.cast(conditionals.log_prob(x), tf.float32), axis=axes)
+    def _score(self, inputs, conditionals):
+        x, condition = self._pick(inputs)
+        valid = tf.reduce_all(self.head.in_support(x), axis=list(range(1, x.shape.rank)))
+        if condition is not None:
+            valid &= (condition >= 0) & (condition < self.num_classes)
+        log_prob = tf.cast(conditionals.log_prob(x), tf.float32)
+        log_prob = tf.reduce_sum(log_prob, axis=list(range(1, log_prob.shape.rank)))
         return tf.where(valid, log_prob, -np.inf)
 
-    def joint(self, member=None, cached=True, jit_compile=False, validate_args=False):
+    def joint(
+        self, member=None, cached=True, jit_compile=False, validate_args=False, condition=None
+    ):
         """The joint distribution, a `tfar.distributions.Autoregressive`.
 
         Args:
@@ -180,8 +246,11 @@ class AutoregressiveModel(keras.Model):
           jit_compile: whether XLA compiles the sampler: seconds for each number of samples, and
             faster from then on.
           validate_args: whether values are checked inside ``tf.function`` too.
+          condition: of a conditional model an int label or an array of them, the batch shape.
         """
         key = (member, cached, jit_compile, validate_args)
+        if condition is not None or self.num_classes is not None:
+            return Autoregressive(self, *key, condition=condition)
         if key not in self._joints:
             self._joints[key] = Autoregressive(self, *key)
         return self._joints[key]
@@ -193,17 +262,19 @@ class AutoregressiveModel(keras.Model):
         A network without an output bias stays as it is.
 
         Args:
-          x: examples [N, *event_shape], an array.
+          x: examples [N, *event_shape], an array (of a conditional model too).
 
         >>> model = tfar.models.FVSBN([2])
         >>> model.adapt(np.array([[0, 1], [0, 1], [0, 0], [0, 0]]))
         >>> model(np.zeros([1, 2])).probs_parameter().numpy().round(3)
         array([[0.167, 0.5  ]], dtype=float32)
         """
-        self.check(x)
+        self.check_events(x)
         bias = self.network.output_bias if isinstance(self.network, CausalLayer) else None
         if bias is not None:
-            params = self.head.marginal(np.reshape(x, [len(x), self.num_sites]))
+            params = self.head.marginal(
+                np.reshape(x, [len(x), self.num_sites, *self.head.site_shape])
+            )
             bias.assign(np.reshape(self._marginal_layout(params), bias.shape))
 
     def _marginal_layout(self, params):
@@ -218,12 +289,11 @@ class AutoregressiveModel(keras.Model):
             raise ValueError("There are no targets to compare with: compile without metrics.")
         if y is not None and y.shape[-1:] != (0,):
             raise ValueError("A density model has no targets: pass x alone, got a y too.")
-        x = self._pick(x)
         # An ensemble trains one member a batch and is scored as a whole.
         single = training or self.members == 1
         nats = -(self._score(x, y_pred) if single else self.log_prob(x))
         self.nats.update_state(nats, sample_weight)
-        self.bits_per_dim.update_state(nats / (np.log(2) * self.num_sites), sample_weight)
+        self.bits_per_dim.update_state(nats / (np.log(2) * self.num_dimensions), sample_weight)
         if sample_weight is not None:
             nats *= tf.cast(sample_weight, nats.dtype)
         return tf.reduce_mean(nats) + sum(tf.cast(loss, nats.dtype) for loss in self.losses)
@@ -255,14 +325,27 @@ class AutoregressiveModel(keras.Model):
 
         Checked are the shape, the dtype and every value; other kinds of input (``tf.data``) pass.
         """
-        array = x.get("x") if isinstance(x, dict) else x
-        if not isinstance(array, (np.ndarray, tf.Tensor)):
+        parts = x if isinstance(x, dict) else {"x": x}
+        if not all(isinstance(part, (np.ndarray, tf.Tensor)) for part in parts.values()):
             return
-        first = array[:1] if len(array.shape) else array
-        self._pick({**x, "x": first} if isinstance(x, dict) else first)
-        for start in range(0, len(array), 10_000):
-            chunk = tf.convert_to_tensor(array[start : start + 10_000])
-            self.check_support(chunk, start)
+        self._pick(x)
+        self.check_events(parts["x"])
+
+    def check_events(self, x):
+        """As `check`, of the array ``x`` alone."""
+        self._pick_events(x)
+        for start in range(0, len(x), 10_000):
+            self.check_support(tf.convert_to_tensor(x[start : start + 10_000]), start)
+
+    def check_condition(self, condition):
+        """Raises ValueError if a label is none of the model's classes."""
+        labels = np.asarray(condition)
+        outside = (labels < 0) | (labels >= self.num_classes)
+        if outside.any():
+            raise ValueError(
+                f"Labels are from 0 to {self.num_classes - 1}, got {labels[outside][0]} as "
+                f"condition ({int(outside.sum())} such labels)."
+            )
 
     def check_support(self, x, start=0):
         """Raises ValueError that names the first of the eager ``x`` outside the head's support."""
@@ -276,12 +359,14 @@ class AutoregressiveModel(keras.Model):
 
     # Sampling -----------------------------------------------------------------------------------
 
-    def initial_state(self, batch_size, member=0, cached=True):
-        """The state before the first site of the order."""
+    def initial_state(self, batch_size, member=0, cached=True, condition=None):
+        """The state before the first site of the order; ``condition`` is [batch_size] labels."""
+        context = self._context(condition, member)
         if cached and isinstance(self.network, CausalLayer):
-            return self.network.initial_state(batch_size, member if self.members > 1 else None)
+            return self.network.initial_state(batch_size, context)
         shape = [batch_size, self.num_sites, self.head.num_inputs]
-        return tf.constant(0), tf.zeros(shape, self.compute_dtype)
+        context = () if context is None else context
+        return tf.constant(0), tf.zeros(shape, self.compute_dtype), context
 
     def step(self, x, state, member=0, cached=True):
         """The parameters of the next site of the order.
@@ -299,13 +384,14 @@ class AutoregressiveModel(keras.Model):
         if cached and isinstance(self.network, CausalLayer):
             params, state = self.network.step(tf.cast(x, self.compute_dtype), state)
             return tf.cast(params, tf.float32), state
-        site, seen = state
+        site, seen, context = state
         permutation = tf.gather(tf.constant(self.permutations), member)
         before = tf.one_hot(tf.gather(permutation, tf.maximum(site - 1, 0)), self.num_sites)
         before = tf.cast(before, seen.dtype)[:, None]
         seen += before * tf.cast(x, seen.dtype)[:, None]
-        params = self._parameters(seen, member)[:, permutation[site]]
-        return tf.cast(params, tf.float32), (site + 1, seen)
+        known = None if isinstance(context, tuple) else context
+        params = self._parameters(seen, known, member)[:, permutation[site]]
+        return tf.cast(params, tf.float32), (site + 1, seen, context)
 
     # Persistence --------------------------------------------------------------------------------
 
@@ -322,6 +408,7 @@ class AutoregressiveModel(keras.Model):
             "event_shape": list(self.event_shape),
             "head": keras.saving.serialize_keras_object(self.head),
             "order": self.order,
+            **({} if self.num_classes is None else {"num_classes": self.num_classes}),
         }
         if type(self) is AutoregressiveModel:
             config["network"] = keras.saving.serialize_keras_object(self.network)

@@ -239,8 +239,10 @@ class MADE(AutoregressiveModel):
             return keras.random.randint((), 0, self.members, seed=self.mask_seeds)
         return 0
 
-    def _parameters(self, x, member, training=None):
-        context = member if self.members > 1 else None
+    def _context(self, condition, member):
+        return member if self.members > 1 else None
+
+    def _parameters(self, x, context, member, training=None):
         return self.network(x, context=context, training=training)
 
     def _marginal_layout(self, params):

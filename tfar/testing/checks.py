@@ -32,12 +32,31 @@ def randomise(target, seed=0, scale=1.0):
 
 
 def symbols(head):
-    """The values that a discrete head allows at a site, int32 [K].
+    """The values that a discrete head allows at a site, int32 [K, *head.site_shape].
 
     >>> symbols(tfar.heads.Categorical(3)).tolist()
     [0, 1, 2]
     """
-    return np.flatnonzero(head.in_support(tf.range(256)).numpy()).astype(np.int32)
+    values = np.flatnonzero(head.in_support(tf.range(2**12)).numpy())
+    entries = int(np.prod(head.site_shape))
+    if len(values) ** entries > 2**16:
+        raise ValueError(f"{len(values)} values of {entries} entries are too many to enumerate.")
+    grid = itertools.product(values, repeat=entries)
+    return np.array(list(grid), np.int32).reshape([-1, *head.site_shape])
+
+
+def enumerate_digits(model):
+    """Every event of a discrete toy model as numbers of `symbols`, [K^n, n].
+
+    Raises:
+      ValueError: if there are more than 2^16.
+    """
+    base = len(symbols(model.head))
+    if base**model.num_sites > 2**16:
+        raise ValueError(
+            f"{base} values at {model.num_sites} sites are too many events to enumerate."
+        )
+    return np.array(list(itertools.product(range(base), repeat=model.num_sites)))
 
 
 def enumerate_events(model):
@@ -49,18 +68,28 @@ def enumerate_events(model):
     >>> enumerate_events(tfar.models.FVSBN([2])).tolist()
     [[0, 0], [0, 1], [1, 0], [1, 1]]
     """
-    values = symbols(model.head)
-    if len(values) ** model.num_sites > 2**16:
-        raise ValueError(
-            f"{len(values)} values at {model.num_sites} sites are too many events to enumerate."
-        )
-    events = np.array(list(itertools.product(values, repeat=model.num_sites)), np.int32)
+    events = symbols(model.head)[enumerate_digits(model)]
     return events.reshape([-1, *model.event_shape])
 
 
 def members(model):
     """The joint distributions of a model: the mixture (None) and, if there are several, each."""
     return [None, *range(model.members)] if model.members > 1 else [None]
+
+
+def conditions(model):
+    """The labels that a model can be conditioned on; of one that is not conditional, None."""
+    return [None] if model.num_classes is None else list(range(model.num_classes))
+
+
+def inputs_of(x, condition):
+    """What a model takes: x or, given a label, a dict."""
+    return x if condition is None else {"x": x, "condition": np.full(len(x), condition)}
+
+
+def joint_of(model, condition, **options):
+    """The joint distribution, given a label or None."""
+    return model.joint(**options, **({} if condition is None else {"condition": condition}))
 
 
 def demand(condition, message):

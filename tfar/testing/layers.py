@@ -10,7 +10,7 @@ from tfar.testing.checks import demand, demand_close, randomise
 GARBAGE = 1e10
 
 
-def verify_layer(layer, num_sites, channels, seed=0):
+def verify_layer(layer, num_sites, channels, seed=0, scale=1.0):
     """Holds a causal layer to the contract of `tfar.layers.CausalLayer`.
 
     * `step`, repeated, equals `call`: values and gradients of all weights.
@@ -23,10 +23,12 @@ def verify_layer(layer, num_sites, channels, seed=0):
     The weights are overwritten, see `randomise`.
 
     Args:
-      layer: a `tfar.layers.CausalLayer` that maps [B, num_sites, channels] to [B, num_sites, p].
+      layer: a `tfar.layers.CausalLayer` that maps [B, num_sites, channels] to [B, num_sites, p],
+        given a random condition if it takes one.
       num_sites: n.
       channels: channels of an input site.
       seed: for weights and inputs.
+      scale: of the random weights; less than 1 for deep layers, whose outputs would be huge.
 
     Raises:
       AssertionError: if one of these does not hold.
@@ -38,26 +40,43 @@ def verify_layer(layer, num_sites, channels, seed=0):
     declared = np.asarray(layer.depends(np.eye(num_sites)), bool)
     rng = np.random.RandomState(seed)
     seen = np.zeros_like(declared)
+    given = {}
+    if layer.condition_size:
+        context = rng.normal(size=[4, layer.condition_size])
+        given = {"context": tf.constant(context, tf.float32)}
+    call = tf.function(lambda x: layer(x, **given), autograph=False)
+
+    @tf.function(autograph=False)
+    def gradient(x, site, weights):
+        """Of one output site, its channels weighted so that their contributions do not cancel."""
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.reduce_sum(layer(x, **given)[:, site] * weights)
+        return tape.gradient(y, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
     for trial in range(6):
-        randomise(layer, seed + trial)
+        randomise(layer, seed + trial, scale)
         x = tf.constant(rng.normal(size=[4, num_sites, channels]), tf.float32)
-        _verify_blindness(layer, x, declared)
+        _verify_blindness(call, x, declared)
         if trial == 0:
-            _verify_steps(layer, x, rng)
-        seen |= _jacobian_support(layer, x, rng)
+            _verify_steps(layer, x, given, rng)
+        weights = tf.constant(rng.normal(size=call(x).shape[2]), tf.float32)
+        for site in range(num_sites):
+            row = gradient(x, tf.constant(site), weights)
+            seen[site] |= np.any(row.numpy() != 0, axis=(0, 2))
     for i, j in np.argwhere(seen & ~declared):
         raise AssertionError(f"Leak: output {i} depends on input {j}, which it must not see.")
     for i, j in np.argwhere(declared & ~seen):
         raise AssertionError(f"Dead input: output {i} does not depend on input {j} as declared.")
 
 
-def _verify_steps(layer, x, rng):
+def _verify_steps(layer, x, given, rng):
     n, weights = x.shape[1], [v.value for v in layer.trainable_weights]
     with tf.GradientTape(persistent=True) as tape:
-        at_once = layer(x)
+        at_once = layer(x, **given)
         probe = tf.constant(rng.normal(size=at_once.shape), at_once.dtype)
         loss_at_once = tf.reduce_sum(at_once * probe)
-        state, outputs = layer.initial_state(x.shape[0]), []
+        state, outputs = layer.initial_state(x.shape[0], **given), []
         for t in range(n):
             inputs = x[:, t - layer.exclusive] if t >= layer.exclusive else tf.zeros_like(x[:, 0])
             y, after = layer.step(inputs, state)
@@ -92,22 +111,11 @@ def _verify_state(before, after, site):
             demand(old == new, f"The state changes its {what} at site {site}: {old} to {new}.")
 
 
-def _verify_blindness(layer, x, declared):
-    y = layer(x)
+def _verify_blindness(call, x, declared):
+    y = call(x)
     for i, sees in enumerate(declared):
         hidden = tf.constant(~sees)[None, :, None]
-        changed = layer(tf.where(hidden, tf.constant(GARBAGE, x.dtype), x))[:, i]
+        changed = call(tf.where(hidden, tf.constant(GARBAGE, x.dtype), x))[:, i]
         demand_close(
             changed, y[:, i], f"Leak: output {i} changes with inputs that it must not see", 1e-6
         )
-
-
-def _jacobian_support(layer, x, rng):
-    """bool [n, n]: which output (row) was seen to depend on which input."""
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(x)
-        y = layer(x)
-        # Random weights, so that contributions of channels do not cancel.
-        y = tf.unstack(tf.reduce_sum(y * rng.normal(size=y.shape[2]), 2), axis=1)
-    rows = [tape.gradient(one, x, unconnected_gradients=tf.UnconnectedGradients.ZERO) for one in y]
-    return np.stack([np.any(row.numpy() != 0, axis=(0, 2)) for row in rows])

@@ -8,10 +8,14 @@ import keras
 import numpy as np
 
 from tfar.testing.checks import (
+    conditions,
     demand,
     demand_close,
     demand_frequencies,
+    enumerate_digits,
     enumerate_events,
+    inputs_of,
+    joint_of,
     members,
     symbols,
 )
@@ -20,8 +24,9 @@ from tfar.testing.checks import (
 def verify_causality(model, differs=True):
     """Enumerates a discrete toy: conditional i depends on the prefix x_<i of the order, and on it.
 
-    For every member of an ensemble, in its own order: conditional i is the same over all
-    completions of a prefix and, with ``differs``, not the same for all prefixes.
+    For every member of an ensemble, in its own order, and given every label: conditional i is the
+    same over all completions of a prefix and, with ``differs``, not the same for all prefixes. With
+    ``differs``, labels matter too.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
@@ -34,30 +39,38 @@ def verify_causality(model, differs=True):
     Raises:
       AssertionError: if a conditional depends on its own or a later site, or on nothing.
     """
-    events, values = enumerate_events(model), symbols(model.head)
+    events, digits = enumerate_events(model), enumerate_digits(model)
+    values = symbols(model.head)
     n, base = model.num_sites, len(values)
     depends = np.zeros([model.members, n, n], bool)
-    for member in range(model.members):
+    every = []
+    for member, label in itertools.product(range(model.members), conditions(model)):
         order = np.asarray(model.permutations[member])
-        digits = np.searchsorted(values, events.reshape([-1, n])[:, order])
-        codes = digits * base ** np.arange(n)  # the sum of these is a number of the event
-        p = model(events, member=member)
-        p = np.stack([np.exp(p.log_prob(np.full_like(events, k))) for k in values], -1)
+        codes = digits[:, order] * base ** np.arange(n)  # the sum of these is a number of the event
+        p = model(inputs_of(events, label), member=member)
+        p = np.stack([np.exp(p.log_prob(np.broadcast_to(v, events.shape))) for v in values], -1)
         p = p.reshape([-1, n, base])[:, order]
+        every.append(p)
         for i, j in itertools.product(range(n), range(n)):
             others = codes.sum(1) - codes[:, j]
             _, first, group = np.unique(others, return_index=True, return_inverse=True)
-            depends[member, i, j] = np.max(np.abs(p[:, i] - p[first[group], i])) > 1e-6
+            depends[member, i, j] |= np.max(np.abs(p[:, i] - p[first[group], i])) > 1e-6
         where = f" (sites are numbered in the order of member {member}, {order.tolist()})"
         for i, j in np.argwhere(np.triu(depends[member])):
             raise AssertionError(f"Leak: conditional {i} depends on x_{j}" + where + ".")
         for i in np.flatnonzero(~depends[member].any(1))[1:]:
             demand(not differs, f"Conditional {i} is the same for all prefixes" + where + ".")
+    if differs and model.num_classes is not None:
+        change = np.max(np.abs(np.diff(every, axis=0)), axis=(0, 1, 3))
+        for i in np.flatnonzero(change < 1e-6):
+            raise AssertionError(f"Conditional {i} is the same for all labels.")
     return depends
 
 
 def verify_normalisation(model):
-    """Enumerates a discrete toy: the probabilities of all events sum to 1, for each member too.
+    """Enumerates a discrete toy: the probabilities of all events sum to 1.
+
+    They do for the mixture of an ensemble, for each of its members, and given each label.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
@@ -66,9 +79,11 @@ def verify_normalisation(model):
       AssertionError: if they do not.
     """
     events = enumerate_events(model)
-    for member in members(model):
-        total = np.sum(np.exp(model.joint(member).log_prob(events), dtype=np.float64))
-        demand_close(total, 1.0, f"Probabilities (member {member}) do not sum to 1")
+    for member, label in itertools.product(members(model), conditions(model)):
+        joint = joint_of(model, label, member=member)
+        total = np.sum(np.exp(joint.log_prob(events), dtype=np.float64))
+        what = f"Probabilities (member {member}, label {label}) do not sum to 1"
+        demand_close(total, 1.0, what)
 
 
 def verify_sampling(model, seed=0, num_samples=4000):
@@ -89,7 +104,21 @@ def verify_sampling(model, seed=0, num_samples=4000):
     Raises:
       AssertionError: if one of these does not hold.
     """
-    events, joint = enumerate_events(model), model.joint()
+    for label in conditions(model):
+        _verify_sampling(model, label, seed, num_samples)
+    if model.num_classes is not None:  # a batch of labels draws from each of its own
+        labels = np.arange(model.num_classes).repeat(64)
+        batch = model.joint(condition=labels)
+        x, log_prob = batch.experimental_sample_and_log_prob(2, seed=seed)
+        demand_close(log_prob, batch.log_prob(x), "sample_and_log_prob of a batch of labels")
+        for label in conditions(model):
+            own = joint_of(model, label).log_prob(x).numpy()[:, labels == label]
+            message = f"A batch of labels gives another log_prob for label {label}"
+            demand_close(log_prob.numpy()[:, labels == label], own, message)
+
+
+def _verify_sampling(model, label, seed, num_samples):
+    events, joint = enumerate_events(model), joint_of(model, label)
     flat = events.reshape([len(events), -1])
     p = np.exp(joint.log_prob(events).numpy().astype(np.float64))
     first = _drawn(joint, num_samples, seed)
@@ -112,31 +141,34 @@ def verify_sampling(model, seed=0, num_samples=4000):
     exact = joint.log_prob(few.reshape([200, *model.event_shape]))
     demand_close(log_prob, exact, "sample_and_log_prob gives another log_prob")
     demand(
-        np.array_equal(few, _drawn(model.joint(cached=False), 200, seed)),
+        np.array_equal(few, _drawn(joint_of(model, label, cached=False), 200, seed)),
         "The cached sampler does not draw what the oracle draws from the same seed.",
     )
     for member in members(model)[-model.members :]:  # a mixture has no order to clamp in
-        _verify_clamping(model, member, events, seed, num_samples)
+        _verify_clamping(model, member, label, events, seed, num_samples)
 
 
-def _verify_clamping(model, member, events, seed, num_samples):
-    joint, n = model.joint(member), model.num_sites
+def _verify_clamping(model, member, label, events, seed, num_samples):
+    joint, n = joint_of(model, label, member=member), model.num_sites
+    site_shape, d = model.head.site_shape, model.num_dimensions
     order = np.asarray(model.permutations[member or 0])
     x = _drawn(joint, 64, seed)
     ranks = np.argsort(order)
     lengths = np.arange(64) % (n + 1)
-    value = np.where(ranks < lengths[:, None], x, np.nan).reshape([64, *model.event_shape])
+    given = (ranks < lengths[:, None]).reshape([64, n, *[1] * len(site_shape)])
+    value = np.where(given, x.reshape([64, n, *site_shape]), np.nan)
+    value = value.reshape([64, *model.event_shape])
     again = _drawn(joint, [], seed, value=value)
     where = f" (member {member}, order {order.tolist()})"
     demand(np.array_equal(x, again), "Clamping what a seed drew changes the rest" + where + ".")
     length = (n + 1) // 2
-    value = value.reshape([64, n])[length : 64 : n + 1][:3]
+    value = value.reshape([64, d])[length : 64 : n + 1][:3]
     clamped = joint.sample(num_samples // 2, seed, value=value.reshape([-1, *model.event_shape]))
     p = np.exp(joint.log_prob(events).numpy().astype(np.float64))
-    flat = events.reshape([-1, n])
+    flat = events.reshape([-1, d])
     for i, prefix in enumerate(value):
         given = ~np.isnan(prefix)
-        samples = clamped.numpy()[:, i].reshape([-1, n])
+        samples = clamped.numpy()[:, i].reshape([-1, d])
         demand(np.all(samples[:, given] == prefix[given]), "A clamped prefix changes" + where)
         fits = np.all(flat[:, given] == prefix[given], axis=1)
         what = f"samples behind the prefix {prefix.tolist()}" + where
@@ -146,7 +178,7 @@ def _verify_clamping(model, member, events, seed, num_samples):
 def _drawn(joint, *args, **kwargs):
     samples = joint.sample(*args, **kwargs)
     demand(samples.dtype == joint.dtype, f"Samples are {samples.dtype}, not {joint.dtype}.")
-    return samples.numpy().reshape([-1, joint.model.num_sites])
+    return samples.numpy().reshape([-1, joint.model.num_dimensions])
 
 
 def verify_training(model, epochs=10, learning_rate=0.05):
@@ -154,7 +186,7 @@ def verify_training(model, epochs=10, learning_rate=0.05):
 
     * ``fit`` closes at least 70 % of the gap between the first loss and the entropy of the batch.
     * The loss and the nats of ``evaluate`` are ``-mean(joint().log_prob(x))``, before and after,
-      and bits_per_dim is nats over log 2 and the number of sites.
+      and bits_per_dim is nats over log 2 and the number of dimensions.
 
     The model is compiled and trained.
 
@@ -167,12 +199,13 @@ def verify_training(model, epochs=10, learning_rate=0.05):
       AssertionError: if one of these does not hold.
     """
     values = symbols(model.head)
-    batch = np.array([values[0]] * 3 + [values[-1]], np.int32).repeat(2)
-    batch = np.tile(batch.reshape([-1, *[1] * len(model.event_shape)]), [1, *model.event_shape])
+    first, last = (np.broadcast_to(value, model.event_shape) for value in (values[0], values[-1]))
+    batch = np.stack([first] * 6 + [last] * 2)
     entropy = -np.sum([w * np.log(w) for w in (0.25, 0.75)])
     model.compile(keras.optimizers.Adam(learning_rate))
     before = _verify_loss(model, batch)
     steps = np.concatenate([batch] * 20)
+    steps = inputs_of(steps, conditions(model)[0])
     model.fit(steps, batch_size=len(batch), epochs=epochs, shuffle=False, verbose=0)
     after = _verify_loss(model, batch)
     demand(
@@ -184,12 +217,14 @@ def verify_training(model, epochs=10, learning_rate=0.05):
 
 
 def _verify_loss(model, batch):
-    logs = model.evaluate(batch, batch_size=len(batch), verbose=0, return_dict=True)
-    nats = -np.mean(model.joint().log_prob(batch))
+    label = conditions(model)[0]
+    inputs = inputs_of(batch, label)
+    logs = model.evaluate(inputs, batch_size=len(batch), verbose=0, return_dict=True)
+    nats = -np.mean(joint_of(model, label).log_prob(batch))
     demand_close(logs["loss"], nats, "The loss is not the mean of -joint().log_prob(x)")
     demand_close(logs["nats"], nats, "The metric `nats` is not the mean of -joint().log_prob(x)")
-    bits = nats / np.log(2) / model.num_sites
-    demand_close(logs["bits_per_dim"], bits, "bits_per_dim is not nats / log(2) / sites")
+    bits = nats / np.log(2) / model.num_dimensions
+    demand_close(logs["bits_per_dim"], bits, "bits_per_dim is not nats / log(2) / dimensions")
     return nats
 
 
@@ -213,7 +248,8 @@ def verify_persistence(model, folder):
     model.save_weights(path)
     rebuilt = type(model).from_config(model.get_config())
     rebuilt.load_weights(path)
-    x = model.joint().sample(16, seed=0)
+    label = conditions(model)[-1]
+    x = joint_of(model, label).sample(16, seed=0)
     for copy, what in ((loaded, "load_model"), (rebuilt, "from_config and load_weights")):
         demand(type(copy) is type(model), f"{what} gives a {type(copy).__name__}.")
         count = len(copy.weights), len(model.weights)
@@ -225,8 +261,8 @@ def verify_persistence(model, folder):
             got, value = (json.dumps(v, sort_keys=True) for v in (copy.get_config()[key], value))
             demand(got == value, f"{what} gives {key} = {got[:99]} as config, not {value[:99]}.")
         for member in members(model):
-            expected = model.joint(member).log_prob(x)
-            actual = copy.joint(member).log_prob(x)
+            expected = joint_of(model, label, member=member).log_prob(x)
+            actual = joint_of(copy, label, member=member).log_prob(x)
             demand_close(actual, expected, f"{what} gives another log_prob (member {member})")
-    again = loaded.joint().sample(16, seed=0)
+    again = joint_of(loaded, label).sample(16, seed=0)
     demand(np.array_equal(again, x), "load_model gives a model that draws something else.")
