@@ -7,11 +7,21 @@ import numpy as np
 import tensorflow as tf
 
 import tfar
-from tfar.heads import Bernoulli, Categorical
-from tfar.layers import Causal, MaskedDense, Pointwise, Shift, Sum
-from tfar.models import FVSBN, MADE, NADE, AutoregressiveModel
+from tfar.heads import Bernoulli, Categorical, DiscretizedLogisticMixture
+from tfar.layers import (
+    Causal,
+    CausalConv2D,
+    GatedStacks,
+    MaskedDense,
+    Pointwise,
+    Shift,
+    SiteBias,
+    Sum,
+)
+from tfar.models import FVSBN, MADE, NADE, AutoregressiveModel, GatedPixelCNN, PixelCNN, PixelCNNpp
 from tfar.models.fvsbn import TriangularDense
 from tfar.models.nade import TiedHidden
+from tfar.models.pixel_cnn_pp import MultiscaleStreams
 from tfar.testing import randomise
 
 
@@ -66,11 +76,37 @@ MODELS = {
     "made_given_orders": lambda: MADE(
         [3], (8,), Categorical(3), [[0, 1, 2], [2, 0, 1]], num_masks=2, direct=True
     ),
+    "pixel_cnn": lambda: PixelCNN([3, 3, 1], 8, 2, first_kernel_size=3),
+    "pixel_cnn_wide_kernels": lambda: PixelCNN(
+        [2, 4, 1], 8, 1, 5, 5, Bernoulli(centered=True), "reversed", positions=False
+    ),
+    "pixel_cnn_colours": lambda: PixelCNN([1, 2, 3], 8, 1, 3, 3, Categorical(3)),
+    "pixel_cnn_one_site": lambda: PixelCNN([1, 1, 1], 4, 1),
+    "gated_pixel_cnn": lambda: GatedPixelCNN([3, 3, 1], 4, 2, first_kernel_size=3),
+    "gated_pixel_cnn_wide_kernels": lambda: GatedPixelCNN(
+        [2, 4, 1], 4, 2, 5, 5, Bernoulli(centered=True), "reversed", positions=False
+    ),
+    "gated_pixel_cnn_colours": lambda: GatedPixelCNN(
+        [2, 1, 3], 4, 2, first_kernel_size=3, head=Categorical(3)
+    ),
+    "gated_pixel_cnn_labels": lambda: GatedPixelCNN(
+        [2, 3, 1], 4, 2, first_kernel_size=3, num_classes=3
+    ),
+    "pixel_cnn_mixture": lambda: PixelCNN(
+        [1, 3, 2], 8, 1, 3, 3, DiscretizedLogisticMixture(2, 2, levels=3)
+    ),
+    "pixel_cnn_pp": lambda: PixelCNNpp([2, 4, 1], 4, 1, 2, Bernoulli(centered=True)),
+    "pixel_cnn_pp_mixture": lambda: PixelCNNpp(
+        [2, 2, 2], 4, 1, 1, DiscretizedLogisticMixture(2, 2, levels=3)
+    ),
+    "pixel_cnn_pp_labels": lambda: PixelCNNpp(
+        [2, 2, 1], 4, 1, 2, DiscretizedLogisticMixture(3, levels=4), num_classes=2
+    ),
     "own_causal": lambda: AutoregressiveModel(_causal(), [4], Bernoulli(), "random"),
     "own_plain": lambda: AutoregressiveModel(Smoothing(3), [2, 2], Categorical(3), [3, 1, 0, 2]),
 }
 
-# name: (factory, sites, channels)
+# name: (factory, sites, channels[, scale of the random weights])
 LAYERS = {
     "shift": (Shift, 4, 2),
     "shift_one_site": (Shift, 1, 2),
@@ -83,6 +119,49 @@ LAYERS = {
     "causal": (_causal, 4, 2),
     "causal_inclusive": (lambda: Causal(["tanh", MaskedDense(range(3), range(3), 3)]), 3, 2),
     "sum": (lambda: Sum([_causal(), TriangularDense(1)]), 4, 2),
+    "conv_inclusive": (lambda: CausalConv2D(3, 3, (3, 4)), 12, 2),
+    "conv_exclusive": (lambda: CausalConv2D(3, 3, (3, 4), exclusive=True), 12, 2),
+    "conv_larger_than_the_image": (lambda: CausalConv2D(2, 7, (4, 3), exclusive=True), 12, 1),
+    "conv_row": (lambda: CausalConv2D(2, (1, 3), (2, 4)), 8, 2),
+    "conv_row_exclusive": (lambda: CausalConv2D(2, (1, 5), (2, 4), exclusive=True), 8, 2),
+    "conv_one_tap_exclusive": (lambda: CausalConv2D(2, (1, 3), (2, 3), exclusive=True), 6, 2),
+    "conv_column": (lambda: CausalConv2D(2, (3, 1), (3, 2), exclusive=True), 6, 2),
+    "conv_pointwise": (lambda: CausalConv2D(2, 1, (3, 2), use_bias=False), 6, 2),
+    "conv_colours": (lambda: CausalConv2D(2, 3, (2, 3), 3), 18, 2),
+    "conv_colours_exclusive": (lambda: CausalConv2D(2, 3, (2, 3), 3, exclusive=True), 18, 2),
+    "conv_colours_pointwise": (lambda: CausalConv2D(2, 1, (2, 2), 3), 12, 2),
+    "conv_colours_of_one_pixel": (lambda: CausalConv2D(2, 1, (2, 2), 3, exclusive=True), 12, 2),
+    "site_bias": (SiteBias, 4, 2),
+    "gated_stacks": (lambda: GatedStacks(3, 2, 3, 3, (3, 4)), 12, 2),
+    "gated_stacks_deep": (lambda: GatedStacks(2, 3, 3, 5, (4, 4)), 16, 1),
+    "gated_stacks_one_layer": (lambda: GatedStacks(2, 1, 3, 3, (2, 3), dropout=0.5), 6, 2),
+    "gated_stacks_colours": (lambda: GatedStacks(2, 2, 3, 3, (2, 3), subpixels=2), 12, 2),
+    "conv_corner": (lambda: CausalConv2D(3, 2, (3, 4), corner=True), 12, 2),
+    "conv_corner_exclusive": (
+        lambda: CausalConv2D(3, (2, 3), (3, 4), corner=True, exclusive=True),
+        12,
+        2,
+    ),
+    "gated_stacks_condition": (
+        lambda: GatedStacks(2, 2, 3, 3, (2, 3), condition_size=3),
+        6,
+        2,
+    ),
+    "multiscale_condition": (
+        lambda: MultiscaleStreams(2, 1, 2, (2, 4), condition_size=2),
+        8,
+        1,
+        0.5,
+    ),
+    "multiscale_one_level": (lambda: MultiscaleStreams(2, 1, 1, (3, 3)), 9, 2, 0.5),
+    "multiscale": (lambda: MultiscaleStreams(2, 2, 2, (4, 6)), 24, 1, 0.5),
+    "multiscale_three_levels": (
+        lambda: MultiscaleStreams(2, 1, 3, (4, 4), dropout=0.5),
+        16,
+        1,
+        0.5,
+    ),
+    "pixel_cnn": (lambda: PixelCNN([3, 3, 1], 4, 2, first_kernel_size=3).network, 9, 1),
     "tied_sigmoid": (lambda: TiedHidden(5, 2), 4, 2),
     "tied_relu": (lambda: TiedHidden(6, 1, "relu", dropout=0.5), 5, 1),
     "tied_one_site": (lambda: TiedHidden(3, 2), 1, 2),
@@ -97,13 +176,28 @@ LAYERS = {
 }
 
 
+def randomised(name, seed=0):
+    """The model of that name with random weights, smaller ones where conditionals saturate."""
+    scale = 0.3 if "pixel_cnn_pp" in name else 0.5 if "pixel" in name else 1.0
+    return randomise(MODELS[name](), seed, scale)
+
+
 @functools.cache
 def shared(name):
-    """The model of that name with random weights, for tests that do not change it."""
-    return randomise(MODELS[name](), seed=3)
+    """As `randomised`, once, for tests that do not change it."""
+    return randomised(name, seed=3)
 
 
 def events(model, count, seed=0):
     """Random events of a model, int32 [count, *event_shape]."""
     values = tfar.testing.symbols(model.head)
-    return np.random.RandomState(seed).choice(values, [count, *model.event_shape])
+    chosen = np.random.RandomState(seed).randint(len(values), size=[count, model.num_sites])
+    return values[chosen].reshape([count, *model.event_shape])
+
+
+def inputs(model, count, seed=0):
+    """Random events as a model takes them, with labels if it is conditional."""
+    x = events(model, count, seed)
+    if model.num_classes is None:
+        return x
+    return {"x": x, "condition": np.arange(count) % model.num_classes}

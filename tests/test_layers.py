@@ -98,7 +98,7 @@ def test_units_by_site_covers_every_unit_once():
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_config_round_trip(name):
-    factory, num_sites, channels = LAYERS[name]
+    factory, num_sites, channels, *_ = LAYERS[name]
     layer = factory()
     layer.build((None, num_sites, channels))
     randomise(layer)

@@ -40,7 +40,8 @@ def test_both_samplers_agree_on_a_random_order_of_more_sites():
 @pytest.mark.parametrize("name", [n for n in MODELS if shared(n).members == 1])
 def test_xla_draws_the_same(name):
     model = shared(name)
-    joint, compiled = model.joint(), model.joint(jit_compile=True)
+    label = {} if model.num_classes is None else {"condition": 1}
+    joint, compiled = model.joint(**label), model.joint(jit_compile=True, **label)
     np.testing.assert_array_equal(joint.sample(20, seed=5), compiled.sample(20, seed=5))
 
 

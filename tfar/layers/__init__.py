@@ -1,6 +1,20 @@
 """Causal layers: every site in parallel by `call`, one site at a time by `step`."""
 
 from tfar.layers.base import Causal, CausalLayer, Composite, Pointwise, Shift, Sum
+from tfar.layers.conv import CausalConv2D, SiteBias
 from tfar.layers.dense import MaskedDense
+from tfar.layers.stacks import GatedStacks, RowConv2D
 
-__all__ = ["Causal", "CausalLayer", "Composite", "MaskedDense", "Pointwise", "Shift", "Sum"]
+__all__ = [
+    "Causal",
+    "CausalConv2D",
+    "CausalLayer",
+    "Composite",
+    "GatedStacks",
+    "MaskedDense",
+    "Pointwise",
+    "RowConv2D",
+    "Shift",
+    "SiteBias",
+    "Sum",
+]

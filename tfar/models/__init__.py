@@ -2,7 +2,18 @@
 
 from tfar.models.base import AutoregressiveModel
 from tfar.models.fvsbn import FVSBN
+from tfar.models.gated_pixel_cnn import GatedPixelCNN
 from tfar.models.made import MADE
 from tfar.models.nade import NADE
+from tfar.models.pixel_cnn import PixelCNN
+from tfar.models.pixel_cnn_pp import PixelCNNpp
 
-__all__ = ["FVSBN", "MADE", "NADE", "AutoregressiveModel"]
+__all__ = [
+    "FVSBN",
+    "MADE",
+    "NADE",
+    "AutoregressiveModel",
+    "GatedPixelCNN",
+    "PixelCNN",
+    "PixelCNNpp",
+]

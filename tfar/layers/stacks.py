@@ -1,0 +1,309 @@
+"""A vertical and a horizontal stack of gated convolutions (van den Oord et al. 2016b)."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfar.layers.base import CausalLayer
+from tfar.layers.conv import CausalConv2D
+
+
+def gate(x):
+    """tanh(a) sigmoid(b), with a and b the halves of x [..., 2f].
+
+    >>> gate(tf.zeros([1, 4])).numpy().tolist()
+    [[0.0, 0.0]]
+    """
+    a, b = tf.split(x, 2, axis=-1)
+    return tf.tanh(a) * tf.sigmoid(b)
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class RowConv2D(keras.layers.Layer):
+    """A convolution that is causal along the rows of an image, and sees all columns in reach.
+
+    Row r of the output sees rows r - above ... r of the input, or r - above ... r - 1 where it is
+    exclusive. The sites of this layer are rows: `call` maps [B, H, W, c] to [B, H, W, filters],
+    and `step` one row [B, 1, W, c] to [B, 1, W, filters], as `tfar.layers.CausalLayer` does with
+    sites. With a ``stride`` the outputs are those of rows and columns that are multiples of it;
+    `step` gives one for every row, of which only these count.
+
+    Args:
+      filters: output channels.
+      above: number of rows above that are seen.
+      width: odd, columns of the kernel.
+      exclusive: whether the row itself is not seen.
+      stride: an int that divides H and W.
+    """
+
+    def __init__(self, filters, above, width, exclusive=False, stride=1, **kwargs):
+        super().__init__(**kwargs)
+        if filters < 1 or stride < 1 or above < exclusive or width < 1 or width % 2 == 0:
+            raise ValueError(
+                "Expected filters, a stride and an odd width of at least 1, and a row to be seen, "
+                f"got filters={filters}, above={above}, width={width}, stride={stride}, "
+                f"exclusive={exclusive}."
+            )
+        self.filters = int(filters)
+        self.above = int(above)
+        self.width = int(width)
+        self.exclusive = bool(exclusive)
+        self.stride = int(stride)
+
+    def build(self, input_shape):
+        rows = self.above + (not self.exclusive)
+        self.kernel = self.add_weight(
+            shape=(rows, self.width, input_shape[-1], self.filters),
+            initializer="he_normal",
+            name="kernel",
+        )
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+        self.row_shape = tuple(input_shape[2:])
+
+    def call(self, x):
+        x = x[:, :-1] if self.exclusive else x
+        return self._convolve(x, self.above)
+
+    def _convolve(self, x, above=0):
+        side = self.width // 2
+        if above or side:
+            x = tf.pad(x, [[0, 0], [above, 0], [side, side], [0, 0]])
+        y = tf.nn.conv2d(x, tf.cast(self.kernel, x.dtype), self.stride, "VALID")
+        return y + tf.cast(self.bias, y.dtype)
+
+    def initial_state(self, batch_size):
+        """The rows above the first one, [B, above, W, c]: an exclusive layer is given the last."""
+        rows = self.above - self.exclusive
+        return tf.zeros([batch_size, rows, *self.row_shape], self.compute_dtype)
+
+    def step(self, x, state):
+        """Row r of the output; ``x`` is row r of the input, or row r - 1 if exclusive."""
+        rows = tf.concat([state, tf.cast(x, state.dtype)], axis=1)
+        return self._convolve(rows), rows[:, 1:]
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "above": self.above,
+            "width": self.width,
+            "exclusive": self.exclusive,
+            "stride": self.stride,
+        }
+
+    def depends(self, sources, image_shape):
+        """As `tfar.layers.CausalLayer.depends`, with pixels [H W] for sites and no stride."""
+        row, column = np.divmod(np.arange(np.prod(image_shape)), image_shape[1])
+        dy, dx = row[:, None] - row, column[:, None] - column
+        seen = (dy >= self.exclusive) & (dy <= self.above) & (np.abs(dx) <= self.width // 2)
+        return seen @ np.asarray(sources, bool)
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class GatedStacks(CausalLayer):
+    """The two stacks of a Gated PixelCNN, without a blind spot.
+
+    The vertical stack sees the rows above, the horizontal one the pixels to the left and, in every
+    layer, the vertical one:
+
+        V_l = vertical convolution of v_{l-1} + U_l s,         v_l = g(V_l)
+        H_l = horizontal convolution of h_{l-1} + A_l V_l + U'_l s
+        h_l = h_{l-1} + R_l g(H_l),                            y = sum_l S_l g(H_l)
+
+    with g(a, b) = tanh(a) sigmoid(b), residual connections R and skip connections S, and s what
+    the image is conditioned on, if anything (``context`` [B, d], a one-hot label for instance).
+
+    The sites are pixels, or their colours, as in `tfar.layers.CausalConv2D`. [B, n, c] becomes
+    [B, n, filters]. Exclusive.
+
+    In `step` the vertical stack is run once a row, when the row above is complete; for each site
+    the horizontal stack alone takes a step.
+
+    Args:
+      filters: f.
+      layers: L.
+      kernel_size: odd, k: the vertical convolutions see (k + 1) / 2 rows of k columns, the
+        horizontal ones (k + 1) / 2 columns.
+      first_kernel_size: odd, that of the first layer.
+      image_shape: (H, W).
+      subpixels: sites of a pixel.
+      condition_size: d, or 0 for no condition.
+      dropout: rate for g(H_l) in training.
+
+    #### References
+    A. van den Oord, N. Kalchbrenner, O. Vinyals, L. Espeholt, A. Graves, K. Kavukcuoglu.
+    Conditional Image Generation with PixelCNN Decoders. NIPS 2016, sections 2.1 to 2.3, figure 2.
+    """
+
+    def __init__(
+        self,
+        filters,
+        layers,
+        kernel_size,
+        first_kernel_size,
+        image_shape,
+        subpixels=1,
+        condition_size=0,
+        dropout=0.0,
+        **kwargs,
+    ):
+        kwargs.pop("exclusive", None)
+        super().__init__(exclusive=True, **kwargs)
+        self.filters = int(filters)
+        self.num_layers = int(layers)
+        if layers < 1 or filters < 1:
+            raise ValueError(
+                f"Expected at least one layer and filter, got layers={layers}, filters={filters}."
+            )
+        self.kernel_size = int(kernel_size)
+        self.first_kernel_size = int(first_kernel_size)
+        self.image_shape = tuple(int(size) for size in image_shape)
+        self.subpixels = int(subpixels)
+        self.condition_size = int(condition_size)
+        self.dropout = float(dropout)
+        policy, f = self.dtype_policy, self.filters
+        self.vertical, self.across, self.horizontal, self.out = [], [], [], []
+        for index in range(self.num_layers):
+            size = self.kernel_size if index else self.first_kernel_size
+            self.vertical.append(
+                RowConv2D(2 * f, size // 2, size, exclusive=not index, dtype=policy)
+            )
+            self.across.append(RowConv2D(2 * f * self.subpixels, 0, 1, dtype=policy))
+            self.horizontal.append(
+                CausalConv2D(
+                    2 * f,
+                    (1, size),
+                    self.image_shape,
+                    self.subpixels,
+                    exclusive=not index,
+                    use_bias=False,  # there is one in `across`
+                    dtype=policy,
+                )
+            )
+            last = index == self.num_layers - 1
+            self.out.append(
+                CausalConv2D(
+                    f if last else 2 * f, 1, self.image_shape, self.subpixels, dtype=policy
+                )
+            )
+        self.drop = keras.layers.Dropout(self.dropout, dtype=policy)
+
+    def build(self, input_shape):
+        n, c = input_shape[1:]
+        height, width = self.image_shape
+        f = self.filters
+        v, h = self.subpixels * c, c
+        for index in range(self.num_layers):
+            self.vertical[index].build((None, height, width, v))
+            self.across[index].build((None, height, width, 2 * f))
+            self.horizontal[index].build((None, n, h))
+            self.out[index].build((None, n, f))
+            v = h = f
+        if self.condition_size:
+            # Of each layer the gates of the vertical and of the horizontal stack.
+            shape = (self.condition_size, self.num_layers * 4 * f)
+            self.condition_kernel = self.add_weight(
+                shape=shape, initializer="zeros", name="condition_kernel"
+            )
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:2], self.filters)
+
+    def _conditions(self, context):
+        """For each layer what is added to V, [B, 1, 1, 2f], and to H, [B, 1, 2f], or zeros."""
+        if not self.condition_size:
+            return [(0.0, 0.0)] * self.num_layers
+        added = tf.cast(context, self.compute_dtype) @ tf.cast(
+            self.condition_kernel, self.compute_dtype
+        )
+        parts = tf.split(added[:, None], 2 * self.num_layers, axis=-1)
+        return [(v[:, None], h) for v, h in zip(parts[::2], parts[1::2])]
+
+    def _join(self, index, inside, h, skip):
+        """h_l and the sum of the skips so far; ``inside`` is [S_l, R_l] g(H_l)."""
+        f, first, last = self.filters, index == 0, index == self.num_layers - 1
+        skip = inside[..., :f] if first else skip + inside[..., :f]
+        residual = inside[..., f:]  # empty for the last layer
+        return residual if first or last else h + residual, skip
+
+    def call(self, x, context=None, training=None):
+        height, width = self.image_shape
+        f, n = self.filters, height * width * self.subpixels
+        v = tf.reshape(x, [-1, height, width, self.subpixels * x.shape[-1]])
+        h, skip = x, None
+        for index, (to_v, to_h) in enumerate(self._conditions(context)):
+            above = self.vertical[index](v) + to_v
+            v = gate(above)
+            across = tf.reshape(self.across[index](above), [-1, n, 2 * f])
+            inside = gate(self.horizontal[index](h) + across + to_h)
+            inside = self.out[index](self.drop(inside, training=training))
+            h, skip = self._join(index, inside, h, skip)
+        return skip
+
+    def initial_state(self, batch_size, context=None):
+        width, f = self.image_shape[1] * self.subpixels, self.filters
+        channels = self.horizontal[0].in_channels
+        last_row = tf.zeros([batch_size, width, channels], self.compute_dtype)
+        conditions = self._conditions(context) if self.condition_size else ()
+        from_above = tf.zeros([batch_size, width, 2 * f], self.compute_dtype)
+        rows = [(vertical.initial_state(batch_size), from_above) for vertical in self.vertical]
+        steps = [
+            (horizontal.initial_state(batch_size), out.initial_state(batch_size))
+            for horizontal, out in zip(self.horizontal, self.out)
+        ]
+        return tf.constant(0), last_row, conditions, rows, steps
+
+    def step(self, x, state):
+        site, last_row, conditions, rows, steps = state
+        h, skip = tf.cast(x, self.compute_dtype), None
+        last_row = tf.concat([last_row[:, 1:], h[:, None]], axis=1)
+        place = site % last_row.shape[1]
+        rows = tf.cond(place == 0, lambda: self._step_row(last_row, conditions, rows), lambda: rows)
+        after = []
+        for index, (horizontal, out) in enumerate(steps):
+            y, horizontal = self.horizontal[index].step(h, horizontal)
+            inside = gate(y + rows[index][1][:, place])
+            inside, out = self.out[index].step(inside, out)
+            h, skip = self._join(index, inside, h, skip)
+            after.append((horizontal, out))
+        return skip, (site + 1, last_row, conditions, rows, after)
+
+    def _step_row(self, last_row, conditions, rows):
+        """The vertical stack for a row: its states, and what it adds to H at each site."""
+        width = self.image_shape[1]
+        v = tf.reshape(last_row, [-1, 1, width, self.subpixels * last_row.shape[2]])
+        after = []
+        for index, (state, from_above) in enumerate(rows):
+            to_v, to_h = conditions[index] if conditions else (0.0, 0.0)
+            above, state = self.vertical[index].step(v, state)
+            above += to_v
+            v = gate(above)
+            across = tf.reshape(self.across[index](above), [-1, *from_above.shape[1:]])
+            after.append((state, across + to_h))
+        return after
+
+    def depends(self, sources):
+        sources = h = np.asarray(sources, bool)
+        # The vertical stack knows pixels; all the sites of a pixel enter it.
+        v = sources.reshape([np.prod(self.image_shape), self.subpixels, -1]).any(1)
+        result = np.zeros_like(sources)
+        for index in range(self.num_layers):
+            v = self.vertical[index].depends(v, self.image_shape)
+            inside = self.horizontal[index].depends(h) | np.repeat(v, self.subpixels, axis=0)
+            inside = self.out[index].depends(inside)
+            h = inside if index == 0 else h | inside
+            result |= inside
+        return result
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "layers": self.num_layers,
+            "kernel_size": self.kernel_size,
+            "first_kernel_size": self.first_kernel_size,
+            "image_shape": list(self.image_shape),
+            "subpixels": self.subpixels,
+            "condition_size": self.condition_size,
+            "dropout": self.dropout,
+        }

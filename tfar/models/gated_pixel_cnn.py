@@ -1,0 +1,104 @@
+"""Gated PixelCNN, conditional on a class or not.
+
+#### References
+A. van den Oord, N. Kalchbrenner, O. Vinyals, L. Espeholt, A. Graves, K. Kavukcuoglu. Conditional
+Image Generation with PixelCNN Decoders. NIPS 2016.
+"""
+
+import keras
+
+from tfar import heads
+from tfar.layers import Causal, GatedStacks, SiteBias
+from tfar.models.base import AutoregressiveModel
+from tfar.models.pixel_cnn import image_sites, output_layers
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class GatedPixelCNN(AutoregressiveModel):
+    """Two stacks of gated convolutions: p(x_i | x_<i, y), with or without a class y.
+
+    See `tfar.layers.GatedStacks` for the formulas. The sum of the skip connections passes through
+    g and a 1x1 layer up to the parameters of the head. Every pixel sees all the pixels before it
+    that are in reach, without a blind spot.
+
+    Of an image [H, W, C] every colour of every pixel is a site, in raster order R, then G given R,
+    then B given R and G; or a pixel is, if the head is one of vectors.
+
+    Args:
+      event_shape: (H, W, C).
+      filters: channels of each stack.
+      layers: number of layers.
+      kernel_size: odd, of the convolutions.
+      first_kernel_size: odd, of the first ones.
+      head: default `tfar.heads.Bernoulli()`.
+      order: see `tfar.orders.get`. Neighbours in the order should be neighbours in the image, as
+        in "raster" and "reversed".
+      num_classes: K, if the model is conditional: inputs are then
+        ``{"x": [B, H, W, C], "condition": [B]}`` with labels 0 ... K - 1, and the joint is
+        ``model.joint(condition=labels)``.
+      positions: whether there are biases for every site before g and after the last layer, which
+        the paper does not have: digits are in the middle of their images.
+      activation: g.
+      dropout: rate for the gated channels of the horizontal stack in training.
+      **kwargs: passed to ``keras.Model``.
+
+    Raises:
+      ValueError: if ``event_shape`` is not that of an image.
+
+    >>> model = GatedPixelCNN([8, 8, 1], filters=8, layers=3, num_classes=10)
+    >>> joint = model.joint(condition=[3, 7])
+    >>> joint.batch_shape, joint.sample(5, seed=1).shape
+    (TensorShape([2]), TensorShape([5, 2, 8, 8, 1]))
+    """
+
+    def __init__(
+        self,
+        event_shape,
+        filters=32,
+        layers=10,
+        kernel_size=3,
+        first_kernel_size=7,
+        head=None,
+        order="raster",
+        num_classes=None,
+        positions=True,
+        activation="relu",
+        dropout=0.0,
+        **kwargs,
+    ):
+        head = heads.get(head)
+        height, width, subpixels = image_sites(event_shape, head)
+        dtype = kwargs.get("dtype")
+        network = [
+            GatedStacks(
+                filters,
+                layers,
+                kernel_size,
+                first_kernel_size,
+                (height, width),
+                subpixels,
+                num_classes or 0,
+                dropout,
+                dtype=dtype,
+            )
+        ]
+        if positions:
+            network.append(SiteBias(dtype=dtype))
+        network += [
+            keras.layers.Activation(activation, dtype=dtype),
+            *output_layers(head, (height, width), subpixels, positions),
+        ]
+        self._arguments = {
+            "filters": int(filters),
+            "layers": int(layers),
+            "kernel_size": int(kernel_size),
+            "first_kernel_size": int(first_kernel_size),
+            "positions": bool(positions),
+            "activation": activation,
+            "dropout": float(dropout),
+        }
+        network = Causal(network, dtype=dtype)
+        super().__init__(network, event_shape, head, order, num_classes, **kwargs)
+
+    def get_config(self):
+        return {**super().get_config(), **self._arguments}

@@ -1,0 +1,150 @@
+"""PixelCNN.
+
+#### References
+A. van den Oord, N. Kalchbrenner, K. Kavukcuoglu. Pixel Recurrent Neural Networks. ICML 2016,
+sections 3.4 and 3.5.
+"""
+
+import keras
+
+from tfar import heads
+from tfar.layers import Causal, CausalConv2D, SiteBias, Sum
+from tfar.models.base import AutoregressiveModel
+
+
+def image_sites(event_shape, head):
+    """(H, W, sites of a pixel) for images [H, W, C]: C sites, or one where the head is of vectors.
+
+    Raises:
+      ValueError: if ``event_shape`` is not that of an image.
+    """
+    if len(event_shape) != 3:
+        raise ValueError(f"Expected event_shape=(H, W, C), got {event_shape!r}.")
+    height, width, colours = (int(size) for size in event_shape)
+    return height, width, 1 if head.site_shape else colours
+
+
+def output_layers(head, image_shape, subpixels, positions):
+    """The last layers of a convolutional network: 1x1 up to the head's parameters.
+
+    They are float32 whatever the policy, as an output is in Keras: a location that is rounded to
+    bfloat16 is off by half a level in 256.
+
+    Args:
+      head: a `tfar.heads.Head`.
+      image_shape: (H, W).
+      subpixels: sites of a pixel.
+      positions: whether a bias for every site is added.
+    """
+    convolution = CausalConv2D(
+        head.num_params,
+        1,
+        image_shape,
+        subpixels,
+        kernel_initializer="zeros",  # with the biases of `adapt`, training starts at the marginals
+        dtype="float32",
+    )
+    return [convolution, SiteBias(dtype="float32")] if positions else [convolution]
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class PixelCNN(AutoregressiveModel):
+    """A stack of causal convolutions.
+
+    A 7x7 exclusive convolution, then residual blocks of h = filters / 2 channels inside,
+    x + (1x1 of filters)(g((3x3 of h)(g((1x1 of h)(g(x)))))), then two layers of 1x1 up to the
+    parameters of the head. Every pixel sees a region above and to its left, which grows with the
+    number of blocks but has a blind spot on its right.
+
+    Of an image [H, W, C] every colour of every pixel is a site, in raster order R, then G given R,
+    then B given R and G; or a pixel is, if the head is one of vectors.
+
+    Args:
+      event_shape: (H, W, C).
+      filters: channels between the blocks, an even number.
+      blocks: number of residual blocks.
+      kernel_size: odd, of the convolution in a block.
+      first_kernel_size: odd, of the first one.
+      head: default `tfar.heads.Bernoulli()`.
+      order: see `tfar.orders.get`. Neighbours in the order should be neighbours in the image, as
+        in "raster" and "reversed".
+      positions: whether there are biases for every site after the first layer and after the last,
+        which the paper does not have: digits are in the middle of their images.
+      activation: g.
+      dropout: rate for the channels inside of a block in training.
+      **kwargs: passed to ``keras.Model``.
+
+    Raises:
+      ValueError: if ``event_shape`` is not that of an image, or filters are odd.
+
+    >>> model = PixelCNN([8, 8, 1], filters=16, blocks=2)
+    >>> model.joint().sample(2, seed=1).shape
+    TensorShape([2, 8, 8, 1])
+    """
+
+    def __init__(
+        self,
+        event_shape,
+        filters=64,
+        blocks=7,
+        kernel_size=3,
+        first_kernel_size=7,
+        head=None,
+        order="raster",
+        positions=True,
+        activation="relu",
+        dropout=0.0,
+        **kwargs,
+    ):
+        head = heads.get(head)
+        height, width, subpixels = image_sites(event_shape, head)
+        if filters % 2:
+            raise ValueError(f"Expected an even number of filters, got {filters}.")
+        dtype = kwargs.get("dtype")
+
+        def convolution(filters, size, initializer="he_normal", **options):
+            return CausalConv2D(
+                filters,
+                size,
+                (height, width),
+                subpixels,
+                kernel_initializer=initializer,
+                dtype=dtype,
+                **options,
+            )
+
+        def activate():
+            return keras.layers.Activation(activation, dtype=dtype)
+
+        layers = [convolution(filters, first_kernel_size, exclusive=True)]
+        if positions:
+            layers.append(SiteBias(dtype=dtype))
+        for _ in range(blocks):
+            branch = [
+                activate(),
+                convolution(filters // 2, 1),
+                activate(),
+                convolution(filters // 2, kernel_size),
+                activate(),
+                # A block starts as the identity: deep stacks then train from the first step on.
+                convolution(filters, 1, "zeros"),
+            ]
+            if dropout:
+                branch.insert(-1, keras.layers.Dropout(dropout, dtype=dtype))
+            identity = keras.layers.Activation("linear", dtype=dtype)
+            layers.append(Sum([identity, Causal(branch, dtype=dtype)], dtype=dtype))
+        layers += [activate(), convolution(filters, 1), activate()]
+        layers += output_layers(head, (height, width), subpixels, positions)
+        self._arguments = {
+            "filters": int(filters),
+            "blocks": int(blocks),
+            "kernel_size": int(kernel_size),
+            "first_kernel_size": int(first_kernel_size),
+            "positions": bool(positions),
+            "activation": activation,
+            "dropout": float(dropout),
+        }
+        super().__init__(Causal(layers, dtype=dtype), event_shape, head, order, **kwargs)
+
+    def get_config(self):
+        return {**super().get_config(), **self._arguments}
