@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 from test_training import made_up
 
-from tfar import cli, datasets, zoo
+from tfar import cli, datasets, testing, zoo
+from tfar.models import GatedPixelCNN
 
 
 def tfar(*arguments):
@@ -28,7 +29,7 @@ def test_help_is_quick_and_imports_nothing_heavy():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert time.perf_counter() - start < 5  # 0.2 s on a machine that does nothing else
-    for command in ("demo", "evaluate", "info", "list", "sample", "train"):
+    for command in ("complete", "demo", "evaluate", "info", "list", "sample", "train"):
         assert command in run.stdout
 
 
@@ -54,6 +55,44 @@ def test_sample_writes_a_picture_and_the_same_seed_draws_it_again(tmp_path):
     assert other.exit_code == 0
     assert not np.array_equal(np.load(tmp_path / "d.npy"), x)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.png", "c.npy", "d.npy"]
+
+
+def test_complete_keeps_the_rows_that_are_given(tmp_path):
+    out = tmp_path / "x.npy"
+    arguments = ("complete", "fvsbn_mnist", "--rows", 14, "-n", 3, "--draws", 2, "--out", out)
+    assert tfar(*arguments).exit_code == 0
+    x = np.load(out)
+    assert x.shape == (3, 3, 28, 28, 1)
+    expected, _ = zoo.examples("fvsbn_mnist")
+    np.testing.assert_array_equal(x[:, 0], expected[:3])
+    kept = np.all(x[:, 1:] == x[:, :1], axis=(0, 1, 3, 4))
+    reverse = zoo.load("fvsbn_mnist").order == "reversed"
+    assert kept[14:].all() if reverse else kept[:14].all()
+    assert not kept.all()
+    assert not np.array_equal(x[:, 1], x[:, 2])
+    picture = tfar(*arguments[:-1], tmp_path / "x.png")
+    assert picture.exit_code == 0
+    height, width, _ = matplotlib.image.imread(tmp_path / "x.png").shape
+    assert (height, width) == (3 * (3 * 29 + 1), 3 * (3 * 29 + 1))
+
+
+def test_samples_of_labels(tmp_path):
+    model = GatedPixelCNN([2, 2, 1], 4, 2, first_kernel_size=3, num_classes=2)
+    testing.randomise(model, seed=1).save(tmp_path / "m.keras")
+    drawn = {}
+    for label in ((), ("--label", 0), ("--label", 1)):
+        out = tmp_path / "x.npy"
+        result = tfar("sample", tmp_path / "m.keras", "-n", 20, *label, "--out", out)
+        assert result.exit_code == 0, result.output
+        drawn[label] = np.load(out)
+    in_turn, first, second = drawn.values()
+    assert in_turn.shape == (20, 2, 2, 1) and not np.array_equal(first, second)
+    np.testing.assert_array_equal(in_turn[::2], first[::2])
+    np.testing.assert_array_equal(in_turn[1::2], second[1::2])
+    refused = tfar("sample", tmp_path / "m.keras", "--label", 2, "--out", out)
+    assert refused.exit_code == 1 and "Labels are from 0 to 1, got 2" in refused.output
+    refused = tfar("sample", "fvsbn_mnist", "--label", 2, "--out", out)
+    assert refused.exit_code == 1 and "it takes no --label" in refused.output
 
 
 def test_demo(tmp_path):
@@ -126,6 +165,9 @@ def test_train_from_a_recipe_file_then_use_the_model(tmp_path, monkeypatch):
         (["sample", "fvsbn_mnist", "--temperature", "0"], 1, "positive temperature"),
         (["evaluate", "fvsbn_mnist", "--data", "mnits"], 1, "did you mean"),
         (["sample", "no/such.keras"], 1, "no/such.keras"),
+        (["complete", "fvsbn_mnist", "--rows", "29"], 1, "images of at least 29 rows"),
+        (["complete", "made_mushrooms", "--rows", "1"], 1, "Expected images"),
+        (["complete", "fvsbn_mnist"], 2, "--rows"),
         (["sampel"], 2, "No such command"),
     ],
 )

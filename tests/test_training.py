@@ -12,6 +12,7 @@ from tfar import training, zoo
 
 EVENT_SHAPES = {
     "binarized_mnist": [28, 28, 1],
+    "mnist": [28, 28, 1],
     "dna": [180],
     "mushrooms": [112],
     "nips": [500],
@@ -23,6 +24,18 @@ def made_up(shape, train=64, validation=16):
     return {
         "train": (rng.random([train, *shape]) < 0.3).astype(np.uint8),
         "validation": (rng.random([validation, *shape]) < 0.3).astype(np.uint8),
+    }
+
+
+def made_up_grey(shape, train=64, validation=16):
+    """Of 8 bits, with labels."""
+    rng = np.random.default_rng(1)
+    return {
+        split: {
+            "x": (part * rng.integers(1, 256, part.shape)).astype(np.uint8),
+            "condition": rng.integers(0, 10, len(part), dtype=np.int32),
+        }
+        for split, part in made_up(shape, train, validation).items()
     }
 
 
@@ -47,14 +60,42 @@ def toy(**changes):
 )
 def test_every_recipe_runs_two_steps(path, tmp_path):
     recipe = training.load_recipe(path)
-    data = made_up(EVENT_SHAPES[recipe.dataset], train=2 * recipe.batch_size)
+    make = made_up_grey if recipe.dataset == "mnist" else made_up
+    data = make(EVENT_SHAPES[recipe.dataset], train=2 * recipe.batch_size)
+    data = {split: training.inputs(recipe, part) for split, part in data.items()}
     model = training.train(recipe, tmp_path, epochs=1, data=data, verbose=0)
     best = json.loads((tmp_path / "best.json").read_text())
     assert np.isfinite(best["loss"])
     assert best["epoch"] == 1
     np.testing.assert_allclose(
-        -model.joint().log_prob(data["validation"]).numpy().mean(), best["val_nats"], rtol=2e-2
+        -model.log_prob(data["validation"]).numpy().mean(), best["val_nats"], rtol=2e-2
     )
+
+
+def test_a_conditional_recipe_trains_on_labels_and_needs_them(tmp_path):
+    recipe = toy(
+        model=lambda x: tfar.models.GatedPixelCNN(
+            x.shape[1:], 4, 2, first_kernel_size=3, num_classes=10
+        ),
+        conditional=True,
+        epochs=60,
+        learning_rate=3e-2,
+        shift=0.0,
+    )
+    data = made_up_grey([3, 3, 1])
+    for part in data.values():  # the image says which label it has, and nothing else does
+        part["x"] = np.ones_like(part["x"]) * (part["condition"] % 2)[:, None, None, None]
+    model = training.train(recipe, tmp_path, data=data, verbose=0)
+    nats = -model.log_prob(data["validation"]).numpy().mean()
+    assert nats < 0.5 * np.log(2)  # which image it is costs log 2 where the label is not known
+    epochs = [list(training.batches(recipe, data["train"], 1)) for _ in range(2)]
+    for one, other in zip(*epochs):
+        assert set(one) == {"x", "condition"} and one["x"].shape == (16, 3, 3, 1)
+        np.testing.assert_array_equal(one["x"], other["x"])
+        centre = one["x"].numpy()[:, 1, 1, 0]
+        np.testing.assert_array_equal(centre, one["condition"].numpy() % 2)
+    with pytest.raises(ValueError, match="toy is conditional, and toy has no labels"):
+        training.inputs(recipe, data["train"]["x"])
 
 
 def test_the_kept_weights_are_the_validated_averages(tmp_path):

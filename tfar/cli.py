@@ -69,14 +69,34 @@ def _say(doing):
     click.echo(f"{doing} ...", err=True)
 
 
+def _figure(found):
+    return (
+        f"{found['nats']:.2f} ± {found['standard_error']:.2f} nats "
+        f"({found['bits_per_dim']:.4f} bits/dim, {found['examples']:,} examples)"
+    )
+
+
 def _versus(test, paper):
+    if "none" in paper:
+        return f"{_figure(test)}; no figure to compare with: {paper['none']}"
     gap = test["nats"] - paper["nats"]
     return (
-        f"{test['nats']:.2f} ± {test['standard_error']:.2f} nats "
-        f"({test['bits_per_dim']:.4f} bits/dim, {test['examples']:,} examples); "
-        f"{paper['what']} in {paper['reference']}: {paper['nats']:.2f}, "
+        f"{_figure(test)}; {paper['what']} in {paper['reference']}: {paper['nats']:.2f}, "
         f"{abs(gap):.2f} {'above' if gap > 0 else 'below'}"
     )
+
+
+def _joint(model, num, label):
+    """``(joint, n)`` to draw ``num`` samples from: n of each label of a conditional model's batch.
+
+    Without a label, samples take the labels in turn.
+    """
+    if model.num_classes is None:
+        if label is not None:
+            raise ValueError("This model is not conditional: it takes no --label.")
+        return model.joint(), num
+    labels = [i % model.num_classes if label is None else label for i in range(num)]
+    return model.joint(condition=labels), ()
 
 
 @main.command("list")
@@ -88,7 +108,7 @@ def list_models():
         metrics = zoo.info(name)
         test = metrics["test"]
         figure = f"{test['nats']:8.2f} ± {test['standard_error']:.2f} nats"
-        click.echo(f"{name:18} {figure}  {metrics['summary']}")
+        click.echo(f"{name:26} {figure}  {metrics['summary']}")
 
 
 @main.command()
@@ -107,23 +127,65 @@ def info(name):
 @click.option("--out", default="samples.png", show_default=True, callback=_picture)
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
 @click.option("--temperature", type=float, help="Below 1: likelier, less varied samples.")
-def sample(model, num, out, seed, temperature):
+@click.option("--label", type=int, help="Of a conditional model; by default labels in turn.")
+def sample(model, num, out, seed, temperature, label):
     """Draw samples of MODEL into a PNG (or, by its ending, an .npy file)."""
     _say(f"Loading {model}")
     loaded, _ = _load(model)
     _say(f"Drawing {num} samples")
-    x = loaded.joint().sample(num, seed=seed, temperature=temperature).numpy()
-    _write(x, out)
+    joint, n = _joint(loaded, num, label)
+    _write(joint.sample(n, seed=seed, temperature=temperature).numpy(), out)
     click.echo(out)
 
 
-def _write(x, out):
+@main.command()
+@click.argument("name")
+@click.option("--rows", required=True, type=click.IntRange(0), help="Rows of pixels to keep.")
+@click.option("-n", "--num", default=8, show_default=True, type=click.IntRange(1), help="Images.")
+@click.option("--draws", default=7, show_default=True, type=click.IntRange(1), help="Of each.")
+@click.option("--out", default="completed.png", show_default=True, callback=_picture)
+@click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
+def complete(name, rows, num, draws, out, seed):
+    """Keep the first ROWS of test images of NAME and draw the rest, several times.
+
+    The images are those packed with the model; no data set is needed. In the picture each is
+    followed by what was drawn; an .npy file holds [images, 1 + draws, ...]. A model whose order is
+    reversed keeps the last rows.
+    """
+    import numpy as np
+
+    from tfar import training, zoo
+
+    _say(f"Loading {name}")
+    model = zoo.load(name)
+    inputs, _ = zoo.examples(name)
+    x = training.events(inputs)[:num]
+    if x.ndim != 4 or rows > x.shape[1]:
+        raise ValueError(f"Expected images of at least {rows} rows, got {list(x.shape[1:])}.")
+    given = np.zeros(model.num_sites, bool)
+    given[model.permutations[0][: rows * model.num_sites // x.shape[1]]] = True
+    given = given.reshape([*model.grid_shape, *[1] * len(model.head.site_shape)])
+    if given.all(axis=(1, 2)).sum() != rows:
+        raise ValueError(f"{name} does not draw row by row, so that no rows can be kept.")
+    value = np.where(given, x, np.nan)
+    condition = None if model.num_classes is None else inputs["condition"][:num]
+    _say(f"Drawing {draws} times the rest of {len(x)} images")
+    drawn = model.joint(condition=condition).sample(draws, seed=seed, value=value).numpy()
+    both = np.concatenate([x[:, None], drawn.swapaxes(0, 1)], axis=1)
+    if pathlib.Path(out).suffix == ".png":
+        _write(both.reshape([-1, *x.shape[1:]]), out, columns=1 + draws)
+    else:
+        _write(both, out)
+    click.echo(out)
+
+
+def _write(x, out, **options):
     import numpy as np
 
     from tfar import plots
 
     if pathlib.Path(out).suffix == ".png":
-        return plots.save_grid(x, out)
+        return plots.save_grid(x, out, **options)
     partial = pathlib.Path(f"{out}.partial.npy")
     np.save(partial, x)
     partial.replace(out)
@@ -147,15 +209,14 @@ def evaluate(model, data, split):
     known = zoo.info(name) if name else {}
     if not (data or known):
         raise click.UsageError("A .keras file does not say what it was trained on: give --data.")
-    x = training.images(datasets.load(data or known["dataset"], split))
-    found = publishing.figures(loaded, x, progress=_progress(f"Scoring {split}"))
+    inputs = datasets.load(data or known["dataset"], split)
+    if loaded.num_classes is None:
+        inputs = training.events(inputs)
+    found = publishing.figures(loaded, inputs, progress=_progress(f"Scoring {split}"))
     if split == "test" and known and data in (None, known["dataset"]):
         click.echo(f"{model}: {_versus(found, known['paper'])}")
     else:
-        click.echo(
-            f"{model}: {found['nats']:.2f} ± {found['standard_error']:.2f} nats "
-            f"({found['bits_per_dim']:.4f} bits/dim, {found['examples']:,} examples)"
-        )
+        click.echo(f"{model}: {_figure(found)}")
     if name and data in (None, known["dataset"]) and split in known:
         published = known[split]["nats"]
         if abs(found["nats"] - published) > 1e-4 * abs(published):
@@ -199,7 +260,8 @@ def demo(out, name):
         f"difference {difference:.1e}"
     )
     _say("Drawing 64 samples")
-    _write(loaded.joint().sample(64, seed=0).numpy(), out)
+    joint, n = _joint(loaded, 64, None)
+    _write(joint.sample(n, seed=0).numpy(), out)
     click.echo(f"samples            {out}")
 
 

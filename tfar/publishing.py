@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import tfar
 from tfar import datasets, training, zoo
-from tfar.layers import Composite, MaskedDense
+from tfar.layers import CausalConv2D, MaskedDense
 from tfar.models import AutoregressiveModel
 
 NUM_EXAMPLES = 32
@@ -33,52 +33,44 @@ def slim(model):
     """
     copy = type(model).from_config({**model.get_config(), "dtype": "float32"})
     copy.set_weights(model.get_weights())
-    for layer in _leaves(copy.network):
-        if isinstance(layer, MaskedDense):
-            layer.kernel.assign(layer.kernel * layer.mask_of_any_member())
+    for layer in copy._flatten_layers():
+        if isinstance(layer, (MaskedDense, CausalConv2D)):
+            layer.kernel.assign(layer.kernel * layer.weight_mask())
     for variable in copy.trainable_variables:
         mantissa, exponent = np.frexp(variable.numpy())
         variable.assign(np.ldexp(np.round(mantissa * 2**11) / 2**11, exponent))
     return copy
 
 
-def _leaves(layer):
-    if isinstance(layer, Composite):
-        for part in layer.parts:
-            yield from _leaves(part)
-    else:
-        yield layer
-
-
-def score(model, x, batch_size=500, progress=None):
+def score(model, inputs, batch_size=500, progress=None):
     """log p(x) of many examples, [N] float64 nats, in batches.
 
     Args:
       model: an `AutoregressiveModel`.
-      x: array [N, *event_shape].
+      inputs: array [N, *event_shape], or a dict with "condition" too.
       batch_size: examples scored at once.
       progress: wrapper of the iterable of batch starts, for instance a progress bar.
 
     Raises:
       ValueError: if a shape, dtype or value is not the model's.
     """
-    model.check(x)
-    starts = range(0, len(x), batch_size)
+    model.check(inputs)
+    starts = range(0, len(training.events(inputs)), batch_size)
     parts = [
-        model.predict_on_batch(x[start : start + batch_size])
+        model.predict_on_batch(training.rows_of(inputs, slice(start, start + batch_size)))
         for start in (progress(starts) if progress else starts)
     ]
     return np.concatenate(parts).astype(np.float64)
 
 
-def figures(model, x, progress=None):
+def figures(model, inputs, progress=None):
     """NLL of a split: ``{"examples", "nats", "standard_error", "bits_per_dim"}``."""
-    nats = -score(model, x, progress=progress)
+    nats = -score(model, inputs, progress=progress)
     return {
         "examples": len(nats),
         "nats": float(nats.mean()),
         "standard_error": float(nats.std(ddof=1) / np.sqrt(len(nats))),
-        "bits_per_dim": float(nats.mean() / np.log(2) / model.num_sites),
+        "bits_per_dim": float(nats.mean() / np.log(2) / model.num_dimensions),
     }
 
 
@@ -102,12 +94,12 @@ def publish(name, run, progress=None):
     run = pathlib.Path(run)
     recipe = training.load_recipe(zoo.recipe_path(name))
     splits = {
-        split: training.images(datasets.load(recipe.dataset, split))
+        split: training.inputs(recipe, datasets.load(recipe.dataset, split))
         for split in ("train", "validation", "test")
     }
     if not (run / training.BEST).exists():
         raise FileNotFoundError(f"{run} has no {training.BEST}: train there first.")
-    trained = training.build(recipe, splits["train"])
+    trained = training.build(recipe, training.events(splits["train"]))
     trained.load_weights(run / training.BEST)
     model = slim(trained)
     path, folder = zoo.model_path(name), zoo.recipe_path(name).parent
@@ -116,8 +108,9 @@ def publish(name, run, progress=None):
         packed = _save_compressed(model, pathlib.Path(temporary))
         model = keras.saving.load_model(packed, compile=False)
         test = splits["test"]
-        rows = np.random.default_rng(0).permutation(len(test))[:NUM_EXAMPLES]  # may be sorted
-        examples = test[np.sort(rows)]
+        count = len(training.events(test))
+        rows = np.sort(np.random.default_rng(0).permutation(count)[:NUM_EXAMPLES])  # may be sorted
+        examples = training.rows_of(test, rows)
         metrics = {
             "name": name,
             "summary": recipe.summary,
@@ -129,7 +122,7 @@ def publish(name, run, progress=None):
             "parameters": model.count_params(),
             "bytes": packed.stat().st_size,
             "sha256": hashlib.sha256(packed.read_bytes()).hexdigest(),
-            "sizes": {split: len(x) for split, x in splits.items()},
+            "sizes": {split: len(training.events(part)) for split, part in splits.items()},
             "validation": figures(model, splits["validation"], progress),
             "test": figures(model, test, progress),
             "paper": recipe.paper,
@@ -146,16 +139,17 @@ def publish(name, run, progress=None):
             },
             "examples": {
                 "split": "test",
-                "rows": np.sort(rows).tolist(),
-                "shape": list(examples.shape),
-                "log_prob": model.joint().log_prob(examples).numpy().round(5).tolist(),
+                "rows": rows.tolist(),
+                "shape": list(training.events(examples).shape),
+                "log_prob": model.log_prob(examples).numpy().round(5).tolist(),
             },
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = {file: file.with_name(f"partial-{file.name}") for file in files}
         shutil.copyfile(packed, partial[path])
     # All are written before the first takes its place: a kill leaves the old artefact whole.
-    np.savez(partial[folder / "examples.npz"], packed=np.packbits(examples))
+    with open(partial[folder / "examples.npz"], "wb") as file:
+        np.savez_compressed(file, **zoo.pack(examples))
     partial[folder / "metrics.json"].write_text(json.dumps(metrics, indent=1) + "\n")
     partial[folder / "card.md"].write_text(card(metrics), encoding="utf-8")
     for file in files:
@@ -179,8 +173,6 @@ def _save_compressed(model: AutoregressiveModel, folder):
 def card(metrics):
     """The model card, Markdown."""
     name, test, validation = metrics["name"], metrics["test"], metrics["validation"]
-    paper = metrics["paper"]
-    gap = test["nats"] - paper["nats"]
     return f"""# {name}
 
 {metrics["summary"]}
@@ -197,8 +189,7 @@ dtype; head `{metrics["head"]}` |
 | test NLL | **{test["nats"]:.2f} ± {test["standard_error"]:.2f} nats** \
 ({test["bits_per_dim"]:.4f} bits/dim) |
 | validation NLL | {validation["nats"]:.2f} ± {validation["standard_error"]:.2f} nats |
-| paper | {paper["nats"]:.2f} nats ({paper["what"]}; {paper["reference"]}): this model is \
-{abs(gap):.2f} nats {"below, better" if gap < 0 else "above, worse"} |
+| paper | {_beside(test, metrics["paper"])} |
 | chosen | on validation, after epoch {metrics["training"]["epoch"]}; seed \
 {metrics["recipe"]["seed"]} |
 
@@ -211,6 +202,17 @@ $ {metrics["commands"]["train"]}          # the recipe, see recipe.py
 $ tfar sample {name} -n 64 --out samples.png
 ```
 """
+
+
+def _beside(test, paper):
+    """The paper's figure and the distance from it, in words."""
+    if "none" in paper:
+        return f"none: {paper['none']}"
+    gap = test["nats"] - paper["nats"]
+    return (
+        f"{paper['nats']:.2f} nats ({paper['what']}; {paper['reference']}): this model is "
+        f"{abs(gap):.2f} nats {'below, better' if gap < 0 else 'above, worse'}"
+    )
 
 
 def table():
@@ -227,10 +229,15 @@ def table():
             f"| [`{name}`](zoo/{name}/card.md) | {m['dataset']} ({sizes}) "
             f"| {m['test']['nats']:.2f} ± {m['test']['standard_error']:.2f} "
             f"| {m['test']['bits_per_dim']:.4f} "
-            f"| {m['paper']['nats']:.2f} ({m['paper']['what']}; {m['paper']['reference']}) "
-            f"| {m['parameters']:,} |"
+            f"| {_figure(m['paper'])} | {m['parameters']:,} |"
         )
     return "\n".join(lines)
+
+
+def _figure(paper):
+    if "none" in paper:
+        return "none"
+    return f"{paper['nats']:.2f} ({paper['what']}; {paper['reference']})"
 
 
 def write_table(readme):

@@ -30,10 +30,13 @@ class Recipe:
       summary: one sentence for the card.
       dataset: a name of `tfar.datasets.list()`.
       model: function of the training images, an array, that returns an uncompiled model.
-      paper: ``{"nats": float, "what": str, "reference": str}``, the figure to compare with.
+      paper: ``{"nats": float, "what": str, "reference": str}``, the figure to compare with; or
+        ``{"none": str}``, the reason why there is none.
+      conditional: whether the model is given the data set's labels, its entry "condition".
       epochs, batch_size, learning_rate: as in Keras; the rate is the peak, reached after the
         fraction ``warmup`` of all steps and followed by a cosine to 0.
       weight_decay: AdamW's.
+      clip_norm: largest norm of the gradient of all weights together; None for any.
       ema: momentum of the average of the weights that is validated and kept.
       shift: fraction of the images of an epoch that are moved by up to one pixel in each
         direction, falling linearly to 0 over the first ``shift_until`` of the epochs.
@@ -50,8 +53,10 @@ class Recipe:
     epochs: int
     batch_size: int
     learning_rate: float
+    conditional: bool = False
     warmup: float = 0.03
     weight_decay: float = 0.0
+    clip_norm: float | None = None
     ema: float = 0.999
     shift: float = 0.0
     shift_until: float = 0.9
@@ -88,9 +93,35 @@ def load_recipe(path):
     return Recipe(name=path.parent.name, **values)
 
 
-def images(data):
-    """The examples of what a data set's function returned: the array, or its entry "x"."""
-    return data["x"] if isinstance(data, dict) else data
+def inputs(recipe, data):
+    """What a recipe's model takes of what a data set's function returned.
+
+    Args:
+      recipe: a `Recipe`.
+      data: an array, or a dict of arrays "x" and "condition".
+
+    Returns:
+      The array of examples or, if the recipe is conditional, the dict.
+
+    Raises:
+      ValueError: if the recipe is conditional and the data have no labels.
+    """
+    labelled = isinstance(data, dict) and "condition" in data
+    if recipe.conditional and not labelled:
+        raise ValueError(f"{recipe.name} is conditional, and {recipe.dataset} has no labels.")
+    return data if recipe.conditional or not isinstance(data, dict) else data["x"]
+
+
+def events(inputs):
+    """The examples themselves, of what a model takes: x of x or of a dict."""
+    return inputs["x"] if isinstance(inputs, dict) else inputs
+
+
+def rows_of(inputs, rows):
+    """Some rows, a slice or ints, of what a model takes."""
+    if isinstance(inputs, dict):
+        return {key: value[rows] for key, value in inputs.items()}
+    return inputs[rows]
 
 
 def build(recipe, x):
@@ -127,7 +158,7 @@ def shifted(x, fraction, rng):
     return moved
 
 
-def batches(recipe, x, epochs, first_epoch=0):
+def batches(recipe, data, epochs, first_epoch=0):
     """An endless-looking stream: the shuffled, augmented batches of one epoch after the other.
 
     What an epoch holds depends on the seed and its number only, so that a resumed run sees what an
@@ -139,11 +170,15 @@ def batches(recipe, x, epochs, first_epoch=0):
             rng = np.random.default_rng([recipe.seed, epoch])
             fraction = recipe.shift * max(0.0, 1 - epoch / (recipe.shift_until * epochs))
             shown = shifted(x, fraction, rng) if fraction else x
+            shown = {**data, "x": shown} if isinstance(data, dict) else shown
             order = rng.permutation(len(x))
             for start in range(0, len(x) - recipe.batch_size + 1, recipe.batch_size):
-                yield shown[order[start : start + recipe.batch_size]]
+                yield rows_of(shown, order[start : start + recipe.batch_size])
 
-    signature = tf.TensorSpec([recipe.batch_size, *x.shape[1:]], x.dtype)
+    x = events(data)
+    signature = tf.nest.map_structure(
+        lambda a: tf.TensorSpec([recipe.batch_size, *a.shape[1:]], a.dtype), data
+    )
     return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(8)
 
 
@@ -158,7 +193,8 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
       recipe: a `Recipe`.
       folder: where the run lives; made if need be.
       epochs: in place of the recipe's, schedule included.
-      data: ``{"train": array, "validation": array}`` in place of the recipe's data set.
+      data: ``{"train": ..., "validation": ...}`` in place of the recipe's data set, arrays or
+        dicts of arrays "x" and "condition".
       verbose: as in ``keras.Model.fit``.
 
     Returns:
@@ -171,8 +207,9 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
     """
     folder = pathlib.Path(folder)
     if data is None:
-        data = {s: images(datasets.load(recipe.dataset, s)) for s in ("train", "validation")}
-    x = data["train"]
+        data = {split: datasets.load(recipe.dataset, split) for split in ("train", "validation")}
+    data = {split: inputs(recipe, part) for split, part in data.items()}
+    x = events(data["train"])
     epochs = recipe.epochs if epochs is None else epochs
     steps = len(x) // recipe.batch_size
     if not steps:
@@ -189,14 +226,18 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
         decay_steps=max(1, total - round(recipe.warmup * total)),
     )
     optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=recipe.weight_decay, use_ema=True, ema_momentum=recipe.ema
+        schedule,
+        weight_decay=recipe.weight_decay,
+        global_clipnorm=recipe.clip_norm,
+        use_ema=True,
+        ema_momentum=recipe.ema,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     model.compile(optimizer, jit_compile=recipe.jit_compile)
     first_epoch = _first_epoch(folder / "backup")
     if first_epoch < epochs:
         model.fit(
-            batches(recipe, x, epochs, first_epoch),
+            batches(recipe, data["train"], epochs, first_epoch),
             epochs=epochs,
             steps_per_epoch=steps,
             shuffle=False,  # `batches` has done it
@@ -232,12 +273,23 @@ def _record(recipe, epochs, model, folder):
     if not path.exists():
         path.write_text(json.dumps(asked))
     held = json.loads(path.read_text())
-    differs = sorted(k for k in asked.keys() | held.keys() if asked.get(k) != held.get(k))
+    differs = different(asked, held)
     if differs:
         raise ValueError(
             f"{folder} holds a run of another recipe ({', '.join(differs)} differ): give another "
             "folder, or remove it."
         )
+
+
+def different(one, other):
+    """The fields in which two records of recipes differ; a missing one has its default value.
+
+    >>> different({"epochs": 3, "clip_norm": None}, {"epochs": 4})
+    ['epochs']
+    """
+    default = {field.name: field.default for field in dataclasses.fields(Recipe)}
+    fields = one.keys() | other.keys()
+    return sorted(k for k in fields if one.get(k, default.get(k)) != other.get(k, default.get(k)))
 
 
 def _first_epoch(backup):

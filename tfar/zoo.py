@@ -92,15 +92,34 @@ def examples(name):
     """A few inputs of the data set's test split, packed with the model.
 
     Returns:
-      ``(x, log_prob)``: uint8 [N, *event_shape] and the published log-probabilities [N] nats.
+      ``(inputs, log_prob)``: what the model takes, uint8 [N, *event_shape] or a dict of that as
+      "x" and int32 labels [N] as "condition", and the published log-probabilities [N] nats.
     """
     import numpy as np
 
     known = info(name)["examples"]
-    packed = np.load(_folder("zoo") / name / "examples.npz")["packed"]
-    size = int(np.prod(known["shape"]))
-    x = np.unpackbits(packed, count=size).reshape(known["shape"])
-    return x, np.asarray(known["log_prob"], np.float32)
+    packed = np.load(_folder("zoo") / name / "examples.npz")
+    if "packed" in packed:
+        size = int(np.prod(known["shape"]))
+        x = np.unpackbits(packed["packed"], count=size).reshape(known["shape"])
+    else:
+        x = packed["x"]
+    inputs = {"x": x, "condition": packed["condition"]} if "condition" in packed else x
+    return inputs, np.asarray(known["log_prob"], np.float32)
+
+
+def pack(inputs):
+    """The arrays of ``examples.npz``: binary examples eight in a byte, others as they are.
+
+    >>> pack(np.ones([2, 4], np.uint8))
+    {'packed': array([255], dtype=uint8)}
+    """
+    import numpy as np
+
+    parts = inputs if isinstance(inputs, dict) else {"x": inputs}
+    x = parts["x"]
+    packed = {"packed": np.packbits(x)} if x.max() <= 1 else {"x": x}
+    return {**packed, **{key: value for key, value in parts.items() if key != "x"}}
 
 
 def verify(name, model=None, tolerance=1e-4):
@@ -120,8 +139,8 @@ def verify(name, model=None, tolerance=1e-4):
     import numpy as np
 
     model = load(name) if model is None else model
-    x, expected = examples(name)
-    found = model.joint().log_prob(x).numpy()
+    inputs, expected = examples(name)
+    found = model.log_prob(inputs).numpy()
     difference = float(np.max(np.abs(found - expected) / np.abs(expected)))
     if not difference <= tolerance:
         raise ValueError(

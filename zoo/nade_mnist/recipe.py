@@ -24,5 +24,5 @@ seed = 1
 def model(x):
     # Inputs of -1 and 1: most pixels are 0 most of the time, and their weights would learn slowly.
     head = tfar.heads.Bernoulli(centered=True)
-    # From the last pixel to the first: digits were found easier to predict upwards (FVSBN's recipe).
+    # From the last pixel to the first: better for FVSBN, see its recipe.
     return tfar.models.NADE(x.shape[1:], hidden=500, head=head, order="reversed")
