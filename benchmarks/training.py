@@ -108,9 +108,9 @@ def main():
     parser.add_argument("--json")
     arguments = parser.parse_args()
     x = (np.random.default_rng(0).random([arguments.batch, 28, 28, 1]) < 0.2).astype(np.uint8)
-    contenders = {"tfar": ours}
-    if importlib.util.find_spec("torch"):
-        contenders["PyTorch"] = pytorch
+    # PyTorch first: imported after TensorFlow it fails.
+    contenders = {"PyTorch": pytorch} if importlib.util.find_spec("torch") else {}
+    contenders["tfar"] = ours
     rows = []
     print("| library | precision | batch | images/s |\n|---|---|---|---|")
     for precision in ("float32", "mixed_bfloat16"):

@@ -98,7 +98,7 @@ def test_samples_of_labels(tmp_path):
 def test_demo(tmp_path):
     result = tfar("demo", "--out", tmp_path / "demo.png")
     assert result.exit_code == 0, result.output
-    metrics = zoo.info("made_mnist")
+    metrics = zoo.info("pixelcnn_mnist")
     assert (
         f"{metrics['test']['nats']:.2f} ± {metrics['test']['standard_error']:.2f}" in result.output
     )

@@ -243,7 +243,9 @@ def train(recipe, out, epochs):
 
 @main.command()
 @click.option("--out", default="demo.png", show_default=True, callback=_picture)
-@click.option("--name", default="made_mnist", show_default=True, help="A name that `list` shows.")
+@click.option(
+    "--name", default="pixelcnn_mnist", show_default=True, help="A name that `list` shows."
+)
 def demo(out, name):
     """Load a trained model, verify it, draw a grid of samples; needs no download."""
     from tfar import zoo
