@@ -108,8 +108,9 @@ def test_config_round_trip(name):
         copy.build((None, num_sites, channels))
     copy.set_weights(layer.get_weights())
     x = tf.random.stateless_normal([2, num_sites, channels], [3, 4])
-    np.testing.assert_array_equal(copy(x), layer(x))
-    assert layer(x).shape[1:] == layer.compute_output_shape(x.shape)[1:]
+    given = {"context": tf.ones([2, layer.condition_size])} if layer.condition_size else {}
+    np.testing.assert_array_equal(copy(x, **given), layer(x, **given))
+    assert layer(x, **given).shape[1:] == layer.compute_output_shape(x.shape)[1:]
 
 
 def test_dropout_is_for_training_alone_and_alike_at_all_sites():
