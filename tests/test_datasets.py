@@ -21,13 +21,14 @@ from tfar.datasets.source import Source
 
 SPLITS = ("train", "validation", "test")
 UCI = tuple(uci.SOURCES)
+OTHERS = ("binarized_mnist", "cifar10", "cifar10_jpeg", "mnist")
 
 
 # What needs no data at all.
 
 
 def test_every_data_set_is_a_documented_function():
-    assert datasets.list() == sorted([*UCI, "mnist", "binarized_mnist"])
+    assert datasets.list() == sorted([*UCI, *OTHERS])
     for name in datasets.list():
         function = getattr(datasets, name)
         assert function.__name__ == name and name in datasets.__all__
@@ -456,3 +457,24 @@ def test_uci_binary(home, monkeypatch, name):
     source = uci.SOURCES[name]
     for split, rows in source.sizes.items():
         _check(name, split, _load_or_skip(name, split), (rows, *source.shape))
+
+
+@pytest.mark.parametrize("split, rows", [("train", 4_500), ("validation", 500), ("test", 1_000)])
+def test_cifar10_jpeg(split, rows):
+    try:
+        data = datasets.load("cifar10_jpeg", split, download=False)
+    except FileNotFoundError as missing:
+        pytest.skip(str(missing))
+    assert data["x"].shape == (rows, 32, 32, 3) and data["x"].dtype == np.uint8
+    assert data["condition"].shape == (rows,) and data["condition"].dtype == np.int32
+    assert set(data["condition"]) == set(range(10))
+    neighbours = np.abs(np.diff(data["x"].astype(int), axis=2)).mean()
+    assert 1 < neighbours < 20 and data["x"].min() == 0 and data["x"].max() == 255  # pictures
+
+
+def test_cifar10_jpeg_that_is_not_there_or_another(folders):
+    with pytest.raises(FileNotFoundError, match="has no public address and is not in the folder"):
+        datasets.cifar10_jpeg("test")
+    (folders / "files" / "cifar10_jpeg.npz").write_bytes(b"something else")
+    with pytest.raises(ValueError, match=r"cifar10_jpeg.npz: its SHA-256 is .*, not 60866bbd"):
+        datasets.cifar10_jpeg("test")

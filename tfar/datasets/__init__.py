@@ -1,11 +1,12 @@
 """Data sets as NumPy arrays: one function each, the splits of the papers, the same rows everywhere.
 
 >>> from tfar import datasets
->>> print(*datasets.list())
-adult binarized_mnist connect4 dna mnist mushrooms nips ocr_letters rcv1 web
+>>> print(*datasets.list()[:6])
+adult binarized_mnist cifar10 cifar10_jpeg connect4 dna
 
-Everything goes through TensorFlow Datasets, which prepares a data set once, verifies its checksums,
-and reads it back in a fixed order. Two environment variables say where things are:
+Everything but `cifar10_jpeg`, a single local file, goes through TensorFlow Datasets, which prepares
+a data set once, verifies its checksums, and reads it back in a fixed order. Two environment
+variables say where things are:
 
 * ``TFDS_DATA_DIR``, TFDS' own: the folder of prepared data sets (otherwise
   ``~/tensorflow_datasets``). It may be read-only: what is not prepared there is looked for, and
@@ -21,6 +22,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from tfar.datasets.colours import cifar10, cifar10_jpeg
 from tfar.datasets.digits import binarized_mnist, mnist
 from tfar.datasets.uci import adult, connect4, dna, mushrooms, nips, ocr_letters, rcv1, web
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = [
     "adult",
     "binarized_mnist",
+    "cifar10",
+    "cifar10_jpeg",
     "connect4",
     "dna",
     "list",
