@@ -119,6 +119,7 @@ def publish(name, run, progress=None):
             "event_shape": list(model.event_shape),
             "head": repr(model.head),
             "members": model.members,
+            "num_classes": model.num_classes,
             "parameters": model.count_params(),
             "bytes": packed.stat().st_size,
             "sha256": hashlib.sha256(packed.read_bytes()).hexdigest(),
@@ -184,7 +185,7 @@ def card(metrics):
 | data | `{metrics["dataset"]}`, train / validation / test \
 {" / ".join(f"{size:,}" for size in metrics["sizes"].values())} |
 | input | [batch, {", ".join(map(str, metrics["event_shape"]))}], any integer, bool or float \
-dtype; head `{metrics["head"]}` |
+dtype{_labels(metrics)}; head `{metrics["head"]}` |
 | samples | int32, same layout |
 | test NLL | **{test["nats"]:.2f} ± {test["standard_error"]:.2f} nats** \
 ({test["bits_per_dim"]:.4f} bits/dim) |
@@ -202,6 +203,12 @@ $ {metrics["commands"]["train"]}          # the recipe, see recipe.py
 $ tfar sample {name} -n 64 --out samples.png
 ```
 """
+
+
+def _labels(metrics):
+    if not metrics.get("num_classes"):
+        return ""
+    return f', as "x", and labels 0 ... {metrics["num_classes"] - 1} as "condition"'
 
 
 def _beside(test, paper):
