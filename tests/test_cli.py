@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from test_training import made_up
 
 from tfar import cli, datasets, testing, zoo
-from tfar.models import GatedPixelCNN
+from tfar.models import FVSBN, GatedPixelCNN
 
 
 def tfar(*arguments):
@@ -74,6 +74,14 @@ def test_complete_keeps_the_rows_that_are_given(tmp_path):
     assert picture.exit_code == 0
     height, width, _ = matplotlib.image.imread(tmp_path / "x.png").shape
     assert (height, width) == (3 * (3 * 29 + 1), 3 * (3 * 29 + 1))
+
+
+def test_complete_refuses_an_order_without_rows(monkeypatch, tmp_path):
+    model = FVSBN([28, 28, 1], order="random")
+    monkeypatch.setattr(zoo, "load", lambda name: model)
+    result = tfar("complete", "fvsbn_mnist", "--rows", 14, "--out", tmp_path / "x.png")
+    assert result.exit_code == 1 and "does not draw row by row" in result.output
+    assert not list(tmp_path.iterdir())
 
 
 def test_samples_of_labels(tmp_path):
