@@ -26,7 +26,8 @@ def model(x):
         x.shape[1:],
         filters=64,
         blocks=6,
-        # In pilots of four minutes: five blocks of 5x5 reached 88.2 nats, seven of 3x3 88.6.
+        # In pilots of four minutes, on 2,000 validation images: five blocks of 5x5 reached 88.2
+        # nats, seven of 3x3 88.6.
         kernel_size=5,
         head=tfar.heads.Bernoulli(centered=True),
     )
