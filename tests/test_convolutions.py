@@ -73,10 +73,11 @@ def test_parameters_of_the_head_are_float32_in_mixed_precision(make):
     head = DiscretizedLogisticMixture(4)
     model = testing.randomise(make(head=head, dtype="mixed_bfloat16"), scale=0.2)
     x = events_of_grey(8)
-    loc = model(x).loc
-    # Rounded to 8 bits, a location would be off by half a level in 256.
-    rounded = tf.cast(tf.cast(loc, tf.bfloat16), tf.float32)
-    assert np.mean(loc != rounded) > 0.5
+    # Rounded to 8 bits, a location would be off by half a level in 256. (What the network puts out
+    # is the logits as they are; locations have been added to.)
+    logits = model(x).logits
+    rounded = tf.cast(tf.cast(logits, tf.bfloat16), tf.float32)
+    assert np.mean(logits != rounded) > 0.5
     cached, oracle = model.joint(), model.joint(cached=False)
     log_prob = cached.experimental_sample_and_log_prob(4, seed=1)[1]
     # bfloat16 in between: the two ways add up in different orders.
