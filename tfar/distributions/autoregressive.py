@@ -1,10 +1,12 @@
-"""The joint distribution of an autoregressive model, and the only sampling loop of the library."""
+"""The joint distribution of an autoregressive model."""
+
+import functools
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfar.distributions import randomness
+from tfar.distributions import randomness, sampler
 
 tfd = tfp.distributions
 
@@ -84,13 +86,6 @@ class Autoregressive(tfd.Distribution):
         self.jit_compile = jit_compile
         self.condition = self._checked_condition(model, condition)
         self._variables = [v.value for v in model.variables]  # a Keras model is no tf.Module
-        # One compiled sampler serves every condition.
-        self._compiled_draw = model.samplers.setdefault(
-            (member, cached, jit_compile),
-            tf.function(
-                self._draw, autograph=False, reduce_retracing=True, jit_compile=jit_compile or None
-            ),
-        )
         super().__init__(
             dtype=model.head.dtype,
             reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -234,9 +229,10 @@ class Autoregressive(tfd.Distribution):
             None if v is None else tf.tile(v, [n, *[1] * (v.shape.rank - 1)])
             for v in (values, known, condition)
         )
-        draw = self._draw
         if self.jit_compile or tf.executing_eagerly():
-            draw = self._compiled_draw
+            draw = sampler.compiled(self.model, self.member, self.cached, self.jit_compile)
+        else:
+            draw = functools.partial(sampler.draw, self.model, self.member, self.cached)
         seed = randomness.stateless_seed(seed)
         x, log_prob = draw(rows, seed, temperature, values, known, condition, scored)
         lead = tf.concat([[n], batch.as_list()], 0) if batch.rank else [n]
@@ -294,57 +290,3 @@ class Autoregressive(tfd.Distribution):
             order = (is_prefix & whole, "A clamped value has to be a prefix of the order.")
             given = self._asserting(given, order, self._supported(given))
         return tf.cast(given, self.dtype), known
-
-    def _draw(self, n, seed, temperature, values, known, condition, scored):
-        """n samples [n, *event_shape] and, if ``scored``, their log-probabilities [n]."""
-        model = self.model
-        if self.member is not None or model.members == 1:
-            member = self.member or 0
-            return self._loop(n, seed, member, temperature, values, known, condition, scored)
-        chance = randomness.uniforms(randomness.derived(seed, model.members), 0, [n])
-        choice = tf.cast(chance * model.members, tf.int32)
-
-        def draw_member(member, x):
-            rows = tf.where(choice == member)
-            own = randomness.derived(seed, member)
-            number = tf.shape(rows)[0]
-            drawn, _ = self._loop(number, own, member, temperature, None, None, None, False)
-            return member + 1, tf.tensor_scatter_nd_update(x, rows, drawn)
-
-        start = tf.zeros([n, *model.event_shape], self.dtype)
-        _, x = tf.while_loop(lambda m, _: m < model.members, draw_member, [0, start])
-        return x, model.log_prob(x) if scored else tf.zeros([0])
-
-    def _loop(self, n, seed, member, temperature, values, known, condition, scored):
-        """The sampling loop: x[t - 1] -> step -> head -> x[t], in the order of the member."""
-        model, head = self.model, self.model.head
-
-        def body(site, previous, state, drawn, log_prob):
-            params, state = model.step(previous, state, member, self.cached)
-            noise = randomness.uniforms(seed, site, [n, head.num_uniforms])
-            x = head.draw(params, noise, temperature)
-            if values is not None:
-                here = tf.reshape(known[:, site], [-1, *[1] * len(head.site_shape)])
-                x = tf.where(here, values[:, site], x)
-            if scored:
-                log_prob += head.distribution(params).log_prob(x)
-            return site + 1, head.encode(x), state, drawn.write(site, x), log_prob
-
-        element_shape = [tf.get_static_value(n), *head.site_shape]
-        start = (
-            tf.constant(0),
-            tf.zeros([n, head.num_inputs]),
-            model.initial_state(n, member, self.cached, condition),
-            tf.TensorArray(self.dtype, model.num_sites, element_shape=element_shape),
-            tf.zeros([n]),
-        )
-        *_, drawn, log_prob = tf.while_loop(
-            lambda site, *_: site < model.num_sites,
-            body,
-            start,
-            maximum_iterations=model.num_sites,
-        )
-        permutation = tf.gather(tf.constant(model.permutations), member)
-        x = tf.gather(drawn.stack(), tf.math.invert_permutation(permutation))
-        x = tf.transpose(x, [1, 0, *range(2, 2 + len(head.site_shape))])  # [n, sites, ...]
-        return tf.reshape(x, [n, *model.event_shape]), log_prob
