@@ -121,9 +121,11 @@ def stop_at(epoch, method):
     return stop
 
 
-def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path, monkeypatch):
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(optimizer, tmp_path, monkeypatch):
+    recipe = toy(optimizer=optimizer)
     data = made_up([3, 3, 1])
-    whole = training.train(toy(), tmp_path / "whole", data=data, verbose=0)
+    whole = training.train(recipe, tmp_path / "whole", data=data, verbose=0)
 
     # Interrupted before the best weights are kept, between them and the backup, and after both.
     for owner, epoch in (
@@ -133,8 +135,8 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path, monkeypatch):
     ):
         with monkeypatch.context() as context, pytest.raises(Stop):
             context.setattr(owner, "on_epoch_end", stop_at(epoch, owner.on_epoch_end))
-            training.train(toy(), tmp_path / "parts", data=data, verbose=0)
-    resumed = training.train(toy(), tmp_path / "parts", data=data, verbose=0)
+            training.train(recipe, tmp_path / "parts", data=data, verbose=0)
+    resumed = training.train(recipe, tmp_path / "parts", data=data, verbose=0)
 
     for a, b in zip(whole.get_weights(), resumed.get_weights()):
         np.testing.assert_allclose(a, b, atol=1e-6)
@@ -243,6 +245,10 @@ def test_bad_recipes_are_refused(tmp_path):
     with pytest.raises(
         ValueError, match=r"unknown names \['epoch'\].*missing names \['batch_size'"
     ):
+        training.load_recipe(path)
+    whole = zoo.recipe_path("pixelcnn_mnist").read_text()
+    path.write_text(f"{whole}\noptimizer = 'sgd'\n")
+    with pytest.raises(ValueError, match=r"an optimizer of \['adamw', 'muon'\], got 'sgd'"):
         training.load_recipe(path)
     with pytest.raises(FileNotFoundError):
         training.load_recipe(tmp_path / "none.py")

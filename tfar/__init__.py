@@ -16,6 +16,7 @@ __all__ = [
     "heads",
     "layers",
     "models",
+    "muon",
     "orders",
     "plots",
     "testing",

@@ -17,8 +17,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfar import datasets
+from tfar.muon import Muon
 
 BEST, RECORD = "best.weights.h5", "recipe.json"
+OPTIMIZERS = {"adamw": keras.optimizers.AdamW, "muon": Muon}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Recipe:
       conditional: whether the model is given the data set's labels, its entry "condition".
       epochs, batch_size, learning_rate: as in Keras; the rate is the peak, reached after the
         fraction ``warmup`` of all steps and followed by a cosine to 0.
-      weight_decay: AdamW's.
+      optimizer: "adamw", or "muon" for `tfar.muon.Muon`.
+      weight_decay: as in Keras' AdamW, of all weights but biases.
       clip_norm: largest norm of the gradient of all weights together; None for any.
       ema: momentum of the average of the weights that is validated and kept.
       shift: fraction of the images of an epoch that are moved by up to one pixel in each
@@ -54,6 +57,7 @@ class Recipe:
     batch_size: int
     learning_rate: float
     conditional: bool = False
+    optimizer: str = "adamw"
     warmup: float = 0.03
     weight_decay: float = 0.0
     clip_norm: float | None = None
@@ -89,6 +93,10 @@ def load_recipe(path):
         raise ValueError(
             f"{path} is no recipe: unknown names {unknown} (a leading underscore hides a name), "
             f"missing names {missing}."
+        )
+    if values.get("optimizer", "adamw") not in OPTIMIZERS:
+        raise ValueError(
+            f"{path}: expected an optimizer of {sorted(OPTIMIZERS)}, got {values['optimizer']!r}."
         )
     return Recipe(name=path.parent.name, **values)
 
@@ -225,7 +233,7 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
         warmup_steps=max(1, round(recipe.warmup * total)),
         decay_steps=max(1, total - round(recipe.warmup * total)),
     )
-    optimizer = keras.optimizers.AdamW(
+    optimizer = OPTIMIZERS[recipe.optimizer](
         schedule,
         weight_decay=recipe.weight_decay,
         global_clipnorm=recipe.clip_norm,

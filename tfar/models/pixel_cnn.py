@@ -28,7 +28,8 @@ def output_layers(head, image_shape, subpixels, positions):
     """The last layers of a convolutional network: 1x1 up to the head's parameters.
 
     They are float32 whatever the policy, as an output is in Keras: a location that is rounded to
-    bfloat16 is off by half a level in 256.
+    bfloat16 is off by half a level in 256. The convolution is called "output", by which
+    `tfar.muon.Muon` knows it.
 
     Args:
       head: a `tfar.heads.Head`.
@@ -43,6 +44,7 @@ def output_layers(head, image_shape, subpixels, positions):
         subpixels,
         kernel_initializer="zeros",  # with the biases of `adapt`, training starts at the marginals
         dtype="float32",
+        name="output",
     )
     return [convolution, SiteBias(dtype="float32")] if positions else [convolution]
 

@@ -1,0 +1,62 @@
+"""Muon, momentum that is made orthogonal, for kernels of any number of axes (Jordan et al. 2024).
+
+#### References
+K. Jordan, Y. Jin, V. Boza, J. You, F. Cesista, L. Newhouse, J. Bernstein. Muon: An optimizer for
+hidden layers in neural networks. 2024, kellerjordan.github.io/posts/muon.
+
+J. Liu et al. Muon is Scalable for LLM Training. arXiv 2502.16982, 2025, section 2.2 (the scale).
+"""
+
+import re
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Muon(keras.optimizers.Muon):
+    """``keras.optimizers.Muon``, for kernels of convolutions too.
+
+    For a kernel W [..., c, f] taken as a matrix of f columns, with gradient G and m, n its sides:
+
+        M <- mu M + G,    W <- W - 0.2 rate sqrt(max(m, n)) O(G + mu M)
+
+    where O(A) = U V^T, for A = U S V^T, is approximated by five Newton-Schulz iterations. The step
+    is of the size that Adam's would be, and so the same rates and weight decay do.
+
+    Weights that are called "kernel" are updated like this, of layers that are not called "output"
+    (as the last convolution of a PixelCNN is). All others, biases among them,
+    are updated as by AdamW. Keras' own class leaves kernels with more than two axes to AdamW as
+    well, and those are what a PixelCNN has.
+
+    Args:
+      learning_rate: as in Keras.
+      weight_decay: of all weights but for those excluded by ``exclude_from_weight_decay``.
+      **kwargs: passed to ``keras.optimizers.Muon``; ``exclude_layers`` leaves more to AdamW.
+
+    >>> dense = keras.layers.Dense(2, use_bias=False, kernel_initializer="zeros")
+    >>> dense.build([None, 2])
+    >>> gradient = np.diag([1.0, 0.001])  # a step in both directions all the same
+    >>> Muon(0.01).apply([tf.constant(gradient, tf.float32)], dense.trainable_variables)
+    >>> bool(np.linalg.cond(dense.kernel.numpy()) < 100)
+    True
+    """
+
+    def __init__(self, learning_rate=1e-3, weight_decay=0.0, **kwargs):
+        kwargs.setdefault("adam_weight_decay", weight_decay)
+        super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
+
+    def _should_use_adamw(self, variable):
+        hidden = variable.name == "kernel" and len(variable.shape) > 1
+        excluded = any(re.search(pattern, variable.path) for pattern in self.exclude_layers)
+        return not hidden or excluded or "output" in variable.path.split("/")
+
+    def _muon_update_step(self, gradient, variable, lr, m):
+        self.assign_add(m, ops.add(gradient, m * (self.momentum - 1)))
+        update = ops.add(gradient, self.momentum * m) if self.nesterov else m
+        matrix = ops.reshape(update, (-1, variable.shape[-1]))
+        step = self.lr_adjust(lr * self.zeropower_via_newtonschulz5(matrix, self.ns_steps))
+        self.assign_sub(variable, ops.reshape(step, variable.shape))
+
+    def get_config(self):
+        return {**super().get_config(), "adam_weight_decay": self.adam_weight_decay}
