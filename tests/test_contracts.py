@@ -60,3 +60,8 @@ def test_training(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_persistence(name, tmp_path):
     testing.verify_persistence(shared(name), tmp_path)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_export(name, tmp_path):
+    testing.verify_export(shared(name), tmp_path / "1")

@@ -11,14 +11,17 @@ import sys
 __version__ = "0.1.0"
 
 __all__ = [
+    "client",
     "datasets",
     "distributions",
+    "export",
     "heads",
     "layers",
     "models",
     "muon",
     "orders",
     "plots",
+    "serving",
     "testing",
     "training",
     "zoo",
@@ -26,6 +29,8 @@ __all__ = [
 
 
 def __getattr__(name):
+    if name == "export":
+        return importlib.import_module("tfar.serving").export
     if name in __all__:
         return importlib.import_module(f"tfar.{name}")
     raise AttributeError(f"module 'tfar' has no attribute {name!r}")

@@ -25,7 +25,7 @@ def draw(model, member, cached, n, seed, temperature, values, known, condition, 
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
-      member: the number of a member, or None for the mixture of them all.
+      member: the number of a member, an int or a scalar tensor, or None for the mixture of all.
       cached: whether by the network's `step`, or by a full pass for every site.
       n: how many, an int or a scalar tensor.
       seed: a pair of ints.
@@ -40,7 +40,7 @@ def draw(model, member, cached, n, seed, temperature, values, known, condition, 
     """
     if member is not None or model.members == 1:
         arguments = temperature, values, known, condition, scored
-        return _loop(model, member or 0, cached, n, seed, *arguments)
+        return _loop(model, 0 if member is None else member, cached, n, seed, *arguments)
     chance = randomness.uniforms(randomness.derived(seed, model.members), 0, [n])
     choice = tf.cast(chance * model.members, tf.int32)
 

@@ -12,6 +12,7 @@ changes a weight.
 """
 
 from tfar.testing.checks import enumerate_events, randomise, symbols
+from tfar.testing.exports import verify_export, verify_graph
 from tfar.testing.heads import verify_head
 from tfar.testing.layers import verify_layer
 from tfar.testing.models import (
@@ -27,6 +28,8 @@ __all__ = [
     "randomise",
     "symbols",
     "verify_causality",
+    "verify_export",
+    "verify_graph",
     "verify_head",
     "verify_layer",
     "verify_normalisation",

@@ -1,0 +1,112 @@
+"""The contract of exports: what a SavedModel answers is what the model says."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfar import serving
+from tfar.testing.checks import conditions, demand, demand_close, joint_of
+
+# What a server without Python or XLA, or with several replicas, cannot run or should not hold.
+DENIED = "PyFunc", "Xla", "HashTable", "Gpu", "Debug", "Print", "WriteFile", "ReadFile"
+
+
+def verify_export(model, folder):
+    """Exports a model, and calls every signature in eager mode for one and for several examples.
+
+    The answers are those of the model: log-probabilities, the parameters of the conditionals, and
+    of a seed the draws of ``model.joint()``, completions included. The graph holds stock operations
+    only. `tfar.serving.restore` gives the same weights.
+
+    Args:
+      model: a `tfar.models.AutoregressiveModel`.
+      folder: a folder that does not exist yet.
+
+    Raises:
+      AssertionError: if an answer is another.
+    """
+    serving.export(model, folder)
+    verify_graph(folder)
+    signatures = tf.saved_model.load(str(folder)).signatures
+    labels = conditions(model)
+    for batch in (1, 3):
+        label = None if labels == [None] else np.resize(labels[::-1], [batch]).astype(np.int32)
+        _verify_scores(model, signatures, label, batch)
+        _verify_draws(model, signatures, label, batch)
+    for restored, weight in zip(serving.restore(folder).weights, model.weights):
+        demand_close(restored, weight, f"restore gives another {weight.path}", 0.0, 0.0)
+
+
+def operations(folder):
+    """The names of all operations in a SavedModel, those of its functions included."""
+    graph = serving.meta_graph(folder).graph_def
+    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    compiled = any("_XlaMustCompile" in f.attr for f in graph.library.function)
+    return {node.op for node in nodes} | ({"XlaMustCompile"} if compiled else set())
+
+
+def verify_graph(folder):
+    """AssertionError unless a stock server has every operation of a SavedModel."""
+    found = operations(folder)
+    denied = sorted(op for op in found if any(part in op for part in DENIED))
+    demand(not denied, f"The export holds {denied}, which a server cannot run.")
+    registered = set(tf.raw_ops.__dict__) | {"Placeholder"}
+    functions = {op for op in found if op.startswith("__inference_")}
+    unknown = sorted(found - registered - functions)
+    demand(not unknown, f"The export holds {unknown}, which TensorFlow does not know.")
+
+
+def _verify_scores(model, signatures, label, batch):
+    x = joint_of(model, label).sample(*([] if label is not None else [batch]), seed=1)
+    asked = {"x": x} if label is None else {"x": x, "condition": tf.constant(label)}
+    inputs = x if label is None else asked
+    for name in ("log_prob", "serving_default"):
+        answer = signatures[name](**asked)
+        expected = model.log_prob(inputs)
+        demand_close(answer["log_prob"], expected, f"{name} of the export is another")
+        bits = -expected / np.log(2) / model.num_dimensions
+        demand_close(answer["bits_per_dim"], bits, f"bits_per_dim of {name} is another")
+    for member in range(model.members):
+        chosen = {} if model.members == 1 else {"member": tf.constant(member)}
+        answer = dict(signatures["conditionals"](**asked, **chosen))
+        order = answer.pop("order")
+        demand(
+            np.array_equal(order, model.permutations[member]),
+            f"The exported order of member {member} is another.",
+        )
+        family = model(inputs, member=member)
+        again = type(family)(
+            **{k: v for k, v in family.parameters.items() if not tf.is_tensor(v)}, **answer
+        )
+        demand_close(again.log_prob(x), family.log_prob(x), "The exported conditionals are others")
+
+
+def _verify_draws(model, signatures, label, batch):
+    seed = np.array([3, batch], np.int32)
+    # One label a row: the samples of a conditional model have a batch of their own.
+    asked = {} if label is None else {"condition": tf.constant(label)}
+    asked.update(num_samples=tf.constant(5), seed=tf.constant(seed))
+    for temperature in (1.0, 0.5):
+        asked["temperature"] = tf.constant(temperature)
+        answer = signatures["sample"](**asked)["samples"]
+        expected = joint_of(model, label).sample(5, seed=seed, temperature=temperature)
+        demand(
+            answer.shape == expected.shape and np.array_equal(answer, expected),
+            f"Of one seed, the export and the model draw different samples (at {temperature}).",
+        )
+    asked["temperature"] = tf.constant(1.0)
+    for member in range(model.members):
+        joint = joint_of(model, label, member=None if model.members == 1 else member)
+        x = joint.sample(*([] if label is not None else [batch]), seed=7).numpy()
+        given = np.zeros(model.num_sites, bool)
+        given[model.permutations[member][: model.num_sites // 2]] = True
+        given = given.reshape([*model.grid_shape, *[1] * len(model.head.site_shape)])
+        known = np.broadcast_to(given, x.shape)
+        chosen = {} if model.members == 1 else {"member": tf.constant(member)}
+        answer = signatures["complete"](
+            x=tf.constant(np.where(known, x, -1)), known=tf.constant(known), **asked, **chosen
+        )["samples"]
+        expected = joint.sample(5, seed=seed, value=np.where(known, x, np.nan))
+        demand(
+            answer.shape == expected.shape and np.array_equal(answer, expected),
+            f"The export completes a prefix otherwise than the model (member {member}).",
+        )
