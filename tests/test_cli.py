@@ -103,6 +103,25 @@ def test_samples_of_labels(tmp_path):
     assert refused.exit_code == 1 and "it takes no --label" in refused.output
 
 
+def test_export_and_what_is_exported(tmp_path):
+    testing.randomise(FVSBN([2, 2, 1]), seed=1).save(tmp_path / "m.keras")
+    folder = tmp_path / "mine" / "1"
+    result = tfar("export", tmp_path / "m.keras", folder)
+    assert result.exit_code == 0 and result.stdout.strip() == str(folder), result.output
+    for model, out in ((tmp_path / "m.keras", "a.npy"), (folder, "b.npy")):
+        assert tfar("sample", model, "-n", 9, "--out", tmp_path / out).exit_code == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
+    again = tfar("export", tmp_path / "m.keras", folder)
+    assert again.exit_code == 1 and "exists: export to another version" in again.output
+
+
+def test_serve_config(tmp_path):
+    out = tmp_path / "models.config"
+    assert tfar("serve-config", "--base-path", "/models", "--out", out).exit_code == 0
+    assert out.read_text() == zoo.serve_config("/models")
+    assert [p.name for p in tmp_path.iterdir()] == ["models.config"]
+
+
 def test_demo(tmp_path):
     result = tfar("demo", "--out", tmp_path / "demo.png")
     assert result.exit_code == 0, result.output

@@ -26,9 +26,9 @@ class Commands(click.Group):
 def main():
     """Autoregressive density models: sample, score and train the models of the zoo.
 
-    MODEL is a name that `tfar list` shows, or the path of a .keras file. Data sets are found by
-    TFDS_DATA_DIR and TFAR_DATA_DIR (see tfar.datasets), or downloaded. With TFAR_DEBUG=1 errors
-    show where they come from.
+    MODEL is a name that `tfar list` shows, the path of a .keras file, or a folder that `tfar
+    export` wrote. Data sets are found by TFDS_DATA_DIR and TFAR_DATA_DIR (see tfar.datasets), or
+    downloaded. With TFAR_DEBUG=1 errors show where they come from.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -43,8 +43,10 @@ def _picture(context, parameter, out):
 
 def _load(model):
     """``(model, name or None)`` of a name or a path."""
-    from tfar import zoo
+    from tfar import serving, zoo
 
+    if (pathlib.Path(model) / "saved_model.pb").exists():
+        return serving.restore(model), None
     if not model.endswith(".keras"):
         return zoo.load(model), model
     import keras
@@ -208,7 +210,7 @@ def evaluate(model, data, split):
     loaded, name = _load(model)
     known = zoo.info(name) if name else {}
     if not (data or known):
-        raise click.UsageError("A .keras file does not say what it was trained on: give --data.")
+        raise click.UsageError("This model does not say what it was trained on: give --data.")
     inputs = datasets.load(data or known["dataset"], split)
     if loaded.num_classes is None:
         inputs = training.events(inputs)
@@ -265,6 +267,47 @@ def demo(out, name):
     joint, n = _joint(loaded, 64, None)
     _write(joint.sample(n, seed=0).numpy(), out)
     click.echo(f"samples            {out}")
+
+
+@main.command()
+@click.argument("model")
+@click.argument("folder")
+def export(model, folder):
+    """Write MODEL as a SavedModel that TensorFlow Serving serves.
+
+    FOLDER is a new one, for the server a version number below the model's name: models/mine/1.
+    """
+    from tfar import serving
+
+    _say(f"Loading {model}")
+    loaded, _ = _load(model)
+    click.echo(serving.export(loaded, folder))
+
+
+@main.command("export-again")
+@click.argument("names", nargs=-1)
+def export_again(names):
+    """Write the SavedModels of the zoo (or of NAMES) anew, with the same weights, in a clone."""
+    from tfar import publishing, zoo
+
+    for name in names or zoo.list():
+        metrics = publishing.export_again(name)
+        click.echo(f"{name}: {metrics['bytes'] / 1e6:.1f} MB")
+
+
+@main.command("serve-config")
+@click.option(
+    "--base-path", help="Where the server finds the models.  [default: the zoo of this tfar]"
+)
+@click.option("--out", default="models.config", show_default=True)
+def serve_config(base_path, out):
+    """Write a models.config of the whole zoo, for tensorflow_model_server."""
+    from tfar import zoo
+
+    partial = pathlib.Path(f"{out}.partial")
+    partial.write_text(zoo.serve_config(base_path))
+    partial.replace(out)
+    click.echo(out)
 
 
 @main.command()

@@ -1,27 +1,24 @@
 """From a training run to an artefact of the zoo: weights, figures, card, table."""
 
-import hashlib
 import json
 import pathlib
 import shutil
-import tempfile
-import zipfile
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import tfar
-from tfar import datasets, training, zoo
+from tfar import datasets, serving, training, zoo
 from tfar.layers import CausalConv2D, MaskedDense
-from tfar.models import AutoregressiveModel
 
 NUM_EXAMPLES = 32
+FILED = "bytes", "sha256", "signatures"  # of metrics: what is known of the SavedModel
 START, END = "<!-- results: written by `tfar table` -->", "<!-- end of results -->"
 
 
 def slim(model):
-    """A float32 copy of a model that compresses well: what is saved as an artefact.
+    """A float32 copy of a model that compresses well, in git and in a wheel: what is published.
 
     Weights that a mask hides are set to 0, and the others are rounded to 11 significant bits, as a
     float16 has. All figures are measured on the copy.
@@ -77,8 +74,8 @@ def figures(model, inputs, progress=None):
 def publish(name, run, progress=None):
     """Makes the best weights of a training run the artefact ``name``, in a clone of the repository.
 
-    Writes ``saved_models/<name>/model.keras`` and, in ``zoo/<name>``, ``examples.npz``,
-    ``metrics.json`` and ``card.md``.
+    Writes ``saved_models/<name>/1`` and, in ``zoo/<name>``, ``examples.npz``, ``metrics.json`` and
+    ``card.md``.
 
     Args:
       name: an artefact that has a recipe.
@@ -102,73 +99,96 @@ def publish(name, run, progress=None):
     trained = training.build(recipe, training.events(splits["train"]))
     trained.load_weights(run / training.BEST)
     model = slim(trained)
-    path, folder = zoo.model_path(name), zoo.recipe_path(name).parent
-    files = [path, *(folder / file for file in ("examples.npz", "card.md", "metrics.json"))]
-    with tempfile.TemporaryDirectory() as temporary:
-        packed = _save_compressed(model, pathlib.Path(temporary))
-        model = keras.saving.load_model(packed, compile=False)
-        test = splits["test"]
-        count = len(training.events(test))
-        rows = np.sort(np.random.default_rng(0).permutation(count)[:NUM_EXAMPLES])  # may be sorted
-        examples = training.rows_of(test, rows)
-        metrics = {
-            "name": name,
-            "summary": recipe.summary,
-            "model": type(model).__name__,
-            "dataset": recipe.dataset,
-            "event_shape": list(model.event_shape),
-            "head": repr(model.head),
-            "members": model.members,
-            "num_classes": model.num_classes,
-            "parameters": model.count_params(),
-            "bytes": packed.stat().st_size,
-            "sha256": hashlib.sha256(packed.read_bytes()).hexdigest(),
-            "sizes": {split: len(training.events(part)) for split, part in splits.items()},
-            "validation": figures(model, splits["validation"], progress),
-            "test": figures(model, test, progress),
-            "paper": recipe.paper,
-            "training": json.loads((run / "best.json").read_text()),
-            "recipe": json.loads((run / training.RECORD).read_text()),
-            "commands": {
-                "train": f"tfar train {name}",
-                "test": f"tfar evaluate {name}",
-            },
-            "versions": {
-                "tfar": tfar.__version__,
-                "keras": keras.__version__,
-                "tensorflow": tf.__version__,
-            },
-            "examples": {
-                "split": "test",
-                "rows": rows.tolist(),
-                "shape": list(training.events(examples).shape),
-                "log_prob": model.log_prob(examples).numpy().round(5).tolist(),
-            },
-        }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = {file: file.with_name(f"partial-{file.name}") for file in files}
-        shutil.copyfile(packed, partial[path])
-    # All are written before the first takes its place: a kill leaves the old artefact whole.
-    with open(partial[folder / "examples.npz"], "wb") as file:
-        np.savez_compressed(file, **zoo.pack(examples))
-    partial[folder / "metrics.json"].write_text(json.dumps(metrics, indent=1) + "\n")
-    partial[folder / "card.md"].write_text(card(metrics), encoding="utf-8")
+    test = splits["test"]
+    count = len(training.events(test))
+    rows = np.sort(np.random.default_rng(0).permutation(count)[:NUM_EXAMPLES])  # may be sorted
+    examples = training.rows_of(test, rows)
+    metrics = {
+        "name": name,
+        "summary": recipe.summary,
+        "dataset": recipe.dataset,
+        **_described(model),
+        "sizes": {split: len(training.events(part)) for split, part in splits.items()},
+        "validation": figures(model, splits["validation"], progress),
+        "test": figures(model, test, progress),
+        "paper": recipe.paper,
+        "training": json.loads((run / "best.json").read_text()),
+        "recipe": json.loads((run / training.RECORD).read_text()),
+        "commands": {
+            "train": f"tfar train {name}",
+            "test": f"tfar evaluate {name}",
+        },
+        "versions": {
+            "tfar": tfar.__version__,
+            "keras": keras.__version__,
+            "tensorflow": tf.__version__,
+        },
+        "examples": {
+            "split": "test",
+            "rows": rows.tolist(),
+            "shape": list(training.events(examples).shape),
+            "log_prob": model.log_prob(examples).numpy().round(5).tolist(),
+        },
+    }
+    return _put(name, model, metrics, zoo.pack(examples))
+
+
+def export_again(name):
+    """Writes an artefact's SavedModel anew, with the same weights: for a new TensorFlow or tfar.
+
+    Returns:
+      The metrics, with the new checksum.
+    """
+    model = zoo.load(name)
+    metrics = {key: value for key, value in zoo.info(name).items() if key not in FILED}
+    metrics.update(_described(model))
+    return _put(name, model, metrics)
+
+
+def _described(model):
+    """What metrics say of the model itself."""
+    return {
+        "model": type(model).__name__,
+        "event_shape": list(model.event_shape),
+        "head": repr(model.head),
+        "distribution": _family(model.head),
+        "order": model.order if isinstance(model.order, str) else "given",
+        "members": model.members,
+        "num_classes": model.num_classes,
+        "parameters": model.count_params(),
+    }
+
+
+def _put(name, model, metrics, packed=None):
+    """Puts a model, its metrics and its card in place, and the examples if there are new ones.
+
+    All are written before the first takes its place: a kill before leaves the old artefact whole,
+    and git has the old one in any case.
+    """
+    folder, place = zoo.recipe_path(name).parent, zoo.model_folder(name)
+    partial, old = (place.with_name(f"{kind}-{place.name}") for kind in ("partial", "old"))
+    for left in (partial, old):  # by a run that was killed
+        if left.exists():
+            shutil.rmtree(left)
+    serving.export(model, partial)
+    size = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
+    filed = size, serving.digest(partial), serving.describe(partial)
+    metrics = {**metrics, **dict(zip(FILED, filed))}
+    files = ["metrics.json", "card.md"]
+    if packed is not None:
+        files.append("examples.npz")
+        with open(folder / "partial-examples.npz", "wb") as file:
+            np.savez_compressed(file, **packed)
+    (folder / "partial-metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    (folder / "partial-card.md").write_text(card(metrics), encoding="utf-8")
+    if place.exists():
+        place.replace(old)
+    partial.replace(place)
     for file in files:
-        partial[file].replace(file)
+        (folder / f"partial-{file}").replace(folder / file)
+    if old.exists():
+        shutil.rmtree(old)
     return metrics
-
-
-def _save_compressed(model: AutoregressiveModel, folder):
-    """``model.keras`` with its members deflated, which Keras stores plain but reads."""
-    plain, packed = folder / "plain.keras", folder / "model.keras"
-    model.save(plain)
-    with (
-        zipfile.ZipFile(plain) as source,
-        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target,
-    ):
-        for member in source.namelist():
-            target.writestr(member, source.read(member))
-    return packed
 
 
 def card(metrics):
@@ -202,7 +222,53 @@ $ {metrics["commands"]["test"]}       # the figures above, again
 $ {metrics["commands"]["train"]}          # the recipe, see recipe.py
 $ tfar sample {name} -n 64 --out samples.png
 ```
-"""
+
+## Served
+
+`saved_models/{name}` is a base path for TensorFlow Serving. Its signatures (`serving_default` is
+`log_prob`), with `?` for a size that the request chooses:
+
+| signature | inputs | outputs |
+|---|---|---|
+{_signatures(metrics)}
+
+- `log_prob` is in nats and `bits_per_dim` in bits per dimension, of each row of `x`.
+- `seed` is any pair of int32, and the same one draws the same samples; `temperature` is positive, 1
+  for the model itself.
+- `known` is true where an entry of `x` is given; the others do not count. What is given is a prefix
+  of the order of the sites, here "{metrics["order"]}", the output `order` of `conditionals`.
+- The other outputs of `conditionals` are the parameters of `{metrics["distribution"]}`.
+{_chosen(metrics)}"""
+
+
+def _family(head):
+    """The public name of the distribution of a site."""
+    family = type(head.distribution(tf.zeros([1, head.num_params])))
+    ours = family.__module__.startswith("tfar.")
+    return f"{'tfar.distributions' if ours else 'tfp.distributions'}.{family.__name__}"
+
+
+def _signatures(metrics):
+    """The rows of the card's table of signatures."""
+    return "\n".join(
+        f"| `{name}` | {_tensors(signature['inputs'])} | {_tensors(signature['outputs'])} |"
+        for name, signature in metrics["signatures"].items()
+        if name != "serving_default"
+    )
+
+
+def _tensors(described):
+    return "<br>".join(f"`{name}` {words}" for name, words in described.items())
+
+
+def _chosen(metrics):
+    """Words on the inputs that only some models have."""
+    text = ""
+    if metrics.get("num_classes"):
+        text += f"- `condition` is a label from 0 to {metrics['num_classes'] - 1} for each row.\n"
+    if metrics["members"] > 1:
+        text += f"- `member`, from 0 to {metrics['members'] - 1}, chooses one of the ensemble.\n"
+    return text
 
 
 def _labels(metrics):

@@ -1,11 +1,11 @@
 """The zoo: trained models, each with its recipe, its card and its measured figures.
 
 ``zoo/<name>/`` holds ``recipe.py``, ``card.md``, ``metrics.json`` and ``examples.npz``;
-``saved_models/<name>/model.keras`` is the model. Both folders are part of an installed tfar.
+``saved_models/<name>/1`` is the model, a SavedModel that TensorFlow Serving serves, see
+`tfar.serving`. Both folders are part of an installed tfar.
 """
 
 import difflib
-import hashlib
 import json
 import pathlib
 
@@ -30,9 +30,9 @@ def recipe_path(name):
     return _folder("zoo") / name / "recipe.py"
 
 
-def model_path(name):
-    """The path of an artefact's ``model.keras``."""
-    return _folder("saved_models") / name / "model.keras"
+def model_folder(name):
+    """The folder of an artefact's SavedModel."""
+    return _folder("saved_models") / name / "1"
 
 
 def list():
@@ -65,27 +65,25 @@ def load(name):
       A `tfar.models.AutoregressiveModel`; ``compile(optimizer)`` and ``fit`` fine-tune it.
 
     Raises:
-      ValueError: if there is no such model, or its file is not the one that was published.
+      ValueError: if there is no such model, or its files are not those that were published.
 
     >>> model = load("made_mnist")
     >>> model.joint().event_shape
     TensorShape([28, 28, 1])
     """
-    import keras
-
-    import tfar.models  # noqa: F401  (registers the classes)
+    from tfar import serving
 
     expected = info(name)["sha256"]
-    path = model_path(name)
-    if not path.exists():
-        raise ValueError(f"The model file of {name!r} is missing: {path}. Reinstall tfar.")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    folder = model_folder(name)
+    if not folder.exists():
+        raise ValueError(f"The model of {name!r} is missing: {folder}. Reinstall tfar.")
+    found = serving.digest(folder)
     if found != expected:
         raise ValueError(
-            f"{path} is damaged: its SHA-256 is {found[:16]}..., and {expected[:16]}... was "
-            "published. Reinstall tfar, or restore the file from the repository."
+            f"{folder} is damaged: its SHA-256 is {found[:16]}..., and {expected[:16]}... was "
+            "published. Reinstall tfar, or restore the folder from the repository."
         )
-    return keras.saving.load_model(path, compile=False)
+    return serving.restore(folder)
 
 
 def examples(name):
@@ -148,6 +146,41 @@ def verify(name, model=None, tolerance=1e-4):
             f"published ones, more than {tolerance:.0e}."
         )
     return difference
+
+
+def serve_config(base_path=None):
+    """A ``models.config`` of the whole zoo for ``tensorflow_model_server``, as text.
+
+    Args:
+      base_path: the folder that holds the models where the server is, "/models" for instance in
+        a container; by default that of this machine.
+
+    Raises:
+      ValueError: if it is relative: the server takes absolute paths only.
+
+    >>> print(serve_config("/models"))
+    model_config_list {
+      config {
+        name: "fvsbn_dna"
+        base_path: "/models/fvsbn_dna"
+        model_platform: "tensorflow"
+      }
+      ...
+    """
+    base = str(_folder("saved_models").resolve()) if base_path is None else str(base_path)
+    if not base.startswith("/"):
+        raise ValueError(f"Expected an absolute path, as the server does, got {base_path!r}.")
+    lines = ["model_config_list {"]
+    for name in list():
+        path = f"{base.rstrip('/')}/{name}"
+        lines += [
+            "  config {",
+            f"    name: {json.dumps(name)}",
+            f"    base_path: {json.dumps(path)}",
+            '    model_platform: "tensorflow"',
+            "  }",
+        ]
+    return "\n".join([*lines, "}", ""])
 
 
 def _unknown(name, names):
