@@ -79,6 +79,14 @@ def _tempered(logits, temperature):
     return logits if temperature is None else logits / tf.cast(temperature, logits.dtype)
 
 
+def _tempered_categories(logits, temperature):
+    """As `_tempered`, of logits that count up to a constant: none becomes +inf, which is no weight
+    beside another."""
+    if temperature is None:
+        return logits
+    return _tempered(logits - tf.reduce_max(logits, axis=-1, keepdims=True), temperature)
+
+
 @keras.saving.register_keras_serializable(package="tfar")
 class Bernoulli(Head):
     """p(x = 1) = sigmoid(a) for x in {0, 1}; one parameter a site. Samples are int32.
@@ -153,10 +161,11 @@ class Categorical(Head):
         return tf.one_hot(tf.cast(x, tf.int32), self.num_categories, dtype=dtype)
 
     def distribution(self, params, temperature=None):
-        return tfd.Categorical(logits=_tempered(params, temperature), dtype=self.dtype)
+        logits = _tempered_categories(params, temperature)
+        return tfd.Categorical(logits=logits, dtype=self.dtype)
 
     def draw(self, params, uniforms, temperature=None):
-        logits = _tempered(params, temperature)
+        logits = _tempered_categories(params, temperature)
         weights = tf.exp(logits - tf.reduce_max(logits, axis=-1, keepdims=True))
         below = tf.cumsum(weights, axis=-1)
         passed = tf.cast(below <= uniforms * below[..., -1:], self.dtype)
@@ -231,7 +240,7 @@ class DiscretizedLogisticMixture(Head):
         if temperature is not None:
             log_scale += tf.math.log(tf.cast(temperature, log_scale.dtype))
         return distributions.DiscretizedLogisticMixture(
-            _tempered(logits, temperature),
+            _tempered_categories(logits, temperature),
             loc,
             log_scale,
             tf.tanh(coupling),
