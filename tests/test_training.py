@@ -13,6 +13,7 @@ from tfar import training, zoo
 EVENT_SHAPES = {
     "binarized_mnist": [28, 28, 1],
     "mnist": [28, 28, 1],
+    "cifar10_jpeg": [32, 32, 3],
     "dna": [180],
     "mushrooms": [112],
     "nips": [500],
@@ -27,8 +28,8 @@ def made_up(shape, train=64, validation=16):
     }
 
 
-def made_up_grey(shape, train=64, validation=16):
-    """Of 8 bits, with labels."""
+def made_up_of_8_bits(shape, train=64, validation=16):
+    """With labels."""
     rng = np.random.default_rng(1)
     return {
         split: {
@@ -60,7 +61,7 @@ def toy(**changes):
 )
 def test_every_recipe_runs_two_steps(path, tmp_path):
     recipe = training.load_recipe(path)
-    make = made_up_grey if recipe.dataset == "mnist" else made_up
+    make = made_up_of_8_bits if recipe.dataset in ("mnist", "cifar10_jpeg") else made_up
     data = make(EVENT_SHAPES[recipe.dataset], train=2 * recipe.batch_size)
     data = {split: training.inputs(recipe, part) for split, part in data.items()}
     model = training.train(recipe, tmp_path, epochs=1, data=data, verbose=0)
@@ -82,7 +83,7 @@ def test_a_conditional_recipe_trains_on_labels_and_needs_them(tmp_path):
         learning_rate=3e-2,
         shift=0.0,
     )
-    data = made_up_grey([3, 3, 1])
+    data = made_up_of_8_bits([3, 3, 1])
     for part in data.values():  # the image says which label it has, and nothing else does
         part["x"] = np.ones_like(part["x"]) * (part["condition"] % 2)[:, None, None, None]
     model = training.train(recipe, tmp_path, data=data, verbose=0)

@@ -11,11 +11,14 @@ paper = {
 }
 
 batch_size = 32
-epochs = 30  # seven minutes each on two cores
-learning_rate = 2e-3
+epochs = 12
+optimizer = "muon"
+learning_rate = 5e-3
 warmup = 0.02
 weight_decay = 0.01
 clip_norm = 1.0
+shift = 0.5
+shift_until = 0.8
 ema = 0.9995
 precision = "mixed_bfloat16"
 seed = 1

@@ -8,10 +8,11 @@ conditional = True
 paper = {"none": "we know of no paper that reports it"}
 
 batch_size = 32
-epochs = 10
-learning_rate = 2e-3
+epochs = 6
+optimizer = "muon"
+learning_rate = 4e-3
 warmup = 0.02
-weight_decay = 0.01
+weight_decay = 0.1
 clip_norm = 1.0
 ema = 0.999
 precision = "mixed_bfloat16"

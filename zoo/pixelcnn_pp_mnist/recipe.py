@@ -8,7 +8,8 @@ paper = {"none": "we know of no paper that reports it"}
 
 batch_size = 32
 epochs = 10
-learning_rate = 2e-3
+optimizer = "muon"
+learning_rate = 5e-3
 warmup = 0.02
 clip_norm = 1.0
 ema = 0.999
