@@ -34,11 +34,24 @@ def exports(tmp_path_factory):
     }
 
 
+@pytest.fixture
+def held(exports):
+    """Of a name, tiny or of the zoo, ``(model, folder)``."""
+
+    def find(name):
+        if name in exports:
+            return exports[name]
+        return zoo.load(name), zoo.model_folder(name)
+
+    return find
+
+
 def asked(model, count=3):
-    """What ``log_prob`` takes, random."""
-    given = inputs(model, count)
-    given = given if isinstance(given, dict) else {"x": given}
-    return {name: np.asarray(value, np.int32) for name, value in given.items()}
+    """What ``log_prob`` takes: samples, and labels of a conditional model."""
+    if model.num_classes is None:
+        return {"x": model.joint().sample(count, seed=0).numpy()}
+    labels = np.arange(count, dtype=np.int32) % model.num_classes
+    return {"x": model.joint(condition=labels).sample(seed=0).numpy(), "condition": labels}
 
 
 def scores(model, given):
@@ -139,9 +152,9 @@ def test_the_zoo_holds_stock_operations_only(name):
 # TensorFlow's own tools and its C library -------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_saved_model_cli(exports, name, tmp_path, monkeypatch, capsys):
-    model, folder = exports[name]
+@pytest.mark.parametrize("name", [*NAMES, *zoo.list()])
+def test_saved_model_cli(held, name, tmp_path, monkeypatch, capsys):
+    model, folder = held(name)
 
     def cli(*arguments):
         monkeypatch.setattr(sys, "argv", ["saved_model_cli", *map(str, arguments)])
@@ -189,9 +202,9 @@ def loader(tmp_path_factory):
     return program
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_c_loader_runs_log_prob_and_sample(exports, loader, name):
-    model, folder = exports[name]
+@pytest.mark.parametrize("name", [*NAMES, *zoo.list()])
+def test_the_c_loader_runs_log_prob_and_sample(held, loader, name):
+    model, folder = held(name)
     served = Model(folder)
 
     def run(signature, given, output, status=0):
