@@ -11,11 +11,16 @@ paper = {
 }
 
 batch_size = 32
-epochs = 50  # four minutes each on two cores
-learning_rate = 2e-3
+epochs = 18  # three minutes each on two cores; stopped by hand after 15: it overfits
+# In pilots of four minutes, on 2,000 validation images: AdamW at 2e-3 reached 87.8 nats, Muon 85.1
+# at 4e-3 and at 6e-3.
+optimizer = "muon"
+learning_rate = 5e-3
 warmup = 0.01
 weight_decay = 0.01
 clip_norm = 1.0
+shift = 0.5
+shift_until = 0.8
 ema = 0.9995
 precision = "mixed_bfloat16"  # 1.5 times as fast as float32 where the processor has it
 seed = 1
@@ -26,8 +31,7 @@ def model(x):
         x.shape[1:],
         filters=64,
         blocks=6,
-        # In pilots of four minutes, on 2,000 validation images: five blocks of 5x5 reached 88.2
-        # nats, seven of 3x3 88.6.
+        # In such pilots, by AdamW: five blocks of 5x5 reached 88.2 nats, seven of 3x3 88.6.
         kernel_size=5,
         head=tfar.heads.Bernoulli(centered=True),
     )
