@@ -157,11 +157,11 @@ def test_samples_of_the_mixture_itself():
 def test_the_lowest_temperatures_draw_what_is_likeliest(temperature):
     rng = np.random.default_rng(0)
     head = heads.Categorical(3)
-    logits = rng.normal(size=[50, 3]).astype(np.float32)
+    logits = 50 * rng.normal(size=[50, 3]).astype(np.float32)
     drawn = head.draw(logits, rng.random([50, 1], np.float32), temperature).numpy()
     np.testing.assert_array_equal(drawn, logits.argmax(-1))
     head = heads.DiscretizedLogisticMixture(2, levels=9)
-    params = np.float32([[5, 1, 0.5, 0.1, -2, -2]])
+    params = np.float32([[50, 10, 0.5, 0.1, -2, -2]])
     drawn = head.draw(np.tile(params, [50, 1]), rng.random([50, 2], np.float32), temperature)
     place = 0.5 + np.linspace(-1, 1, 4)[1]  # the location of the first component
     assert set(drawn.numpy().ravel()) == {round((place + 1) * 4)}
