@@ -1,5 +1,8 @@
 """The sampling loop beyond verify_sampling: clamped values, temperature, the oracle, ensembles."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -187,3 +190,17 @@ def test_seeds_of_64_bits_are_not_cut_to_32():
         assert stateless_seed(np.int64(number)).numpy().tolist() == whole
         assert stateless_seed(tf.constant(number, tf.int64)).numpy().tolist() == whole
     assert stateless_seed(2**33 + 1).numpy().tolist() != stateless_seed(1).numpy().tolist()
+
+
+def test_joints_of_a_model_share_a_compiled_sampler_that_keeps_none_of_them():
+    model = MODELS["gated_pixel_cnn_labels"]()
+    joint = model.joint(condition=[0, 1])
+    joint.sample(2, seed=1)
+    dropped = weakref.ref(joint)
+    del joint
+    gc.collect()
+    assert dropped() is None
+    (compiled,) = model.samplers.values()
+    traces = compiled.experimental_get_tracing_count()
+    model.joint(condition=[1, 2]).sample(2, seed=1)
+    assert compiled.experimental_get_tracing_count() == traces == 1
