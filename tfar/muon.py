@@ -57,6 +57,3 @@ class Muon(keras.optimizers.Muon):
         matrix = ops.reshape(update, (-1, variable.shape[-1]))
         step = self.lr_adjust(lr * self.zeropower_via_newtonschulz5(matrix, self.ns_steps))
         self.assign_sub(variable, ops.reshape(step, variable.shape))
-
-    def get_config(self):
-        return {**super().get_config(), "adam_weight_decay": self.adam_weight_decay}
