@@ -119,6 +119,8 @@ def test_serve_config(tmp_path):
     out = tmp_path / "models.config"
     assert tfar("serve-config", "--base-path", "/models", "--out", out).exit_code == 0
     assert out.read_text() == zoo.serve_config("/models")
+    refused = tfar("serve-config", "--base-path", "models", "--out", tmp_path / "other.config")
+    assert refused.exit_code == 1 and "Expected an absolute path" in refused.output
     assert [p.name for p in tmp_path.iterdir()] == ["models.config"]
 
 

@@ -506,7 +506,7 @@ def test_request_and_response_bodies_are_those_of_the_protos(exports, clients, m
 
     def spy_post(url, json, **options):
         sent["rest"] = from_json(json, served)
-        assert url.endswith("/v1/models/fvsbn_image:predict")
+        assert url.endswith("/v1/models/fvsbn_image/versions/1:predict")
         return post(url, json=json, **options)
 
     def spy_predict(request, **options):
@@ -516,9 +516,10 @@ def test_request_and_response_bodies_are_those_of_the_protos(exports, clients, m
     monkeypatch.setattr(requests, "post", spy_post)
     monkeypatch.setattr(clients["grpc"].stub, "Predict", spy_predict)
     for kind in sorted(clients):
-        found = clients[kind].predict("fvsbn_image", "sample", **arguments)
+        found = clients[kind].predict("fvsbn_image", "sample", version=1, **arguments)
         np.testing.assert_array_equal(found["samples"], expected)
     assert sent["grpc"].model_spec.name == "fvsbn_image"
+    assert sent["grpc"].model_spec.version.value == 1
     assert sent["grpc"].model_spec.signature_name == "sample"
     assert set(sent["rest"].inputs) == set(sent["grpc"].inputs)
     for key, tensor in sent["rest"].inputs.items():
