@@ -27,9 +27,11 @@ class Head(abc.ABC):
       num_uniforms: random numbers that `draw` takes for a value.
       dtype: dtype of samples.
       support: words for what a value may be, for error messages.
+      of_logits: whether the parameters are the logits of the values 0, 1, 2, ...
     """
 
     site_shape = ()
+    of_logits = False
 
     @abc.abstractmethod
     def encode(self, x, dtype=tf.float32):
@@ -150,6 +152,7 @@ class Categorical(Head):
 
     num_uniforms = 1
     dtype = tf.int32
+    of_logits = True
 
     def __init__(self, num_categories):
         if num_categories < 2:

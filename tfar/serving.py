@@ -33,7 +33,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tfar.distributions import sampler
+from tfar.distributions import Policy, sampler
 
 # What `restore` needs and a server does not: "assets.extra" is where a SavedModel may have it.
 CONFIG = "assets.extra/keras.json"
@@ -230,7 +230,7 @@ class Functions:
         num_samples, temperature = self._checked_draws(num_samples, temperature, rows)
         if condition is not None:
             condition = tf.tile(condition, [num_samples])
-        arguments = temperature, None, None, condition, False
+        arguments = Policy(temperature), None, None, condition, False
         x, _ = sampler.draw(self.model, None, True, num_samples * rows, seed, *arguments)
         return self._samples(x, [num_samples, *lead])
 
@@ -246,7 +246,7 @@ class Functions:
         values, known = self._prefix(x, known, member)
         values = tf.tile(values, [num_samples, *[1] * (values.shape.rank - 1)])
         known = tf.tile(known, [num_samples, 1])
-        arguments = temperature, values, known, condition, False
+        arguments = Policy(temperature), values, known, condition, False
         drawn, _ = sampler.draw(self.model, member, True, num_samples * batch, seed, *arguments)
         return self._samples(drawn, [num_samples, batch])
 

@@ -2,5 +2,6 @@
 
 from tfar.distributions.autoregressive import Autoregressive
 from tfar.distributions.discretized_logistic import DiscretizedLogisticMixture
+from tfar.distributions.policy import Policy
 
-__all__ = ["Autoregressive", "DiscretizedLogisticMixture"]
+__all__ = ["Autoregressive", "DiscretizedLogisticMixture", "Policy"]

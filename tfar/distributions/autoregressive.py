@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfar.distributions import randomness, sampler
+from tfar.distributions.policy import Policy
 
 tfd = tfp.distributions
 
@@ -21,9 +22,9 @@ class Autoregressive(tfd.Distribution):
       by one parallel pass. Values outside the support raise ``ValueError`` in eager mode; inside
       ``tf.function`` they have log-probability -inf, or raise ``InvalidArgumentError`` with
       ``validate_args=True``.
-    * ``sample(sample_shape, seed, value=None, temperature=None)``: by one ``tf.while_loop`` over
-      the sites, compiled. Samples have the dtype of the model's head (int32 for discrete ones).
-      The same seed gives the same samples.
+    * ``sample(sample_shape, seed, value=None, temperature=None, top_k=None, top_p=None)``: by one
+      ``tf.while_loop`` over the sites, compiled. Samples have the dtype of the model's head (int32
+      for discrete ones). The same seed gives the same samples.
     * ``experimental_sample_and_log_prob`` gives both in one run of the loop.
 
     Arguments of ``sample`` besides TFP's own:
@@ -33,8 +34,8 @@ class Autoregressive(tfd.Distribution):
       has to be a prefix of the order and comes back untouched. An array that is shorter along the
       first axis of the event is taken to lack the rest (the lower rows of an image). The samples
       have shape ``sample_shape + batch + event_shape``.
-    * ``temperature``: positive; divides the logits of every conditional and multiplies its scales.
-      It changes what is drawn, not what ``log_prob`` says.
+    * ``temperature``, ``top_k``, ``top_p``: see `tfar.distributions.Policy`. They change what is
+      drawn, not what ``log_prob`` says.
 
     For an ensemble of R orders, p(x) = (1/R) sum_r p_r(x): a sample draws its order first, and
     ``value`` needs one member (``model.joint(member=r)``).
@@ -183,12 +184,12 @@ class Autoregressive(tfd.Distribution):
 
     # Sampling -----------------------------------------------------------------------------------
 
-    def _sample_n(self, n, seed=None, value=None, temperature=None):
-        return self._sampled(n, seed, value, temperature, scored=False)[0]
+    def _sample_n(self, n, seed=None, value=None, **policy):
+        return self._sampled(n, seed, value, Policy(**policy), scored=False)[0]
 
-    def _sample_and_log_prob(self, sample_shape, seed=None, value=None, temperature=None):
+    def _sample_and_log_prob(self, sample_shape, seed=None, value=None, **policy):
         n = tf.reduce_prod(sample_shape)
-        x, log_prob = self._sampled(n, seed, value, temperature, scored=True)
+        x, log_prob = self._sampled(n, seed, value, Policy(**policy), scored=True)
         lead = tf.concat([sample_shape, tf.shape(log_prob)[1:]], 0)
         x = tf.reshape(x, tf.concat([lead, self.model.event_shape], 0))
         return x, tf.reshape(log_prob, lead)
@@ -200,12 +201,8 @@ class Autoregressive(tfd.Distribution):
             return x
         return super()._set_sample_static_shape(x, sample_shape, **kwargs)
 
-    def _sampled(self, n, seed, value, temperature, scored):
-        if temperature is not None:
-            static = tf.get_static_value(temperature)
-            if static is not None and (np.ndim(static) or not static > 0):
-                raise ValueError(f"Expected a positive temperature, got {static}.")
-            temperature = tf.cast(temperature, tf.float32)
+    def _sampled(self, n, seed, value, policy, scored):
+        policy.check(self.model.head)
         values = known = None
         condition, batch = self.condition, self._batch_shape()
         if value is not None:
@@ -234,7 +231,7 @@ class Autoregressive(tfd.Distribution):
         else:
             draw = functools.partial(sampler.draw, self.model, self.member, self.cached)
         seed = randomness.stateless_seed(seed)
-        x, log_prob = draw(rows, seed, temperature, values, known, condition, scored)
+        x, log_prob = draw(rows, seed, policy, values, known, condition, scored)
         lead = tf.concat([[n], batch.as_list()], 0) if batch.rank else [n]
         x = tf.reshape(x, tf.concat([lead, self.model.event_shape], 0))
         return x, tf.reshape(log_prob, lead) if scored else None

@@ -20,7 +20,20 @@ def compiled(model, member=None, cached=True, jit_compile=False):
     return model.samplers[key]
 
 
-def draw(model, member, cached, n, seed, temperature, values, known, condition, scored):
+def compiled_advance(model, scored):
+    """`advance` of a model as a ``tf.function``, made once, of ``(carry, count, seed, policy,
+    values, known)``; for models that are no ensembles."""
+    key = "advance", scored
+    if key not in model.samplers:
+        model.samplers[key] = tf.function(
+            functools.partial(advance, model, scored=scored),
+            autograph=False,
+            reduce_retracing=True,
+        )
+    return model.samplers[key]
+
+
+def draw(model, member, cached, n, seed, policy, values, known, condition, scored):
     """Draws from a model, or from one member of an ensemble.
 
     Args:
@@ -29,7 +42,7 @@ def draw(model, member, cached, n, seed, temperature, values, known, condition, 
       cached: whether by the network's `step`, or by a full pass for every site.
       n: how many, an int or a scalar tensor.
       seed: a pair of ints.
-      temperature: a scalar tensor, or None.
+      policy: a `tfar.distributions.Policy`.
       values: [n, sites, *site_shape] in the order of the member, or None.
       known: bool [n, sites], which of ``values`` are taken in place of draws; or None.
       condition: [n] labels, or None.
@@ -39,15 +52,15 @@ def draw(model, member, cached, n, seed, temperature, values, known, condition, 
       ``(x, log_prob)``, [n, *event_shape] and [n] ([0] or meaningless if not ``scored``).
     """
     if member is not None or model.members == 1:
-        arguments = temperature, values, known, condition, scored
-        return _loop(model, 0 if member is None else member, cached, n, seed, *arguments)
+        arguments = policy, values, known, condition, scored
+        return _whole(model, 0 if member is None else member, cached, n, seed, *arguments)
     chance = randomness.uniforms(randomness.derived(seed, model.members), 0, [n])
     choice = tf.cast(chance * model.members, tf.int32)
 
     def draw_member(member, x):
         rows = tf.where(choice == member)
         own, number = randomness.derived(seed, member), tf.shape(rows)[0]
-        drawn, _ = _loop(model, member, cached, number, own, temperature, None, None, None, False)
+        drawn, _ = _whole(model, member, cached, number, own, policy, None, None, None, False)
         return member + 1, tf.tensor_scatter_nd_update(x, rows, drawn)
 
     start = tf.zeros([n, *model.event_shape], model.head.dtype)
@@ -55,36 +68,60 @@ def draw(model, member, cached, n, seed, temperature, values, known, condition, 
     return x, model.log_prob(x) if scored else tf.zeros([0])
 
 
-def _loop(model, member, cached, n, seed, temperature, values, known, condition, scored):
-    """The sampling loop: x[t - 1] -> step -> head -> x[t], in the order of the member."""
-    head = model.head
+def _whole(model, member, cached, n, seed, policy, values, known, condition, scored):
+    """All the sites, laid out as an event: see `draw`."""
+    carry = begin(model, n, member, cached, condition)
+    arguments = seed, policy, values, known, scored, member, cached
+    (*_, log_prob), drawn = advance(model, carry, model.num_sites, *arguments)
+    permutation = tf.gather(tf.constant(model.permutations), member)
+    x = tf.gather(drawn, tf.math.invert_permutation(permutation))
+    x = tf.transpose(x, [1, 0, *range(2, 2 + len(model.head.site_shape))])  # [n, sites, ...]
+    return tf.reshape(x, [n, *model.event_shape]), log_prob
 
-    def body(site, previous, state, drawn, log_prob):
+
+def begin(model, n, member=0, cached=True, condition=None):
+    """What `advance` starts from: (site, its predecessor, encoded, state, log-probability)."""
+    state = model.initial_state(n, member, cached, condition)
+    return tf.constant(0), tf.zeros([n, model.head.num_inputs]), state, tf.zeros([n])
+
+
+def advance(
+    model, carry, count, seed, policy, values=None, known=None, scored=False, member=0, cached=True
+):
+    """The sampling loop, x[t - 1] -> step -> head -> x[t], over the next sites of the order.
+
+    What a site draws depends on the seed and its number, not on where the loop has paused.
+
+    Args:
+      model: a `tfar.models.AutoregressiveModel`.
+      carry: what `begin` or `advance` returned.
+      count: how many sites, an int or a scalar tensor.
+      seed, policy, scored, member, cached: as in `draw`.
+      values, known: as in `draw`, of the ``count`` sites.
+
+    Returns:
+      ``(carry, drawn)`` with ``drawn`` [count, n, *site_shape].
+    """
+    head, first, previous = model.head, carry[0], carry[1]
+    n = tf.shape(previous)[0] if previous.shape[0] is None else previous.shape[0]
+
+    def body(site, previous, state, log_prob, drawn):
         params, state = model.step(previous, state, member, cached)
         noise = randomness.uniforms(seed, site, [n, head.num_uniforms])
-        x = head.draw(params, noise, temperature)
+        x = policy.draw(head, params, noise)
         if values is not None:
-            here = tf.reshape(known[:, site], [-1, *[1] * len(head.site_shape)])
-            x = tf.where(here, values[:, site], x)
+            here = tf.reshape(known[:, site - first], [-1, *[1] * len(head.site_shape)])
+            x = tf.where(here, values[:, site - first], x)
         if scored:
             log_prob += head.distribution(params).log_prob(x)
-        return site + 1, head.encode(x), state, drawn.write(site, x), log_prob
+        return site + 1, head.encode(x), state, log_prob, drawn.write(site - first, x)
 
-    element_shape = [tf.get_static_value(n), *head.site_shape]
-    start = (
-        tf.constant(0),
-        tf.zeros([n, head.num_inputs]),
-        model.initial_state(n, member, cached, condition),
-        tf.TensorArray(head.dtype, model.num_sites, element_shape=element_shape),
-        tf.zeros([n]),
-    )
-    *_, drawn, log_prob = tf.while_loop(
-        lambda site, *_: site < model.num_sites,
+    shape = [previous.shape[0], *head.site_shape]
+    drawn = tf.TensorArray(head.dtype, count, element_shape=shape)
+    *carry, drawn = tf.while_loop(
+        lambda site, *_: site < first + count,
         body,
-        start,
-        maximum_iterations=model.num_sites,
+        (*carry, drawn),
+        maximum_iterations=count,
     )
-    permutation = tf.gather(tf.constant(model.permutations), member)
-    x = tf.gather(drawn.stack(), tf.math.invert_permutation(permutation))
-    x = tf.transpose(x, [1, 0, *range(2, 2 + len(head.site_shape))])  # [n, sites, ...]
-    return tf.reshape(x, [n, *model.event_shape]), log_prob
+    return tuple(carry), drawn.stack()
