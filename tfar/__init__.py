@@ -23,6 +23,7 @@ __all__ = [
     "plots",
     "serving",
     "testing",
+    "text",
     "training",
     "zoo",
 ]

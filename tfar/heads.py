@@ -12,6 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfar import distributions
+from tfar.text import Vocabulary
 
 tfd = tfp.distributions
 
@@ -184,6 +185,32 @@ class Categorical(Head):
 
     def get_config(self):
         return {"num_categories": self.num_categories}
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Characters(Categorical):
+    """`Categorical` over the characters of a vocabulary, which is saved with the model.
+
+    Values are the numbers of characters; `tfar.text` goes from text to numbers and back.
+
+    Args:
+      characters: a string of different characters, see `tfar.text.Vocabulary`.
+
+    >>> Characters("helo").vocabulary.decode([0, 1, 2, 2, 3])
+    'hello'
+    """
+
+    def __init__(self, characters):
+        self.vocabulary = Vocabulary(characters)
+        super().__init__(len(self.vocabulary))
+
+    @classmethod
+    def of(cls, text):
+        """The head of all the characters of a text."""
+        return cls(Vocabulary.of(text).characters)
+
+    def get_config(self):
+        return {"characters": self.vocabulary.characters}
 
 
 @keras.saving.register_keras_serializable(package="tfar")

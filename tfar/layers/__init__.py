@@ -3,6 +3,7 @@
 from tfar.layers.base import Causal, CausalLayer, Composite, Pointwise, Shift, Sum
 from tfar.layers.conv import CausalConv2D, SiteBias
 from tfar.layers.dense import MaskedDense
+from tfar.layers.recurrent import Recurrent
 from tfar.layers.stacks import GatedStacks, RowConv2D
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "GatedStacks",
     "MaskedDense",
     "Pointwise",
+    "Recurrent",
     "RowConv2D",
     "Shift",
     "SiteBias",

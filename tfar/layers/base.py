@@ -26,6 +26,9 @@ class CausalLayer(keras.layers.Layer):
     has exactly one exclusive layer on every path from input to output, so that sampling is the
     loop ``x[t - 1] -> step -> head -> x[t]``.
 
+    A layer that is ``stationary`` is the same function of the past at every site: it knows no
+    positions, and takes sequences of any length.
+
     ``context`` is what the conditionals depend on besides earlier sites: a condition [B, d] (then
     ``condition_size`` is d), or the number of a member of an ensemble. Most layers ignore it.
 
@@ -35,6 +38,7 @@ class CausalLayer(keras.layers.Layer):
     """
 
     condition_size = 0
+    stationary = False
 
     def __init__(self, exclusive=False, **kwargs):
         super().__init__(**kwargs)
@@ -82,6 +86,7 @@ class Composite(CausalLayer):
         super().__init__(exclusive=self._exclusive(layers), **kwargs)
         self.parts = layers
         self.condition_size = max(layer.condition_size for layer in layers)
+        self.stationary = all(layer.stationary for layer in layers)
 
     def initial_state(self, batch_size, context=None):
         return tuple(part.initial_state(batch_size, context) for part in self.parts)
@@ -208,6 +213,8 @@ class Pointwise(CausalLayer):
         alike and apart (``keras.layers.Flatten`` would not).
     """
 
+    stationary = True
+
     def __init__(self, layer, **kwargs):
         kwargs.pop("exclusive", None)
         if isinstance(layer, keras.layers.Layer):
@@ -251,6 +258,8 @@ class Shift(CausalLayer):
     >>> Shift()(np.array([[[1.0], [2.0], [3.0]]])).numpy().ravel().tolist()
     [0.0, 1.0, 2.0]
     """
+
+    stationary = True
 
     def __init__(self, **kwargs):
         kwargs.pop("exclusive", None)

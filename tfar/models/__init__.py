@@ -1,19 +1,23 @@
 """The models, one file a paper."""
 
 from tfar.models.base import AutoregressiveModel
+from tfar.models.char_rnn import CharRNN
 from tfar.models.fvsbn import FVSBN
 from tfar.models.gated_pixel_cnn import GatedPixelCNN
 from tfar.models.made import MADE
 from tfar.models.nade import NADE
 from tfar.models.pixel_cnn import PixelCNN
 from tfar.models.pixel_cnn_pp import PixelCNNpp
+from tfar.models.sequence import SequenceModel
 
 __all__ = [
     "FVSBN",
     "MADE",
     "NADE",
     "AutoregressiveModel",
+    "CharRNN",
     "GatedPixelCNN",
     "PixelCNN",
     "PixelCNNpp",
+    "SequenceModel",
 ]

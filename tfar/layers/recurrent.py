@@ -1,0 +1,96 @@
+"""Recurrent layers of Keras, one site after the other."""
+
+import keras
+import tensorflow as tf
+
+from tfar.layers.base import CausalLayer
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Recurrent(CausalLayer):
+    """h_i = cell(x_i, h_{i-1}) with a learned h_{-1}, by a recurrent layer of Keras.
+
+    `call` is the Keras layer's own, with cuDNN where there is one; `step` is one call of its cell,
+    so that memory and time of a site do not depend on how many came before.
+
+    An exclusive layer gives h_{i-1} at site i: h_{-1} at the first, before it has seen anything.
+
+    Args:
+      layer: a ``keras.layers.SimpleRNN``, ``LSTM``, ``GRU`` or ``RNN`` of a cell whose output is
+        the first of its states.
+      embedding: width of a linear map in front of the layer, which of one-hot inputs is an
+        embedding; None for none.
+      exclusive: as in `tfar.layers.CausalLayer`.
+
+    Raises:
+      ValueError: if the layer is no such layer, or runs backwards.
+
+    >>> layer = Recurrent(keras.layers.LSTM(8), exclusive=True)
+    >>> layer(np.zeros([2, 5, 3])).shape
+    TensorShape([2, 5, 8])
+    """
+
+    stationary = True
+
+    def __init__(self, layer, embedding=None, **kwargs):
+        if not hasattr(layer, "cell") or getattr(layer, "go_backwards", False):
+            raise ValueError(f"Expected a forward recurrent layer of Keras, got {layer!r}.")
+        kwargs.setdefault("dtype", layer.dtype_policy)
+        super().__init__(**kwargs)
+        layer.return_sequences, layer.return_state = True, False
+        self.layer = layer
+        self.embedding = None if embedding is None else int(embedding)
+        self.sizes = [int(size) for size in tf.nest.flatten(layer.cell.state_size)]
+
+    def build(self, input_shape):
+        if self.embedding:
+            shape = (input_shape[-1], self.embedding)
+            self.kernel = self.add_weight(shape=shape, initializer="normal", name="embedding")
+            input_shape = (*input_shape[:-1], self.embedding)
+        if not self.layer.built:
+            self.layer.build(input_shape)
+        self.start = [
+            self.add_weight(shape=(size,), initializer="zeros", name=f"start_bias_{i}")
+            for i, size in enumerate(self.sizes)
+        ]
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.sizes[0])
+
+    def _embedded(self, x):
+        x = tf.cast(x, self.compute_dtype)
+        return x @ tf.cast(self.kernel, x.dtype) if self.embedding else x
+
+    def _starts(self, batch_size):
+        starts = [tf.cast(start, self.compute_dtype) for start in self.start]
+        return [tf.tile(start[None], [batch_size, 1]) for start in starts]
+
+    def call(self, x, context=None, training=None):
+        start = self._starts(tf.shape(x)[0])
+        if not self.exclusive:
+            return self.layer(self._embedded(x), initial_state=start, training=training)
+        first = start[0][:, None]
+        if x.shape[1] == 1:
+            return first
+        after = self.layer(self._embedded(x[:, :-1]), initial_state=start, training=training)
+        return tf.concat([first, after], axis=1)
+
+    def initial_state(self, batch_size, context=None):
+        return tf.constant(False), self._starts(batch_size)
+
+    def step(self, x, state):
+        started, before = state
+        y, after = self.layer.cell(self._embedded(x), before, training=False)
+        if self.exclusive:  # there is nothing before the first site
+            after = [tf.where(started, new, old) for new, old in zip(after, before)]
+            y = after[0]
+        return y, (tf.constant(True), list(after))
+
+    def get_config(self):
+        layer = keras.saving.serialize_keras_object(self.layer)
+        return {**super().get_config(), "layer": layer, "embedding": self.embedding}
+
+    @classmethod
+    def from_config(cls, config):
+        layer = keras.saving.deserialize_keras_object(config["layer"])
+        return cls(**{**config, "layer": layer})

@@ -1,0 +1,97 @@
+"""Character-level recurrent networks.
+
+#### References
+T. Mikolov, M. Karafiat, L. Burget, J. Cernocky, S. Khudanpur. Recurrent Neural Network Based
+Language Model. Interspeech 2010.
+A. Karpathy. The Unreasonable Effectiveness of Recurrent Neural Networks. 2015,
+https://karpathy.github.io/2015/05/21/rnn-effectiveness.
+"""
+
+import keras
+import numpy as np
+
+from tfar import heads
+from tfar.layers import Causal, Recurrent
+from tfar.models.sequence import SequenceModel
+
+CELLS = {
+    "rnn": keras.layers.SimpleRNN,
+    "lstm": keras.layers.LSTM,
+    "gru": keras.layers.GRU,
+}
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class CharRNN(SequenceModel):
+    """A summary h of the past, updated by every character, and a linear map to the next one's.
+
+    h_t = tanh(W_hh h_{t-1} + W_xh x_t + b_h),  p(X_{t+1} | x_<=t) = softmax(W_hy h_t + b_y),
+
+    with x_t one-hot and a learned h_0, which gives p(X_1); or, in place of tanh, an LSTM or a GRU,
+    and several layers, each of which takes the h of the one below. Keras' own layers are used, and
+    so cuDNN where there is one. Memory and time of a character do not depend on its place.
+
+    Args:
+      event_shape: (n,), the length of the windows in training.
+      units: size of h of each layer.
+      cell: "rnn", "lstm" or "gru".
+      head: a head of categories, for instance `tfar.heads.Characters`.
+      embedding: width of a linear map of the characters in front of the first layer, or None.
+      dropout: rate for the h that a layer puts out, in training.
+      **kwargs: passed to ``keras.Model``.
+
+    Raises:
+      ValueError: if events are not sequences, or the cell is none.
+
+    The slides' example, "hello" over the characters h, e, l, o; its probability is the product of
+    those of its characters, each given the ones before:
+
+    >>> model = CharRNN([5], units=(3,), cell="rnn", head=tfar.heads.Characters("helo"))
+    >>> hello = model.head.vocabulary.encode("hello")[None]
+    >>> hello.tolist()
+    [[0, 1, 2, 2, 3]]
+    >>> each = model(hello).prob(hello).numpy()[0]  # p(h), p(e | h), p(l | he), ...
+    >>> bool(np.isclose(np.prod(each), model.joint().prob(hello[0])))
+    True
+    """
+
+    def __init__(
+        self,
+        event_shape,
+        units=(512, 512),
+        cell="lstm",
+        head=None,
+        embedding=None,
+        dropout=0.0,
+        **kwargs,
+    ):
+        head = heads.get(head)
+        if len(event_shape) != 1:
+            raise ValueError(f"Expected event_shape=(n,), a sequence, got {event_shape!r}.")
+        if cell not in CELLS:
+            raise ValueError(f"Expected a cell of {sorted(CELLS)}, got {cell!r}.")
+        if np.ndim(units) != 1 or not len(units) or min(units) < 1:
+            raise ValueError(f"Expected the units of each layer, got units={units!r}.")
+        dtype, layers = kwargs.get("dtype"), []
+        for size in units:
+            first = not layers
+            layer = CELLS[cell](int(size), return_sequences=True, dtype=dtype)
+            layers.append(
+                Recurrent(layer, embedding if first else None, exclusive=first, dtype=dtype)
+            )
+            if dropout:
+                layers.append(keras.layers.Dropout(dropout, dtype=dtype))
+        layers.append(keras.layers.Dense(head.num_params, dtype="float32", name="output"))
+        self._arguments = {
+            "units": [int(size) for size in units],
+            "cell": cell,
+            "embedding": embedding,
+            "dropout": float(dropout),
+        }
+        network = Causal(layers, dtype=dtype)
+        super().__init__(network, event_shape, head, order="raster", **kwargs)
+
+    def get_config(self):
+        config = {**super().get_config(), **self._arguments}
+        del config["order"]  # that of time
+        return config

@@ -1,0 +1,157 @@
+"""Text as sequences of characters: vocabularies, generation, likelihoods."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfar.distributions import Policy, randomness, sampler
+
+
+class Vocabulary:
+    """The characters that a model knows, numbered from 0.
+
+    Args:
+      characters: a string of different characters, at least two.
+
+    Raises:
+      ValueError: if it is no such string.
+
+    >>> vocabulary = Vocabulary.of("hello")
+    >>> vocabulary.characters, vocabulary.encode("hole").tolist()
+    ('ehlo', [1, 3, 2, 0])
+    >>> vocabulary.decode([1, 0, 2, 2, 3])
+    'hello'
+    """
+
+    def __init__(self, characters):
+        if not isinstance(characters, str) or not 1 < len(characters) == len(set(characters)):
+            raise ValueError(
+                f"Expected a string of at least two characters, all different, got {characters!r}."
+            )
+        self.characters = characters
+        self._numbers = {character: number for number, character in enumerate(characters)}
+
+    @classmethod
+    def of(cls, text):
+        """The vocabulary of a text, in the order of Unicode."""
+        return cls("".join(sorted(set(text))))
+
+    def __len__(self):
+        return len(self.characters)
+
+    def encode(self, text):
+        """Numbers of the characters, int32 [len(text)].
+
+        Raises:
+          ValueError: if a character is not known; the message names the first.
+        """
+        try:
+            return np.array([self._numbers[character] for character in text], np.int32)
+        except KeyError as error:
+            where = text.index(error.args[0])
+            raise ValueError(
+                f"The vocabulary has no {error.args[0]!r}, which the text has at position {where}. "
+                f"It has {self.characters!r}."
+            ) from None
+
+    def decode(self, numbers):
+        """The text of an array of numbers [n]."""
+        return "".join(self.characters[number] for number in np.asarray(numbers))
+
+
+def is_text(model):
+    """Whether a model is one of text: of sequences, with a head that has a vocabulary."""
+    return hasattr(model.head, "vocabulary") and hasattr(model, "check_length")
+
+
+def stream(
+    model,
+    prompt="",
+    length=500,
+    temperature=None,
+    top_k=None,
+    top_p=None,
+    seed=None,
+    piece=16,
+):
+    """Goes on from a prompt, and yields what is drawn piece by piece.
+
+    Args:
+      model: a `tfar.models.SequenceModel` whose head is one of characters.
+      prompt: a string; an empty one starts where a text of the training set starts.
+      length: how many characters to draw, whatever the length of the model's training windows.
+      temperature, top_k, top_p: see `tfar.distributions.Policy`.
+      seed: as in `tfar.distributions.Autoregressive`; pieces do not change what it draws.
+      piece: characters that are yielded at once.
+
+    Yields:
+      strings of ``piece`` characters, the last perhaps of fewer.
+
+    Raises:
+      ValueError: if an argument is not as above, before anything is drawn.
+    """
+    vocabulary = _vocabulary(model)
+    if length < 1 or piece < 1:
+        raise ValueError(f"Expected a length and pieces of at least 1, got {length} and {piece}.")
+    policy = Policy(temperature, top_k, top_p)
+    known = vocabulary.encode(prompt)
+    model.check_length(len(known) + length)
+    return _pieces(model, vocabulary, known, length, policy, seed, piece)
+
+
+def _pieces(model, vocabulary, known, length, policy, seed, piece):
+    advance = sampler.compiled_advance(model, scored=False)
+    seed, carry = randomness.stateless_seed(seed), sampler.begin(model, 1)
+    if len(known):
+        carry, _ = advance(carry, *_clamped(known, seed, policy))
+    for start in range(0, length, piece):
+        count = tf.constant(min(piece, length - start))
+        carry, drawn = advance(carry, count, seed, policy)
+        yield vocabulary.decode(drawn.numpy()[:, 0])
+
+
+def _clamped(numbers, seed, policy):
+    """The arguments of `tfar.distributions.sampler.advance` for characters that are given."""
+    values = tf.constant(numbers)[None]
+    return tf.constant(len(numbers)), seed, policy, values, tf.ones_like(values, tf.bool)
+
+
+def generate(model, prompt="", length=500, **options):
+    """The prompt and what is drawn after it, a string; see `stream`."""
+    return prompt + "".join(stream(model, prompt, length, **options))
+
+
+def log_prob(model, text, block=256, progress=None):
+    """log p of a text of any length, block by block: each given all that comes before it.
+
+    Memory does not grow with the text: it is scored by the loop that samples, a site at a time.
+
+    Args:
+      model: as in `stream`.
+      text: a string.
+      block: characters of a block.
+      progress: wrapper of the iterable of blocks, for instance a progress bar.
+
+    Returns:
+      float64 [ceil(len(text) / block)] nats, whose sum is log p(text).
+
+    Raises:
+      ValueError: if the text is empty, or has a character that the model does not know.
+    """
+    numbers = _vocabulary(model).encode(text)
+    if not len(numbers):
+        raise ValueError("Expected at least one character, got an empty text.")
+    model.check_length(len(numbers))
+    advance = sampler.compiled_advance(model, scored=True)
+    seed, carry, nats = tf.constant([0, 0]), sampler.begin(model, 1), []
+    starts = range(0, len(numbers), block)
+    for start in progress(starts) if progress else starts:
+        given = _clamped(numbers[start : start + block], seed, Policy())
+        (*carry, block_nats), _ = advance((*carry[:3], tf.zeros([1])), *given)
+        nats.append(float(block_nats[0]))
+    return np.array(nats)
+
+
+def _vocabulary(model):
+    if not is_text(model):
+        raise ValueError(f"This is no model of text: its head is {model.head}.")
+    return model.head.vocabulary
