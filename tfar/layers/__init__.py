@@ -1,5 +1,6 @@
 """Causal layers: every site in parallel by `call`, one site at a time by `step`."""
 
+from tfar.layers.attention import CausalSelfAttention, Tied
 from tfar.layers.base import Causal, CausalLayer, Composite, Pointwise, Shift, Sum
 from tfar.layers.conv import CausalConv2D, SiteBias
 from tfar.layers.dense import MaskedDense
@@ -10,6 +11,7 @@ __all__ = [
     "Causal",
     "CausalConv2D",
     "CausalLayer",
+    "CausalSelfAttention",
     "Composite",
     "GatedStacks",
     "MaskedDense",
@@ -19,4 +21,5 @@ __all__ = [
     "Shift",
     "SiteBias",
     "Sum",
+    "Tied",
 ]

@@ -9,6 +9,7 @@ from tfar.models.nade import NADE
 from tfar.models.pixel_cnn import PixelCNN
 from tfar.models.pixel_cnn_pp import PixelCNNpp
 from tfar.models.sequence import SequenceModel
+from tfar.models.transformer import Transformer
 
 __all__ = [
     "FVSBN",
@@ -20,4 +21,5 @@ __all__ = [
     "PixelCNN",
     "PixelCNNpp",
     "SequenceModel",
+    "Transformer",
 ]

@@ -1,0 +1,211 @@
+"""Causal self-attention, with a cache of keys and values (Vaswani et al. 2017)."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfar.layers.base import CausalLayer
+
+
+def rotate(x, positions):
+    """Turns pairs of channels by angles that grow with the position (rotary positions).
+
+    (x_i, x_{i + D/2}) is turned by the angle position * 10000^(-2 i / D), so that the product of a
+    query and a key depends on how far apart they are only.
+
+    Args:
+      x: [B, n, H, D], D even.
+      positions: ints [n].
+
+    Returns:
+      float32 [B, n, H, D].
+
+    #### References
+    J. Su, Y. Lu, S. Pan, B. Wen, Y. Liu. RoFormer: Enhanced Transformer with Rotary Position
+    Embedding. arXiv:2104.09864, 2021, section 3.2.
+
+    >>> x = tf.constant([1.0, 0.0], shape=[1, 1, 1, 2])
+    >>> rotate(x, [1]).numpy().ravel().round(3)  # by one radian
+    array([0.54 , 0.841], dtype=float32)
+    """
+    half = x.shape[-1] // 2
+    speeds = np.float32(10_000.0 ** (-np.arange(half) / half))
+    angles = tf.cast(positions, tf.float32)[:, None] * speeds
+    cos, sin = tf.cos(angles)[:, None], tf.sin(angles)[:, None]
+    a, b = tf.split(tf.cast(x, tf.float32), 2, axis=-1)
+    return tf.concat([a * cos - b * sin, a * sin + b * cos], axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class CausalSelfAttention(CausalLayer):
+    """Every site asks the sites up to itself, or the last ``window`` of them:
+
+    y_i = W_o [head_1, ..., head_H],  head_h = sum_j a_ij v_j,
+    a_i = softmax_j(q_i . k_j / sqrt(D)) over i - window < j <= i,
+
+    with q, k and v of each head linear in x, and D = c / H. By Keras' fused attention. Inclusive:
+    [B, n, c] becomes [B, n, c].
+
+    `step` keeps the keys and values of the sites that can be asked, [B, window, H, D] each: time
+    and memory of a site are linear in their number.
+
+    Args:
+      num_heads: H, which divides c.
+      window: how many sites are asked, one's own among them; None for all. With a window (and
+        rotary positions or none) the layer is stationary: sequences may be of any length.
+      rotary: whether queries and keys know how far apart they are, see `rotate`; D is even then.
+
+    Raises:
+      ValueError: if H does not divide the channels, or D is odd and rotary.
+
+    #### References
+    A. Vaswani, N. Shazeer, N. Parmar, J. Uszkoreit, L. Jones, A. Gomez, L. Kaiser, I. Polosukhin.
+    Attention Is All You Need. NIPS 2017, section 3.2.
+
+    >>> layer = CausalSelfAttention(num_heads=2, window=3)
+    >>> layer(np.zeros([2, 5, 8])).shape
+    TensorShape([2, 5, 8])
+    """
+
+    def __init__(self, num_heads, window=None, rotary=True, **kwargs):
+        kwargs.pop("exclusive", None)
+        super().__init__(**kwargs)
+        if num_heads < 1 or (window is not None and window < 1):
+            raise ValueError(
+                f"Expected at least one head, and a window of at least one site or None, got "
+                f"num_heads={num_heads}, window={window}."
+            )
+        self.num_heads = int(num_heads)
+        self.window = None if window is None else int(window)
+        self.rotary = bool(rotary)
+        self.stationary = window is not None
+
+    def build(self, input_shape):
+        n, channels = input_shape[1:]
+        each, rest = divmod(channels, self.num_heads)
+        if rest or (self.rotary and each % 2):
+            raise ValueError(
+                f"{self.num_heads} heads of the same, {'even ' * self.rotary}size do not fit into "
+                f"{channels} channels."
+            )
+        self.head_size = each
+        self.reach = n if self.window is None else self.window
+        policy = self.dtype_policy
+        self.inside = keras.layers.Dense(3 * channels, use_bias=False, dtype=policy, name="inside")
+        self.outside = keras.layers.Dense(channels, dtype=policy, name="outside")
+        self.inside.build(input_shape)
+        self.outside.build(input_shape)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def _projected(self, x, positions):
+        """Queries, keys and values of sites, each [B, n, H, D]."""
+        shape = [tf.shape(x)[0], x.shape[1], 3, self.num_heads, self.head_size]
+        q, k, v = tf.unstack(tf.reshape(self.inside(x), shape), axis=2)
+        if self.rotary:
+            q, k = (tf.cast(rotate(part, positions), v.dtype) for part in (q, k))
+        return q, k, v
+
+    def call(self, x, context=None, training=None):
+        n = x.shape[1]
+        q, k, v = self._projected(x, tf.range(n))
+        y = keras.ops.dot_product_attention(q, k, v, mask=self._seen(n)[None, None])
+        return self.outside(tf.reshape(y, [-1, n, self.num_heads * self.head_size]))
+
+    def _seen(self, n):
+        """bool [n, n]: which sites are asked by which."""
+        return np.tri(n, dtype=bool) & ~np.tri(n, k=-self.reach, dtype=bool)
+
+    def initial_state(self, batch_size, context=None):
+        shape = [batch_size, self.reach, self.num_heads, self.head_size]
+        nothing = tf.zeros(shape, self.compute_dtype)
+        return tf.constant(0), nothing, nothing
+
+    def step(self, x, state):
+        site, keys, values = state
+        x = tf.cast(x, self.compute_dtype)
+        q, k, v = self._projected(x[:, None], site[None])
+        keys, values = (
+            tf.concat([cache[:, 1:], new], axis=1) for cache, new in ((keys, k), (values, v))
+        )
+        seen = tf.range(self.reach) >= self.reach - 1 - site  # the rest is before the first site
+        y = keras.ops.dot_product_attention(q, keys, values, mask=seen[None, None, None])
+        y = self.outside(tf.reshape(y, [-1, self.num_heads * self.head_size]))
+        return y, (site + 1, keys, values)
+
+    def depends(self, sources):
+        return self._seen(len(sources)) @ np.asarray(sources, bool)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "window": self.window,
+            "rotary": self.rotary,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Tied(CausalLayer):
+    """y = E f(E^T x) + b: one matrix E brings symbols in and logits out, around a causal layer f.
+
+    Args:
+      layer: f, a `tfar.layers.CausalLayer` of [B, n, width] to the same shape.
+      width: columns of E.
+
+    #### References
+    O. Press, L. Wolf. Using the Output Embedding to Improve Language Models. EACL 2017.
+
+    >>> Tied(tfar.layers.Shift(), width=4)(np.zeros([2, 5, 3])).shape
+    TensorShape([2, 5, 3])
+    """
+
+    def __init__(self, layer, width, **kwargs):
+        kwargs.pop("exclusive", None)
+        super().__init__(exclusive=layer.exclusive, **kwargs)
+        self.layer, self.width = layer, int(width)
+        self.condition_size, self.stationary = layer.condition_size, layer.stationary
+
+    def build(self, input_shape):
+        symbols = input_shape[-1]
+        initializer = keras.initializers.RandomNormal(stddev=self.width**-0.5)
+        self.embedding = self.add_weight(
+            shape=(symbols, self.width), initializer=initializer, name="embedding"
+        )
+        self.bias = self.add_weight(shape=(symbols,), initializer="zeros", name="bias")
+        if not self.layer.built:
+            self.layer.build((*input_shape[:-1], self.width))
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def _in(self, x):
+        return tf.cast(x, self.compute_dtype) @ tf.cast(self.embedding, self.compute_dtype)
+
+    def _out(self, x):
+        # In float32 whatever the policy, as an output is in Keras.
+        x, embedding = (tf.cast(t, tf.float32) for t in (x, self.embedding))
+        return x @ tf.transpose(embedding) + tf.cast(self.bias, tf.float32)
+
+    def call(self, x, context=None, training=None):
+        return self._out(self.layer(self._in(x), context=context, training=training))
+
+    def initial_state(self, batch_size, context=None):
+        return self.layer.initial_state(batch_size, context)
+
+    def step(self, x, state):
+        y, state = self.layer.step(self._in(x), state)
+        return self._out(y), state
+
+    def depends(self, sources):
+        return self.layer.depends(sources)
+
+    def get_config(self):
+        layer = keras.saving.serialize_keras_object(self.layer)
+        return {**super().get_config(), "layer": layer, "width": self.width}
+
+    @classmethod
+    def from_config(cls, config):
+        layer = keras.saving.deserialize_keras_object(config["layer"])
+        return cls(**{**config, "layer": layer})

@@ -1,0 +1,119 @@
+"""Causal Transformers, of text and of images.
+
+#### References
+A. Radford, J. Wu, R. Child, D. Luan, D. Amodei, I. Sutskever. Language Models are Unsupervised
+Multitask Learners. 2019 (the pre-norm decoder).
+M. Chen, A. Radford, R. Child, J. Wu, H. Jun, D. Luan, I. Sutskever. Generative Pretraining from
+Pixels. ICML 2020 (images as sequences of pixels).
+"""
+
+import keras
+
+from tfar import heads
+from tfar.layers import Causal, CausalSelfAttention, Shift, SiteBias, Sum, Tied
+from tfar.models.sequence import SequenceModel
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Transformer(SequenceModel):
+    """A stack of causal self-attention and multilayer perceptrons, over sites in their order.
+
+    x^0_i = E^T x_{i-1} + p_i, and for each layer
+    a = x + attention(norm(x)),  x' = a + W_2 gelu(W_1 norm(a)),
+    parameters of p(x_i | x_<i) = W norm(x^L_i) + b
+
+    (*pre-norm*: the residual path is the identity). Sampling keeps the keys and values of the
+    sites that can be asked, see `tfar.layers.CausalSelfAttention`.
+
+    With "rotary" positions and a ``window`` the model is stationary, and goes on from a text
+    without end: see `tfar.models.SequenceModel`.
+
+    Args:
+      event_shape: (n,) for a sequence, or any other shape, whose entries are the sites.
+      width: channels of a site.
+      layers: L.
+      num_heads: heads of attention, which divide the width.
+      window: how many sites a site asks in each layer, itself among them; None for all.
+      positions: "rotary", or "learned" for a vector p_i for every site.
+      mlp: channels inside a perceptron, in multiples of the width.
+      tied: whether W is E, see `tfar.layers.Tied`; for heads of categories.
+      dropout: rate for what is embedded, and for what attention and perceptrons add, in training.
+      head: default `tfar.heads.Bernoulli()`.
+      order: see `tfar.orders.get`.
+      **kwargs: passed to ``keras.Model``.
+
+    Raises:
+      ValueError: if the positions are neither, the heads do not fit, or a head is to be tied that
+        does not take logits.
+
+    >>> head = tfar.heads.Characters("abcdefgh")
+    >>> model = Transformer([32], width=16, layers=2, num_heads=2, window=16, tied=True, head=head)
+    >>> len(model.generate("abba", length=100, seed=1))  # more than 32
+    104
+    """
+
+    def __init__(
+        self,
+        event_shape,
+        width=128,
+        layers=4,
+        num_heads=4,
+        window=None,
+        positions="rotary",
+        mlp=4,
+        tied=False,
+        dropout=0.0,
+        head=None,
+        order="raster",
+        **kwargs,
+    ):
+        head = heads.get(head)
+        if positions not in ("rotary", "learned"):
+            raise ValueError(f"Expected positions 'rotary' or 'learned', got {positions!r}.")
+        if tied and not head.of_logits:
+            raise ValueError(f"Weights are tied of a head of categories, and {head} is none.")
+        dtype = kwargs.get("dtype")
+
+        def residual(*branch):
+            identity = keras.layers.Activation("linear", dtype=dtype)
+            branch = [keras.layers.LayerNormalization(dtype=dtype), *branch]
+            if dropout:
+                branch.append(keras.layers.Dropout(dropout, dtype=dtype))
+            return Sum([identity, Causal(branch, dtype=dtype)], dtype=dtype)
+
+        network = [Shift(dtype=dtype)]
+        if not tied:
+            network.append(keras.layers.Dense(width, use_bias=False, dtype=dtype, name="embedding"))
+        if positions == "learned":
+            network.append(SiteBias(dtype=dtype))
+        if dropout:
+            network.append(keras.layers.Dropout(dropout, dtype=dtype))
+        for _ in range(layers):
+            rotary = positions == "rotary"
+            network += [
+                residual(CausalSelfAttention(num_heads, window, rotary, dtype=dtype)),
+                residual(
+                    keras.layers.Dense(mlp * width, "gelu", dtype=dtype),
+                    keras.layers.Dense(width, dtype=dtype),
+                ),
+            ]
+        network.append(keras.layers.LayerNormalization(dtype=dtype))
+        if not tied:
+            network.append(keras.layers.Dense(head.num_params, dtype="float32", name="output"))
+        network = Causal(network, dtype=dtype)
+        if tied:
+            network = Tied(network, width, dtype=dtype)
+        self._arguments = {
+            "width": int(width),
+            "layers": int(layers),
+            "num_heads": int(num_heads),
+            "window": window,
+            "positions": positions,
+            "mlp": int(mlp),
+            "tied": bool(tied),
+            "dropout": float(dropout),
+        }
+        super().__init__(network, event_shape, head, order, **kwargs)
+
+    def get_config(self):
+        return {**super().get_config(), **self._arguments}
