@@ -21,7 +21,7 @@ from tfar.datasets.source import Source
 
 SPLITS = ("train", "validation", "test")
 UCI = tuple(uci.SOURCES)
-OTHERS = ("binarized_mnist", "cifar10", "cifar10_jpeg", "mnist")
+OTHERS = ("binarized_mnist", "cifar10", "cifar10_jpeg", "mnist", "tiny_shakespeare")
 
 
 # What needs no data at all.
@@ -33,7 +33,8 @@ def test_every_data_set_is_a_documented_function():
         function = getattr(datasets, name)
         assert function.__name__ == name and name in datasets.__all__
         assert [*inspect.signature(function).parameters] == ["split", "download"]
-        for word in ('"train" (', "uint8 [N, ", "ValueError", "FileNotFoundError", "http"):
+        returns = "A string." if name == "tiny_shakespeare" else "uint8 [N, "
+        for word in ('"train" (', returns, "ValueError", "FileNotFoundError", "http"):
             assert word in inspect.getdoc(function), (name, word)
 
 
@@ -449,6 +450,15 @@ def test_mnist(home, split, rows):
     labels = data["condition"]
     assert labels.shape == (rows,) and labels.dtype == np.int32
     assert hashlib.sha256(labels.tobytes()).hexdigest() == LABELS[split]
+
+
+def test_tiny_shakespeare(home):
+    """The parts are those of nanoGPT, and together Karpathy's file."""
+    parts = {split: _load_or_skip("tiny_shakespeare", split) for split in SPLITS}
+    assert [len(parts[split]) for split in SPLITS] == [1_003_854, 55_770, 55_770]
+    assert len(set(parts["train"])) == 65 and set("".join(parts.values())) == set(parts["train"])
+    whole = hashlib.sha256("".join(parts.values()).encode()).hexdigest()
+    assert whole == "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
 
 @pytest.mark.parametrize("name", UCI)

@@ -31,7 +31,8 @@ class Recipe:
       name: name of the artefact.
       summary: one sentence for the card.
       dataset: a name of `tfar.datasets.list()`.
-      model: function of the training images, an array, that returns an uncompiled model.
+      model: function of the training examples, an array, or of the training text, a string, that
+        returns an uncompiled model.
       paper: ``{"nats": float, "what": str, "reference": str}``, the figure to compare with; or
         ``{"none": str}``, the reason why there is none.
       conditional: whether the model is given the data set's labels, its entry "condition".
@@ -106,10 +107,10 @@ def inputs(recipe, data):
 
     Args:
       recipe: a `Recipe`.
-      data: an array, or a dict of arrays "x" and "condition".
+      data: an array, a dict of arrays "x" and "condition", or a string.
 
     Returns:
-      The array of examples or, if the recipe is conditional, the dict.
+      The array of examples or, if the recipe is conditional, the dict; a string as it is.
 
     Raises:
       ValueError: if the recipe is conditional and the data have no labels.
@@ -132,8 +133,25 @@ def rows_of(inputs, rows):
     return inputs[rows]
 
 
+def windows(numbers, length, first=0):
+    """A sequence [N] cut into windows [(N - first) // length, length], from ``first`` on.
+
+    What is left over at the end is left out.
+
+    >>> windows(np.arange(8), 3, first=1).tolist()
+    [[1, 2, 3], [4, 5, 6]]
+    """
+    count = (len(numbers) - first) // length
+    return numbers[first : first + count * length].reshape([count, length])
+
+
 def build(recipe, x):
-    """The recipe's untrained model, in its precision, from its seed."""
+    """The recipe's untrained model, in its precision, from its seed.
+
+    Args:
+      recipe: a `Recipe`.
+      x: the training examples, or a training text.
+    """
     keras.utils.set_random_seed(recipe.seed)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.precision)
@@ -141,7 +159,8 @@ def build(recipe, x):
         model = recipe.model(x)
     finally:
         keras.config.set_dtype_policy(policy)
-    model.adapt(x)
+    if not isinstance(x, str):
+        model.adapt(x)
     return model
 
 
@@ -166,11 +185,18 @@ def shifted(x, fraction, rng):
     return moved
 
 
-def batches(recipe, data, epochs, first_epoch=0):
+def batches(recipe, data, epochs, first_epoch=0, length=None):
     """An endless-looking stream: the shuffled, augmented batches of one epoch after the other.
 
     What an epoch holds depends on the seed and its number only, so that a resumed run sees what an
     uninterrupted one would. The last, incomplete batch of an epoch is left out.
+
+    Args:
+      recipe: a `Recipe`.
+      data: examples, a dict of them, or a sequence [N] to cut into windows, elsewhere every epoch.
+      epochs: all of them.
+      first_epoch: where to start.
+      length: of windows, in the case of a sequence.
     """
 
     def generate():
@@ -178,16 +204,32 @@ def batches(recipe, data, epochs, first_epoch=0):
             rng = np.random.default_rng([recipe.seed, epoch])
             fraction = recipe.shift * max(0.0, 1 - epoch / (recipe.shift_until * epochs))
             shown = shifted(x, fraction, rng) if fraction else x
+            shown = windows(x, length, rng.integers(length)) if length else shown
             shown = {**data, "x": shown} if isinstance(data, dict) else shown
-            order = rng.permutation(len(x))
-            for start in range(0, len(x) - recipe.batch_size + 1, recipe.batch_size):
-                yield rows_of(shown, order[start : start + recipe.batch_size])
+            order = rng.permutation(len(events(shown)))[: steps * recipe.batch_size]
+            for rows in order.reshape([steps, recipe.batch_size]):
+                yield rows_of(shown, rows)
 
-    x = events(data)
+    x, steps = events(data), steps_per_epoch(recipe, data, length)
     signature = tf.nest.map_structure(
-        lambda a: tf.TensorSpec([recipe.batch_size, *a.shape[1:]], a.dtype), data
+        lambda a: tf.TensorSpec([recipe.batch_size, *a.shape[1:]], a.dtype),
+        windows(x, length) if length else data,
     )
     return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(8)
+
+
+def steps_per_epoch(recipe, data, length=None):
+    """Batches of an epoch; of windows as many as there are wherever the first one begins.
+
+    Raises:
+      ValueError: if there is none.
+    """
+    x = events(data)
+    count = (len(x) - length + 1) // length if length else len(x)
+    steps = count // recipe.batch_size
+    if not steps:
+        raise ValueError(f"Expected at least one batch of {recipe.batch_size}, got {count}.")
+    return steps
 
 
 def train(recipe, folder, epochs=None, data=None, verbose="auto"):
@@ -201,8 +243,8 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
       recipe: a `Recipe`.
       folder: where the run lives; made if need be.
       epochs: in place of the recipe's, schedule included.
-      data: ``{"train": ..., "validation": ...}`` in place of the recipe's data set, arrays or
-        dicts of arrays "x" and "condition".
+      data: ``{"train": ..., "validation": ...}`` in place of the recipe's data set, arrays, dicts
+        of arrays "x" and "condition", or strings.
       verbose: as in ``keras.Model.fit``.
 
     Returns:
@@ -219,12 +261,14 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
     data = {split: inputs(recipe, part) for split, part in data.items()}
     x = events(data["train"])
     epochs = recipe.epochs if epochs is None else epochs
-    steps = len(x) // recipe.batch_size
-    if not steps:
-        raise ValueError(f"Expected at least one batch of {recipe.batch_size}, got {len(x)}.")
-    if recipe.shift and x.ndim != 4:
-        raise ValueError(f"shift moves images [N, H, W, C], got the shape {list(x.shape)}.")
-    model = build(recipe, x)
+    if recipe.shift and np.ndim(x) != 4:
+        raise ValueError(f"shift moves images [N, H, W, C], got the shape {list(np.shape(x))}.")
+    model, length = build(recipe, x), None
+    if isinstance(x, str):
+        (length,) = model.event_shape
+        data = {split: model.head.vocabulary.encode(text) for split, text in data.items()}
+        data["validation"] = windows(data["validation"], length)
+    steps = steps_per_epoch(recipe, data["train"], length)
     _record(recipe, epochs, model, folder)
     total = steps * epochs
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -245,7 +289,7 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
     first_epoch = _first_epoch(folder / "backup")
     if first_epoch < epochs:
         model.fit(
-            batches(recipe, data["train"], epochs, first_epoch),
+            batches(recipe, data["train"], epochs, first_epoch, length),
             epochs=epochs,
             steps_per_epoch=steps,
             shuffle=False,  # `batches` has done it

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from tfar.datasets.colours import cifar10, cifar10_jpeg
 from tfar.datasets.digits import binarized_mnist, mnist
+from tfar.datasets.texts import tiny_shakespeare
 from tfar.datasets.uci import adult, connect4, dna, mushrooms, nips, ocr_letters, rcv1, web
 
 if TYPE_CHECKING:
@@ -45,13 +46,16 @@ __all__ = [
     "nips",
     "ocr_letters",
     "rcv1",
+    "tiny_shakespeare",
     "web",
 ]
 
 _FUNCTIONS = {name: globals()[name] for name in __all__ if name not in ("list", "load")}
 
 
-def load(name: str, split: str, *, download: bool = True) -> np.ndarray | dict[str, np.ndarray]:
+def load(
+    name: str, split: str, *, download: bool = True
+) -> np.ndarray | dict[str, np.ndarray] | str:
     """Reads a data set by its name: `load("dna", "train")` is `dna("train")`.
 
     Args:
@@ -60,7 +64,8 @@ def load(name: str, split: str, *, download: bool = True) -> np.ndarray | dict[s
       download: whether files that are missing may be downloaded.
 
     Returns:
-      What the function of that name returns: an array, or a dict of arrays where there are labels.
+      What the function of that name returns: an array, a dict of arrays where there are labels, or
+      a string.
 
     Raises:
       ValueError: no such data set (the message names the nearest), or no such split.
