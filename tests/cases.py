@@ -7,18 +7,31 @@ import numpy as np
 import tensorflow as tf
 
 import tfar
-from tfar.heads import Bernoulli, Categorical, DiscretizedLogisticMixture
+from tfar.heads import Bernoulli, Categorical, Characters, DiscretizedLogisticMixture
 from tfar.layers import (
     Causal,
     CausalConv2D,
+    CausalSelfAttention,
     GatedStacks,
     MaskedDense,
     Pointwise,
+    Recurrent,
     Shift,
     SiteBias,
     Sum,
+    Tied,
 )
-from tfar.models import FVSBN, MADE, NADE, AutoregressiveModel, GatedPixelCNN, PixelCNN, PixelCNNpp
+from tfar.models import (
+    FVSBN,
+    MADE,
+    NADE,
+    AutoregressiveModel,
+    CharRNN,
+    GatedPixelCNN,
+    PixelCNN,
+    PixelCNNpp,
+    Transformer,
+)
 from tfar.models.fvsbn import TriangularDense
 from tfar.models.nade import TiedHidden
 from tfar.models.pixel_cnn_pp import MultiscaleStreams
@@ -102,6 +115,18 @@ MODELS = {
     "pixel_cnn_pp_labels": lambda: PixelCNNpp(
         [2, 2, 1], 4, 1, 2, DiscretizedLogisticMixture(3, levels=4), num_classes=2
     ),
+    "char_rnn": lambda: CharRNN([4], (5,), "rnn", Categorical(3)),
+    "char_rnn_lstm": lambda: CharRNN([3], (4, 3), head=Characters("abc"), embedding=2),
+    "char_rnn_gru": lambda: CharRNN([4], (4,), "gru", Bernoulli(), dropout=0.5),
+    "char_rnn_one_site": lambda: CharRNN([1], (3,), "rnn"),
+    "transformer": lambda: Transformer([4], 6, 2, 3, head=Categorical(3)),
+    "transformer_window": lambda: Transformer(
+        [5], 4, 1, 2, window=2, mlp=2, tied=True, dropout=0.1, head=Characters("abc")
+    ),
+    "transformer_image": lambda: Transformer(
+        [2, 3, 1], 4, 1, 1, positions="learned", head=Bernoulli(centered=True), order="reversed"
+    ),
+    "transformer_one_site": lambda: Transformer([1], 4, 1, 2),
     "own_causal": lambda: AutoregressiveModel(_causal(), [4], Bernoulli(), "random"),
     "own_plain": lambda: AutoregressiveModel(Smoothing(3), [2, 2], Categorical(3), [3, 1, 0, 2]),
 }
@@ -162,6 +187,27 @@ LAYERS = {
         0.5,
     ),
     "pixel_cnn": (lambda: PixelCNN([3, 3, 1], 4, 2, first_kernel_size=3).network, 9, 1),
+    "recurrent": (lambda: Recurrent(keras.layers.SimpleRNN(3)), 4, 2),
+    "recurrent_exclusive": (lambda: Recurrent(keras.layers.LSTM(3), exclusive=True), 4, 2),
+    "recurrent_embedding": (
+        lambda: Recurrent(keras.layers.GRU(3), embedding=2, exclusive=True),
+        4,
+        3,
+    ),
+    "recurrent_cells": (
+        lambda: Recurrent(keras.layers.RNN(keras.layers.GRUCell(3)), exclusive=True),
+        3,
+        2,
+    ),
+    "recurrent_one_site": (lambda: Recurrent(keras.layers.GRU(2)), 1, 2),
+    "char_rnn": (lambda: CharRNN([4], (3, 3), "gru", dropout=0.5).network, 4, 1),
+    "attention": (lambda: CausalSelfAttention(2), 5, 4),
+    "attention_window": (lambda: CausalSelfAttention(1, window=3), 6, 2),
+    "attention_of_itself": (lambda: CausalSelfAttention(1, window=1), 3, 2),
+    "attention_without_positions": (lambda: CausalSelfAttention(3, rotary=False), 4, 3),
+    "attention_one_site": (lambda: CausalSelfAttention(1, window=4), 1, 2),
+    "tied_embedding": (lambda: Tied(Causal([Shift(), CausalSelfAttention(2)]), 4), 4, 3),
+    "transformer": (lambda: Transformer([5], 4, 2, 2, window=3).network, 5, 1),
     "tied_sigmoid": (lambda: TiedHidden(5, 2), 4, 2),
     "tied_relu": (lambda: TiedHidden(6, 1, "relu", dropout=0.5), 5, 1),
     "tied_one_site": (lambda: TiedHidden(3, 2), 1, 2),

@@ -98,6 +98,7 @@ def from_json(body, model):
 
 def to_json(response):
     outputs = {key: tf.make_ndarray(t).tolist() for key, t in response.outputs.items()}
+    outputs = {k: v.decode() if isinstance(v, bytes) else v for k, v in outputs.items()}
     return {"outputs": outputs if len(outputs) > 1 else next(iter(outputs.values()))}
 
 

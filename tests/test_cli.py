@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 from test_training import made_up
 
-from tfar import cli, datasets, testing, zoo
-from tfar.models import FVSBN, GatedPixelCNN
+from tfar import cli, datasets, testing, text, zoo
+from tfar.heads import Characters
+from tfar.models import FVSBN, CharRNN, GatedPixelCNN
 
 
 def tfar(*arguments):
@@ -55,6 +56,37 @@ def test_sample_writes_a_picture_and_the_same_seed_draws_it_again(tmp_path):
     assert other.exit_code == 0
     assert not np.array_equal(np.load(tmp_path / "d.npy"), x)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.png", "c.npy", "d.npy"]
+
+
+@pytest.fixture
+def text_model(tmp_path):
+    model = CharRNN([4], (5,), "rnn", head=Characters("ab\n"))
+    path = tmp_path / "text.keras"
+    testing.randomise(model, 3).save(path)
+    return model, path
+
+
+def test_sample_of_a_text_goes_on_from_the_prompt(text_model):
+    model, path = text_model
+    policy = {"temperature": 0.8, "top_k": 2, "top_p": 0.9}
+    options = [f"--{key.replace('_', '-')}={value}" for key, value in policy.items()]
+    result = tfar("sample", path, "--prompt", "abba", "--length", 40, "--seed", 2, *options)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == model.generate("abba", 40, seed=2, **policy) + "\n"
+    refused = tfar("sample", path, "--prompt", "abc")
+    assert refused.exit_code == 1 and "no 'c', which the text has at position 2" in refused.output
+    assert tfar("sample", "fvsbn_mnist", "--prompt", "abba").exit_code == 1
+
+
+def test_score_of_a_text(text_model, tmp_path):
+    model, path = text_model
+    (tmp_path / "text.txt").write_text("abba\nbaba")
+    nats = text.log_prob(model, "abba\nbaba").sum()
+    for file in (tmp_path / "text.txt", "-"):
+        result = CliRunner().invoke(cli.main, ["score", str(path), str(file)], input="abba\nbaba")
+        assert result.exit_code == 0, result.output
+        assert f"{nats:.2f} nats, 9 characters, {nats / 9:.4f} nats" in result.stdout
+        assert f"{-nats / 9 / np.log(2):.4f} bits a character" in result.stdout
 
 
 def test_complete_keeps_the_rows_that_are_given(tmp_path):

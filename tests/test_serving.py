@@ -21,8 +21,15 @@ from tensorflow_serving.config import model_server_config_pb2
 
 import tfar
 from tfar import client, serving, testing, zoo
+from tfar.models import Transformer
 
-NAMES = ["fvsbn_image", "made_masks", "gated_pixel_cnn_labels", "pixel_cnn_pp_mixture"]
+NAMES = [
+    "fvsbn_image",
+    "made_masks",
+    "gated_pixel_cnn_labels",
+    "pixel_cnn_pp_mixture",
+    "transformer_window",
+]
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +105,11 @@ for folder, file in json.load(open(sys.argv[1])):
     known = tf.ones(first.shape, tf.bool)
     again = signatures["complete"](x=first, known=known, **draws, **label, **member)["samples"]
     np.testing.assert_array_equal(again[1], first)
+    if "generate" in signatures:
+        prompt = dict(prompt=tf.constant(""), length=tf.constant(9), top_k=tf.constant(9))
+        prompt.update(seed=draws["seed"], temperature=draws["temperature"], top_p=tf.constant(0.9))
+        text = signatures["generate"](**prompt)["text"].numpy()
+        assert len(text.decode()) == 9
     rows = {"x": first, **label}
     assert np.isfinite(signatures["log_prob"](**rows)["log_prob"]).all()
     print("ok", folder)
@@ -375,7 +387,7 @@ def test_bad_input_is_an_invalid_argument_with_a_sentence(exports):
         refused.append(("log_prob", wrong, "expected to be a int32 tensor but is a float tensor"))
         more_axes = {"x": x[..., None], **rows}
         many = {"num_samples": tf.constant(2**31 - 1)}
-        refused.append(("sample", {**draws, **label, **many}, "A request may draw 10000 samples"))
+        refused.append(("sample", {**draws, **label, **many}, "A request may draw 10000: num_sam"))
         refused.append(("log_prob", more_axes, "is not compatible with expected shape"))
         more = {**draws, **label, "seed": tf.constant([1, 2, 3])}
         refused.append(("sample", more, r"Shape of tensor .*seed.* \[3\] is not compatible"))
@@ -383,7 +395,7 @@ def test_bad_input_is_an_invalid_argument_with_a_sentence(exports):
             wrong = {key: tf.constant(value) for key, value in wrong.items()}
             with pytest.raises(tf.errors.InvalidArgumentError, match=message):
                 call[signature](**wrong)
-        assert len(call) == 5, name
+        assert len(call) == 5 + ("generate" in call), name
 
 
 def test_an_export_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -449,6 +461,44 @@ def test_clients_get_what_the_model_says(exports, clients, kind, name):
     known = np.ones(given["x"].shape, bool)
     found = ask(name, "complete", version=1, known=known, **given, **draws, **member)
     np.testing.assert_array_equal(found["samples"][1], given["x"])
+
+
+TEXT = {"length": 20, "seed": [1, 2], "temperature": 0.9, "top_k": 2, "top_p": 0.95}
+
+
+@pytest.mark.parametrize("kind", ["rest", "grpc"])
+def test_clients_generate_text(exports, clients, kind):
+    model, _ = exports["transformer_window"]
+    for prompt in ("", "abba"):
+        found = clients[kind].predict("transformer_window", "generate", prompt=prompt, **TEXT)
+        assert found["text"].item() == model.generate(prompt, **TEXT)
+    with pytest.raises(RuntimeError, match="prompt has a character that the model does not know"):
+        clients[kind].predict("transformer_window", "generate", prompt="abd", **TEXT)
+    with pytest.raises(ValueError, match="prompt is to be a string, got 7"):
+        clients[kind].predict("transformer_window", "generate", prompt=7, **TEXT)
+
+
+def test_bad_requests_for_text(exports):
+    model, folder = exports["transformer_window"]
+    generate = tf.saved_model.load(str(folder)).signatures["generate"]
+    given = {key: tf.constant(value) for key, value in {"prompt": "ab", **TEXT}.items()}
+    for change, message in (
+        ({"prompt": b"a\xff"}, "Invalid formatting on input string"),
+        ({"length": 0}, "length is to be at least 1"),
+        ({"length": 10_001}, "A request may draw 10000: length times"),
+        ({"temperature": 0.0}, "temperature is to be a positive number"),
+        ({"top_k": 0}, "top_k is to be at least 1"),
+        ({"top_p": 0.0}, "top_p is to be above 0, at most 1"),
+        ({"top_p": np.float32(np.nan)}, "top_p is to be above 0, at most 1"),
+    ):
+        wrong = {key: tf.constant(value) for key, value in change.items()}
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            generate(**{**given, **wrong})
+    positions = Transformer([4], 4, 1, 1, positions="learned", head=model.head)
+    functions = serving.Functions(positions, 100)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"prompt and length .* 4 characters"):
+        functions.generate(**{**given, "length": tf.constant(3)})
+    assert len(functions.generate(**{**given, "length": tf.constant(2)})["text"].numpy()) == 4
 
 
 def test_clients_ask_again_when_another_version_is_served(exports):

@@ -14,7 +14,7 @@ import tensorflow as tf
 from test_training import made_up, toy
 
 import tfar
-from tfar import datasets, plots, publishing, serving, training, zoo
+from tfar import cards, datasets, plots, publishing, serving, training, zoo
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -79,9 +79,9 @@ def test_the_rows_are_those_of_the_test_split(name):
 def test_cards_and_table_are_generated():
     for name in zoo.list():
         card = (zoo.recipe_path(name).parent / "card.md").read_text()
-        assert card == publishing.card(zoo.info(name))
+        assert card == cards.card(zoo.info(name))
     readme = (ROOT / "README.md").read_text()
-    assert f"{publishing.START}\n\n{publishing.table()}\n\n{publishing.END}" in readme
+    assert f"{cards.START}\n\n{cards.table()}\n\n{cards.END}" in readme
 
 
 def test_a_fine_tuned_artefact_differs_and_still_scores():
@@ -133,13 +133,13 @@ def test_publishing(published):
     assert metrics["test"]["bits_per_dim"] == pytest.approx(nats.mean() / np.log(2) / 9, rel=1e-5)
     assert "A toy." in (folder / "zoo/toy/card.md").read_text()
     readme = folder / "README.md"
-    readme.write_text(f"before\n{publishing.START}\nold\n{publishing.END}\nafter\n")
-    publishing.write_table(readme)
+    readme.write_text(f"before\n{cards.START}\nold\n{cards.END}\nafter\n")
+    cards.write_table(readme)
     assert "| [`toy`](zoo/toy/card.md) |" in readme.read_text()
     assert readme.read_text().startswith("before\n") and readme.read_text().endswith("after\n")
     readme.write_text("no marks")
     with pytest.raises(ValueError, match="needs the lines"):
-        publishing.write_table(readme)
+        cards.write_table(readme)
 
 
 def test_an_artefact_is_exported_again_with_the_same_weights(published):

@@ -11,6 +11,7 @@ import sys
 __version__ = "0.1.0"
 
 __all__ = [
+    "cards",
     "client",
     "datasets",
     "distributions",

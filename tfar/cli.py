@@ -1,5 +1,6 @@
 """The command line. TensorFlow is imported by the commands that need it, never for ``--help``."""
 
+import itertools
 import os
 import pathlib
 import sys
@@ -71,23 +72,6 @@ def _say(doing):
     click.echo(f"{doing} ...", err=True)
 
 
-def _figure(found):
-    return (
-        f"{found['nats']:.2f} ± {found['standard_error']:.2f} nats "
-        f"({found['bits_per_dim']:.4f} bits/dim, {found['examples']:,} examples)"
-    )
-
-
-def _versus(test, paper):
-    if "none" in paper:
-        return f"{_figure(test)}; no figure to compare with: {paper['none']}"
-    gap = test["nats"] - paper["nats"]
-    return (
-        f"{_figure(test)}; {paper['what']} in {paper['reference']}: {paper['nats']:.2f}, "
-        f"{abs(gap):.2f} {'above' if gap > 0 else 'below'}"
-    )
-
-
 def _joint(model, num, label):
     """``(joint, n)`` to draw ``num`` samples from: n of each label of a conditional model's batch.
 
@@ -129,15 +113,51 @@ def info(name):
 @click.option("--out", default="samples.png", show_default=True, callback=_picture)
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
 @click.option("--temperature", type=float, help="Below 1: likelier, less varied samples.")
+@click.option("--top-k", type=int, help="Draw among the likeliest so many values of a site.")
+@click.option("--top-p", type=float, help="Draw among those that have this probability together.")
 @click.option("--label", type=int, help="Of a conditional model; by default labels in turn.")
-def sample(model, num, out, seed, temperature, label):
-    """Draw samples of MODEL into a PNG (or, by its ending, an .npy file)."""
+@click.option("--prompt", default="", help="Of a model of text: what it goes on from.")
+@click.option("--length", default=500, show_default=True, help="Of a text: characters to draw.")
+def sample(model, num, out, seed, label, prompt, length, **policy):
+    """Draw samples of MODEL into a PNG (or, by its ending, an .npy file).
+
+    A model of text goes on from a prompt, and its text is printed as it comes.
+    """
+    from tfar import text
+
     _say(f"Loading {model}")
     loaded, _ = _load(model)
+    if text.is_text(loaded):
+        pieces = text.stream(loaded, prompt, length, seed=seed, **policy)
+        for piece in itertools.chain([prompt], pieces, ["\n"]):
+            click.echo(piece, nl=False)
+        return
+    if prompt:
+        raise ValueError("This is no model of text: it takes no --prompt.")
     _say(f"Drawing {num} samples")
     joint, n = _joint(loaded, num, label)
-    _write(joint.sample(n, seed=seed, temperature=temperature).numpy(), out)
+    _write(joint.sample(n, seed=seed, **policy).numpy(), out)
     click.echo(out)
+
+
+@main.command()
+@click.argument("model")
+@click.argument("file", type=click.File(encoding="utf-8"))
+def score(model, file):
+    """The log-likelihood of the text in FILE (- for standard input) under MODEL."""
+    import numpy as np
+
+    from tfar import text
+
+    _say(f"Loading {model}")
+    loaded, _ = _load(model)
+    given = file.read()
+    nats = text.log_prob(loaded, given, progress=_progress("Scoring")).sum()
+    each = nats / len(given)
+    click.echo(
+        f"{nats:.2f} nats, {len(given):,} characters, {each:.4f} nats or "
+        f"{-each / np.log(2):.4f} bits a character"
+    )
 
 
 @main.command()
@@ -204,7 +224,7 @@ def _write(x, out, **options):
 )
 def evaluate(model, data, split):
     """The NLL of a whole split, in nats and bits/dim, with its standard error."""
-    from tfar import datasets, publishing, training, zoo
+    from tfar import cards, datasets, publishing, training, zoo
 
     _say(f"Loading {model}")
     loaded, name = _load(model)
@@ -215,10 +235,9 @@ def evaluate(model, data, split):
     if loaded.num_classes is None:
         inputs = training.events(inputs)
     found = publishing.figures(loaded, inputs, progress=_progress(f"Scoring {split}"))
-    if split == "test" and known and data in (None, known["dataset"]):
-        click.echo(f"{model}: {_versus(found, known['paper'])}")
-    else:
-        click.echo(f"{model}: {_figure(found)}")
+    click.echo(f"{model}: {cards.measured(found, publishing.per(loaded))}")
+    if known and data in (None, known["dataset"]):
+        click.echo(f"paper: {cards.versus(known)}")
     if name and data in (None, known["dataset"]) and split in known:
         published = known[split]["nats"]
         if abs(found["nats"] - published) > 1e-4 * abs(published):
@@ -250,7 +269,7 @@ def train(recipe, out, epochs):
 )
 def demo(out, name):
     """Load a trained model, verify it, draw a grid of samples; needs no download."""
-    from tfar import zoo
+    from tfar import cards, zoo
 
     _say(f"Loading {name}")
     loaded = zoo.load(name)
@@ -258,7 +277,8 @@ def demo(out, name):
     difference = zoo.verify(name, loaded)
     count = metrics["examples"]["shape"][0]
     click.echo(f"{name}: {metrics['summary']}")
-    click.echo(f"recorded test NLL  {_versus(metrics['test'], metrics['paper'])}")
+    click.echo(f"recorded test NLL  {cards.measured(metrics['test'])}")
+    click.echo(f"paper              {cards.versus(metrics)}")
     click.echo(
         f"verified here      log p(x) of {count} bundled test examples, largest relative "
         f"difference {difference:.1e}"
@@ -315,22 +335,23 @@ def serve_config(base_path, out):
 @click.argument("run", type=click.Path(exists=True, file_okay=False))
 def publish(name, run):
     """Make the best weights of RUN the artefact NAME (in a clone of the repository)."""
-    from tfar import publishing
+    from tfar import cards, publishing
 
     metrics = publishing.publish(name, run, progress=_progress("Scoring"))
-    click.echo(f"{name}: {_versus(metrics['test'], metrics['paper'])}")
+    click.echo(f"{name}: {cards.measured(metrics['test'], metrics['per'])}")
+    click.echo(f"paper: {cards.versus(metrics)}")
 
 
 @main.command()
 @click.option("--write", type=click.Path(exists=True, dir_okay=False), help="A README to update.")
 def table(write):
     """The results table, from every metrics.json of the zoo."""
-    from tfar import publishing
+    from tfar import cards
 
     if write:
-        publishing.write_table(write)
+        cards.write_table(write)
     else:
-        click.echo(publishing.table())
+        click.echo(cards.table())
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ DTYPES = {
     "DT_FLOAT": np.float32,
     "DT_INT32": np.int32,
     "DT_INT64": np.int64,
+    "DT_STRING": np.object_,
 }
 
 
@@ -37,7 +38,7 @@ class Client(abc.ABC):
             signature's dtypes, where that loses nothing.
 
         Returns:
-          A dict of arrays, by the names of the outputs.
+          A dict of arrays, by the names of the outputs; those of strings hold ``str``.
 
         Raises:
           ValueError: if there is no such signature, or it takes other inputs.
@@ -74,6 +75,10 @@ def _cast(name, value, dtype):
     >>> _cast("seed", [1, 2], np.int32).dtype
     dtype('int32')
     """
+    if dtype is np.object_:
+        if isinstance(value, str):
+            return np.asarray(value, object)
+        raise ValueError(f"{name} is to be a string, got {value!r}.")
     array = np.asarray(value)
     if array.dtype.kind in "biuf":
         with np.errstate(invalid="ignore", over="ignore"):
@@ -86,6 +91,11 @@ def _cast(name, value, dtype):
         ):
             return cast
     raise ValueError(f"{name} is to be {np.dtype(dtype).name}, got {array.dtype} {value!r}.")
+
+
+def _decoded(array):
+    """An array of bytes, UTF-8, as one of strings."""
+    return np.vectorize(bytes.decode, otypes=[object])(array)
 
 
 class Rest(Client):
@@ -132,7 +142,7 @@ class Rest(Client):
 
     def _predict(self, model, version, signature, arrays, outputs):
         for name, array in arrays.items():
-            if not np.all(np.isfinite(array)):
+            if array.dtype != object and not np.all(np.isfinite(array)):
                 raise ValueError(f"JSON has no NaN and no infinity, and there is one in {name}.")
         inputs = {name: array.tolist() for name, array in arrays.items()}
         body = {"signature_name": signature, "inputs": inputs}
@@ -195,7 +205,8 @@ class Grpc(Client):
         for name, array in arrays.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
         answer = self._call(self.stub.Predict, request)
-        return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
+        found = {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
+        return {k: _decoded(a) if a.dtype == object else a for k, a in found.items()}
 
     def _call(self, method, request):
         import grpc

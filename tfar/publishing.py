@@ -1,4 +1,4 @@
-"""From a training run to an artefact of the zoo: weights, figures, card, table."""
+"""From a training run to an artefact of the zoo: weights, figures, card."""
 
 import json
 import pathlib
@@ -9,12 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 import tfar
-from tfar import datasets, serving, training, zoo
+from tfar import cards, datasets, serving, text, training, zoo
 from tfar.layers import CausalConv2D, MaskedDense
 
 NUM_EXAMPLES = 32
+BLOCK = 256  # characters whose log-probability is one observation of a text's
 FILED = "bytes", "sha256", "signatures"  # of metrics: what is known of the SavedModel
-START, END = "<!-- results: written by `tfar table` -->", "<!-- end of results -->"
 
 
 def slim(model):
@@ -61,14 +61,35 @@ def score(model, inputs, batch_size=500, progress=None):
 
 
 def figures(model, inputs, progress=None):
-    """NLL of a split: ``{"examples", "nats", "standard_error", "bits_per_dim"}``."""
-    nats = -score(model, inputs, progress=progress)
+    """NLL of a split, the mean over examples, or over the characters of a text.
+
+    Args:
+      model: an `AutoregressiveModel`.
+      inputs: as in `score`; or a string, of which each character is given all that come before it.
+      progress: as in `score`.
+
+    Returns:
+      ``{"examples", "nats", "standard_error", "bits_per_dim"}``. The standard error of a text is
+      that of its blocks of 256 characters.
+    """
+    if isinstance(inputs, str):
+        blocks = -text.log_prob(model, inputs, block=BLOCK, progress=progress)
+        each = blocks[: len(inputs) // BLOCK] / BLOCK
+        mean, count, dimensions = blocks.sum() / len(inputs), len(inputs), 1
+    else:
+        each = -score(model, inputs, progress=progress)
+        mean, count, dimensions = each.mean(), len(each), model.num_dimensions
     return {
-        "examples": len(nats),
-        "nats": float(nats.mean()),
-        "standard_error": float(nats.std(ddof=1) / np.sqrt(len(nats))),
-        "bits_per_dim": float(nats.mean() / np.log(2) / model.num_dimensions),
+        "examples": count,
+        "nats": float(mean),
+        "standard_error": float(each.std(ddof=1) / np.sqrt(len(each))),
+        "bits_per_dim": float(mean / np.log(2) / dimensions),
     }
+
+
+def per(model):
+    """What a model's figures are the means over: "character" or "example"."""
+    return "character" if text.is_text(model) else "example"
 
 
 def publish(name, run, progress=None):
@@ -100,6 +121,8 @@ def publish(name, run, progress=None):
     trained.load_weights(run / training.BEST)
     model = slim(trained)
     test = splits["test"]
+    if isinstance(test, str):
+        test = training.windows(model.head.vocabulary.encode(test), *model.event_shape)
     count = len(training.events(test))
     rows = np.sort(np.random.default_rng(0).permutation(count)[:NUM_EXAMPLES])  # may be sorted
     examples = training.rows_of(test, rows)
@@ -110,7 +133,7 @@ def publish(name, run, progress=None):
         **_described(model),
         "sizes": {split: len(training.events(part)) for split, part in splits.items()},
         "validation": figures(model, splits["validation"], progress),
-        "test": figures(model, test, progress),
+        "test": figures(model, splits["test"], progress),
         "paper": recipe.paper,
         "training": json.loads((run / "best.json").read_text()),
         "recipe": json.loads((run / training.RECORD).read_text()),
@@ -155,6 +178,7 @@ def _described(model):
         "order": model.order if isinstance(model.order, str) else "given",
         "members": model.members,
         "num_classes": model.num_classes,
+        "per": per(model),
         "parameters": model.count_params(),
     }
 
@@ -180,7 +204,7 @@ def _put(name, model, metrics, packed=None):
         with open(folder / "partial-examples.npz", "wb") as file:
             np.savez_compressed(file, **packed)
     (folder / "partial-metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
-    (folder / "partial-card.md").write_text(card(metrics), encoding="utf-8")
+    (folder / "partial-card.md").write_text(cards.card(metrics), encoding="utf-8")
     if place.exists():
         place.replace(old)
     partial.replace(place)
@@ -191,138 +215,8 @@ def _put(name, model, metrics, packed=None):
     return metrics
 
 
-def card(metrics):
-    """The model card, Markdown."""
-    name, test, validation = metrics["name"], metrics["test"], metrics["validation"]
-    return f"""# {name}
-
-{metrics["summary"]}
-
-| | |
-|---|---|
-| model | `tfar.models.{metrics["model"]}`, {metrics["parameters"]:,} parameters, \
-{metrics["bytes"] / 1e6:.1f} MB |
-| data | `{metrics["dataset"]}`, train / validation / test \
-{" / ".join(f"{size:,}" for size in metrics["sizes"].values())} |
-| input | [batch, {", ".join(map(str, metrics["event_shape"]))}], any integer, bool or float \
-dtype{_labels(metrics)}; head `{metrics["head"]}` |
-| samples | int32, same layout |
-| test NLL | **{test["nats"]:.2f} ± {test["standard_error"]:.2f} nats** \
-({test["bits_per_dim"]:.4f} bits/dim) |
-| validation NLL | {validation["nats"]:.2f} ± {validation["standard_error"]:.2f} nats |
-| paper | {_beside(test, metrics["paper"])} |
-| chosen | on validation, after epoch {metrics["training"]["epoch"]}; seed \
-{metrics["recipe"]["seed"]} |
-
-± is one standard error of the mean over the split. Masked weights are stored as 0 and the others
-with 11 significant bits; the figures are those of the stored model.
-
-```console
-$ {metrics["commands"]["test"]}       # the figures above, again
-$ {metrics["commands"]["train"]}          # the recipe, see recipe.py
-$ tfar sample {name} -n 64 --out samples.png
-```
-
-## Served
-
-`saved_models/{name}` is a base path for TensorFlow Serving. Its signatures (`serving_default` is
-`log_prob`), with `?` for a size that the request chooses:
-
-| signature | inputs | outputs |
-|---|---|---|
-{_signatures(metrics)}
-
-- `log_prob` is in nats and `bits_per_dim` in bits per dimension, of each row of `x`.
-- `seed` is any pair of int32, and the same one draws the same samples; `temperature` is positive, 1
-  for the model itself.
-- `known` is true where an entry of `x` is given; the others do not count. What is given is a prefix
-  of the order of the sites, here "{metrics["order"]}", the output `order` of `conditionals`.
-- The other outputs of `conditionals` are the parameters of `{metrics["distribution"]}`.
-{_chosen(metrics)}"""
-
-
 def _family(head):
     """The public name of the distribution of a site."""
     family = type(head.distribution(tf.zeros([1, head.num_params])))
     ours = family.__module__.startswith("tfar.")
     return f"{'tfar.distributions' if ours else 'tfp.distributions'}.{family.__name__}"
-
-
-def _signatures(metrics):
-    """The rows of the card's table of signatures."""
-    return "\n".join(
-        f"| `{name}` | {_tensors(signature['inputs'])} | {_tensors(signature['outputs'])} |"
-        for name, signature in metrics["signatures"].items()
-        if name != "serving_default"
-    )
-
-
-def _tensors(described):
-    return "<br>".join(f"`{name}` {words}" for name, words in described.items())
-
-
-def _chosen(metrics):
-    """Words on the inputs that only some models have."""
-    text = ""
-    if metrics.get("num_classes"):
-        text += f"- `condition` is a label from 0 to {metrics['num_classes'] - 1} for each row.\n"
-    if metrics["members"] > 1:
-        text += f"- `member`, from 0 to {metrics['members'] - 1}, chooses one of the ensemble.\n"
-    return text
-
-
-def _labels(metrics):
-    if not metrics.get("num_classes"):
-        return ""
-    return f', as "x", and labels 0 ... {metrics["num_classes"] - 1} as "condition"'
-
-
-def _beside(test, paper):
-    """The paper's figure and the distance from it, in words."""
-    if "none" in paper:
-        return f"none: {paper['none']}"
-    gap = test["nats"] - paper["nats"]
-    return (
-        f"{paper['nats']:.2f} nats ({paper['what']}; {paper['reference']}): this model is "
-        f"{abs(gap):.2f} nats {'below, better' if gap < 0 else 'above, worse'}"
-    )
-
-
-def table():
-    """The results table of the README, Markdown, from every ``metrics.json``."""
-    lines = [
-        "| model | data (train / validation / test) | test NLL, nats | bits/dim "
-        "| paper, nats | parameters |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name in zoo.list():
-        m = zoo.info(name)
-        sizes = " / ".join(f"{size:,}" for size in m["sizes"].values())
-        lines.append(
-            f"| [`{name}`](zoo/{name}/card.md) | {m['dataset']} ({sizes}) "
-            f"| {m['test']['nats']:.2f} ± {m['test']['standard_error']:.2f} "
-            f"| {m['test']['bits_per_dim']:.4f} "
-            f"| {_figure(m['paper'])} | {m['parameters']:,} |"
-        )
-    return "\n".join(lines)
-
-
-def _figure(paper):
-    if "none" in paper:
-        return "none"
-    return f"{paper['nats']:.2f} ({paper['what']}; {paper['reference']})"
-
-
-def write_table(readme):
-    """Puts `table` between the two marks of a README.
-
-    Raises:
-      ValueError: if the marks are not there.
-    """
-    readme = pathlib.Path(readme)
-    text = readme.read_text(encoding="utf-8")
-    if text.count(START) != 1 or text.count(END) != 1:
-        raise ValueError(f"{readme} needs the lines {START!r} and {END!r} once each.")
-    before, rest = text.split(START)
-    after = rest.split(END)[1]
-    readme.write_text(f"{before}{START}\n\n{table()}\n\n{END}{after}", encoding="utf-8")

@@ -12,6 +12,8 @@ signature           inputs                                    outputs
 ``sample``          num_samples, seed [2], temperature        samples [num_samples, *event]
 ``complete``        x, known [B, *event], num_samples,        samples [num_samples, B, *event]
                     seed [2], temperature
+``generate``        prompt, length, seed [2],                 text
+                    temperature, top_k, top_p
 ==================  ========================================  =====================================
 
 num_samples and seed are int32, temperature is float32 and known bool: it tells which entries of x
@@ -19,7 +21,9 @@ are given, a prefix of the model's order; the others of x do not count. ``order`
 numbers of the sites, in an event that is flattened, in that order. A conditional model takes a
 label, ``condition`` int32 [B], for each row of x, and samples [num_samples, B, *event] for labels
 [B]. An ensemble takes the number of a ``member``, int32, where one is needed: by ``conditionals``
-and ``complete``. The same seed draws what ``model.joint().sample`` draws of it.
+and ``complete``. Models of text alone have ``generate``: prompt and text are strings, UTF-8, length
+and top_k are int32 and top_p is float32. The same seed draws what ``model.joint().sample`` or
+``model.generate`` draws of it.
 """
 
 import hashlib
@@ -33,6 +37,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tfar import text
 from tfar.distributions import Policy, sampler
 
 # What `restore` needs and a server does not: "assets.extra" is where a SavedModel may have it.
@@ -181,8 +186,21 @@ def signatures(model, max_samples):
         named = {name: tf.TensorSpec(s.shape, s.dtype, name) for name, s in specs.items()}
         return tf.function(signature, autograph=False).get_concrete_function(**named)
 
+    if text.is_text(model):
+        prompt = {
+            "prompt": tf.TensorSpec([], tf.string),
+            "length": tf.TensorSpec([], tf.int32),
+            "seed": draws["seed"],
+            "temperature": draws["temperature"],
+            "top_k": tf.TensorSpec([], tf.int32),
+            "top_p": tf.TensorSpec([], tf.float32),
+        }
+        generate = {"generate": trace(functions.generate, prompt)}
+    else:
+        generate = {}
     log_prob = trace(functions.log_prob, x, condition)
     return {
+        **generate,
         "serving_default": log_prob,
         "log_prob": log_prob,
         "conditionals": trace(functions.conditionals, x, condition, member),
@@ -250,6 +268,25 @@ class Functions:
         drawn, _ = sampler.draw(self.model, member, True, num_samples * batch, seed, *arguments)
         return self._samples(drawn, [num_samples, batch])
 
+    def generate(self, prompt, length, seed, temperature, top_k, top_p):
+        points = tf.constant([ord(c) for c in self.model.head.vocabulary.characters])
+        length, temperature = self._checked_draws(length, temperature, 1, "length")
+        top_k = require(top_k, (top_k > 0, "top_k is to be at least 1."))
+        top_p = require(top_p, ((top_p > 0) & (top_p <= 1), "top_p is to be above 0, at most 1."))
+        same = tf.strings.unicode_decode(prompt, "UTF-8", errors="strict")[:, None] == points
+        known = tf.reduce_any(same, axis=1)
+        same = require(same, (known, "prompt has a character that the model does not know."))
+        given = tf.argmax(same, axis=1, output_type=tf.int32)
+        total = tf.size(given) + length
+        if self.model.longest is not None:
+            most = f"prompt and length are to be {self.model.longest} characters at most."
+            total = require(total, (total <= self.model.longest, most))
+        values = tf.pad(given, [[0, length]])[None]
+        known = (tf.range(total) < tf.size(given))[None]
+        policy, carry = Policy(temperature, top_k, top_p), sampler.begin(self.model, 1)
+        _, drawn = sampler.advance(self.model, carry, total, seed, policy, values, known)
+        return {"text": tf.strings.unicode_encode(tf.gather(points, drawn[:, 0]), "UTF-8")}
+
     def _samples(self, x, lead):
         return {"samples": tf.reshape(x, [*lead, *self.model.event_shape])}
 
@@ -301,17 +338,17 @@ class Functions:
             ),
         )
 
-    def _checked_draws(self, num_samples, temperature, rows):
+    def _checked_draws(self, num_samples, temperature, rows, name="num_samples"):
         positive = (temperature > 0) & (temperature < np.inf)  # NaN is neither
         drawn = tf.cast(num_samples, tf.int64) * tf.cast(rows, tf.int64)
         return (
             require(
                 num_samples,
-                (num_samples > 0, "num_samples is to be at least 1."),
+                (num_samples > 0, f"{name} is to be at least 1."),
                 (
                     drawn <= self.max_samples,
-                    f"A request may draw {self.max_samples} samples: num_samples times the rows "
-                    "that are given is more.",
+                    f"A request may draw {self.max_samples}: {name} times the rows that are given "
+                    "is more.",
                 ),
             ),
             require(temperature, (positive, "temperature is to be a positive number.")),

@@ -1,0 +1,192 @@
+"""Figures in words: the model card, the README's table of results, lines on the terminal."""
+
+import pathlib
+
+import numpy as np
+
+from tfar import zoo
+
+START, END = "<!-- results: written by `tfar table` -->", "<!-- end of results -->"
+BLOCKS = """ Every character is given all that
+come before it; the standard error is that of blocks of 256."""
+
+
+def measured(found, per="example"):
+    """A figure of `tfar.publishing.figures` in words.
+
+    >>> found = {"nats": 82.36, "standard_error": 0.2, "bits_per_dim": 0.15, "examples": 10000}
+    >>> measured(found)
+    '82.36 ± 0.20 nats (0.1500 bits/dim, 10,000 examples)'
+    """
+    size = f"{found['examples']:,} {per}s"
+    return f"{nats(found, per)} nats ({bits(found, per)}, {size})"
+
+
+def nats(found, per="example"):
+    """The mean and its standard error; that of a character is small, and has more digits."""
+    digits = 2 if per == "example" else 4
+    return f"{found['nats']:.{digits}f} ± {found['standard_error']:.{digits}f}"
+
+
+def bits(found, per="example"):
+    return f"{found['bits_per_dim']:.4f} bits/{'dim' if per == 'example' else 'char'}"
+
+
+def compared(metrics):
+    """The figure to compare with the paper's: of the test split, or of those that it is on."""
+    parts = [metrics[split] for split in metrics["paper"].get("splits", ["test"])]
+    sizes = np.array([part["examples"] for part in parts])
+    mean, errors = (np.array([part[key] for part in parts]) for key in ("nats", "standard_error"))
+    return {
+        "nats": float(mean @ sizes / sizes.sum()),
+        "standard_error": float(np.linalg.norm(errors * sizes) / sizes.sum()),
+    }
+
+
+def versus(metrics):
+    """The paper's figure and the distance from it, in words."""
+    paper, per = metrics["paper"], metrics.get("per", "example")
+    if "none" in paper:
+        return f"none: {paper['none']}"
+    ours = compared(metrics)
+    gap, digits = ours["nats"] - paper["nats"], 2 if per == "example" else 4
+    splits = paper.get("splits")
+    on = f" on {' and '.join(splits)} it has {nats(ours, per)} nats," if splits else " it is"
+    return (
+        f"{paper['nats']:.{digits}f} nats ({paper['what']}; {paper['reference']}):{on} "
+        f"{abs(gap):.{digits}f} nats {'below, better' if gap < 0 else 'above, worse'}"
+    )
+
+
+def card(metrics):
+    """The model card, Markdown."""
+    name, per = metrics["name"], metrics.get("per", "example")
+    test, validation = metrics["test"], metrics["validation"]
+    text = per == "character"
+    return f"""# {name}
+
+{metrics["summary"]}
+
+| | |
+|---|---|
+| model | `tfar.models.{metrics["model"]}`, {metrics["parameters"]:,} parameters, \
+{metrics["bytes"] / 1e6:.1f} MB |
+| data | `{metrics["dataset"]}`, train / validation / test {_sizes(metrics)}\
+{" characters" if text else ""} |
+| input | [batch, {", ".join(map(str, metrics["event_shape"]))}], any integer, bool or float \
+dtype{_labels(metrics)}; head `{metrics["head"]}` |
+| samples | int32, same layout |
+| test NLL | **{nats(test, per)} nats**{" a character" if text else ""} ({bits(test, per)}) |
+| validation NLL | {nats(validation, per)} nats |
+| paper | {versus(metrics)} |
+| chosen | on validation, after epoch {metrics["training"]["epoch"]}; seed \
+{metrics["recipe"]["seed"]} |
+
+± is one standard error of the mean over the split. Masked weights are stored as 0 and the others
+with 11 significant bits; the figures are those of the stored model.{BLOCKS * text}
+
+```console
+$ {metrics["commands"]["test"]}       # the figures above, again
+$ {metrics["commands"]["train"]}          # the recipe, see recipe.py
+$ tfar sample {name} {'--prompt "ROMEO:"' if text else "-n 64 --out samples.png"}
+```
+
+## Served
+
+`saved_models/{name}` is a base path for TensorFlow Serving. Its signatures (`serving_default` is
+`log_prob`), with `?` for a size that the request chooses:
+
+| signature | inputs | outputs |
+|---|---|---|
+{_signatures(metrics)}
+
+- `log_prob` is in nats and `bits_per_dim` in bits per dimension, of each row of `x`.
+- `seed` is any pair of int32, and the same one draws the same samples; `temperature` is positive, 1
+  for the model itself.
+- `known` is true where an entry of `x` is given; the others do not count. What is given is a prefix
+  of the order of the sites, here "{metrics["order"]}", the output `order` of `conditionals`.
+- The other outputs of `conditionals` are the parameters of `{metrics["distribution"]}`.
+{_chosen(metrics)}"""
+
+
+def _sizes(metrics):
+    return " / ".join(f"{size:,}" for size in metrics["sizes"].values())
+
+
+def _signatures(metrics):
+    """The rows of the card's table of signatures."""
+    return "\n".join(
+        f"| `{name}` | {_tensors(signature['inputs'])} | {_tensors(signature['outputs'])} |"
+        for name, signature in metrics["signatures"].items()
+        if name != "serving_default"
+    )
+
+
+def _tensors(described):
+    return "<br>".join(f"`{name}` {words}" for name, words in described.items())
+
+
+def _chosen(metrics):
+    """Words on the inputs that only some models have."""
+    text = ""
+    if metrics.get("num_classes"):
+        text += f"- `condition` is a label from 0 to {metrics['num_classes'] - 1} for each row.\n"
+    if metrics["members"] > 1:
+        text += f"- `member`, from 0 to {metrics['members'] - 1}, chooses one of the ensemble.\n"
+    if metrics.get("per") == "character":
+        text += (
+            "- `generate` goes on from `prompt`, UTF-8, by `length` characters, each drawn among\n"
+            "  the `top_k` likeliest and, of these, those that have `top_p` together.\n"
+        )
+    return text
+
+
+def _labels(metrics):
+    if not metrics.get("num_classes"):
+        return ""
+    return f', as "x", and labels 0 ... {metrics["num_classes"] - 1} as "condition"'
+
+
+def table():
+    """The results table of the README, Markdown, from every ``metrics.json``."""
+    lines = [
+        "| model | data (train / validation / test) | test NLL, nats | bits/dim "
+        "| paper, nats | parameters |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in zoo.list():
+        m = zoo.info(name)
+        per = m.get("per", "example")
+        lines.append(
+            f"| [`{name}`](zoo/{name}/card.md) | {m['dataset']} ({_sizes(m)}) "
+            f"| {nats(m['test'], per)}{' a character' * (per == 'character')} "
+            f"| {m['test']['bits_per_dim']:.4f} "
+            f"| {_paper(m)} | {m['parameters']:,} |"
+        )
+    return "\n".join(lines)
+
+
+def _paper(metrics):
+    paper = metrics["paper"]
+    if "none" in paper:
+        return "none"
+    words = f"{paper['nats']} ({paper['what']}; {paper['reference']}"
+    if "splits" not in paper:
+        return f"{paper['nats']:.2f} ({paper['what']}; {paper['reference']})"
+    on, ours = " and ".join(paper["splits"]), nats(compared(metrics), metrics["per"])
+    return f"{words}; on {on}, where ours has {ours})"
+
+
+def write_table(readme):
+    """Puts `table` between the two marks of a README.
+
+    Raises:
+      ValueError: if the marks are not there.
+    """
+    readme = pathlib.Path(readme)
+    text = readme.read_text(encoding="utf-8")
+    if text.count(START) != 1 or text.count(END) != 1:
+        raise ValueError(f"{readme} needs the lines {START!r} and {END!r} once each.")
+    before, rest = text.split(START)
+    after = rest.split(END)[1]
+    readme.write_text(f"{before}{START}\n\n{table()}\n\n{END}{after}", encoding="utf-8")
