@@ -1,0 +1,202 @@
+"""Recurrent and attention layers beyond their contract: formulas, oracles, planted bugs."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfar import testing
+from tfar.heads import Bernoulli, Categorical
+from tfar.layers import Causal, CausalSelfAttention, Recurrent, Shift, Tied
+from tfar.layers.attention import rotate
+from tfar.models import CharRNN, Transformer
+from tfar.testing import randomise
+
+
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def test_the_plain_recurrence_is_that_of_the_slides():
+    """h_{t+1} = tanh(W_hh h_t + W_xh x_{t+1} + b), o = W_hy h, h_0 learned."""
+    model = randomise(CharRNN([6], (5,), "rnn", Categorical(4)), seed=1)
+    start, w_xh, w_hh, b = None, None, None, None
+    for weight in model.weights:
+        name = weight.path.split("/")[-1]
+        if name == "start_bias_0":
+            start = weight.numpy()
+        elif name == "recurrent_kernel":
+            w_hh = weight.numpy()
+        elif "simple_rnn_cell" in weight.path:
+            w_xh, b = (weight.numpy(), b) if name == "kernel" else (w_xh, weight.numpy())
+    output = model.network.parts[-1].layer
+    x = np.random.RandomState(2).randint(4, size=[3, 6])
+    for row in x:
+        h, log_prob = start, 0.0
+        for value in row:
+            log_prob += np.log(softmax(h @ output.kernel.numpy() + output.bias.numpy())[value])
+            h = np.tanh(h @ w_hh + np.eye(4)[value] @ w_xh + b)
+        np.testing.assert_allclose(model.log_prob(row[None])[0], log_prob, rtol=1e-5)
+
+
+@pytest.mark.parametrize("window", [None, 1, 3])
+@pytest.mark.parametrize("rotary", [True, False])
+def test_attention_by_loops(window, rotary):
+    layer = CausalSelfAttention(2, window, rotary)
+    layer.build((None, 5, 8))
+    randomise(layer, seed=3)
+    x = np.random.RandomState(4).normal(size=[2, 5, 8]).astype(np.float32)
+    qkv = (x @ layer.inside.kernel.numpy()).reshape([2, 5, 3, 2, 4])
+
+    def turned(v, position):
+        z = (v[:2] + 1j * v[2:]) * np.exp(1j * position * 10_000.0 ** (-np.arange(2) / 2))
+        return np.concatenate([z.real, z.imag]) if rotary else v
+
+    expected = np.zeros([2, 5, 2, 4])
+    for b, i, h in np.ndindex(2, 5, 2):
+        seen = [j for j in range(5) if j <= i and (window is None or i - j < window)]
+        q = turned(qkv[b, i, 0, h], i)
+        logits = [q @ turned(qkv[b, j, 1, h], j) / 2 for j in seen]
+        expected[b, i, h] = softmax(np.array(logits)) @ qkv[b, seen, 2, h]
+    expected = expected.reshape([2, 5, 8]) @ layer.outside.kernel.numpy() + layer.outside.bias
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_turned_queries_and_keys_know_their_distance_only():
+    q, k = np.random.RandomState(5).normal(size=[2, 1, 1, 1, 8]).astype(np.float32)
+    products = [
+        float(tf.reduce_sum(rotate(q, [i]) * rotate(k, [j]))) for i, j in ((5, 3), (102, 100))
+    ]
+    np.testing.assert_allclose(*products, rtol=1e-4)
+
+
+def test_the_keys_and_values_of_a_window_are_all_that_is_kept():
+    """Memory of generation: as much after a thousand sites as at the first."""
+    layer = CausalSelfAttention(2, window=4)
+    layer.build((None, 16, 8))
+    state = layer.initial_state(3)
+    assert [tuple(t.shape) for t in state] == [(), (3, 4, 2, 4), (3, 4, 2, 4)]
+
+
+@pytest.mark.parametrize("make", [lambda: keras.layers.Dense(3), lambda: None])
+def test_no_recurrent_layer(make):
+    with pytest.raises(ValueError, match="Expected a forward recurrent layer of Keras, got"):
+        Recurrent(make())
+
+
+def test_layers_that_run_backwards_are_refused():
+    with pytest.raises(ValueError, match="Expected a forward recurrent layer"):
+        Recurrent(keras.layers.GRU(3, go_backwards=True))
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: CausalSelfAttention(0), "at least one head"),
+        (lambda: CausalSelfAttention(1, window=0), "a window of at least one site or None"),
+        (lambda: CausalSelfAttention(3).build((None, 4, 8)), "3 heads .* do not fit into 8"),
+        (lambda: CausalSelfAttention(2).build((None, 4, 6)), "even size do not fit into 6"),
+        (lambda: CharRNN([2, 2], (3,)), r"event_shape=\(n,\), a sequence"),
+        (lambda: CharRNN([4], (3,), "elman"), "a cell of .*'rnn'.*got 'elman'"),
+        (lambda: CharRNN([4], ()), r"the units of each layer, got units=\(\)"),
+        (lambda: CharRNN([4], 5), "the units of each layer, got units=5"),
+        (lambda: Transformer([4], positions="sine"), "'rotary' or 'learned', got 'sine'"),
+        (lambda: Transformer([4], tied=True), "Weights are tied of a head of categories"),
+    ],
+)
+def test_bad_arguments(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_dropout_is_for_training_only():
+    for model in (
+        CharRNN([6], (8, 8), "rnn", Bernoulli(), dropout=0.5),
+        Transformer([6], 8, 1, 2, dropout=0.5),
+    ):
+        randomise(model, seed=6, scale=0.5)
+        x = np.array([[0, 1, 1, 0, 1, 1]])
+        scores = [float(model(x).log_prob(x).numpy().sum()) for _ in range(2)]
+        assert scores[0] == scores[1]
+        trained = {float(model(x, training=True).log_prob(x).numpy().sum()) for _ in range(4)}
+        assert len(trained) == 4
+
+
+# Planted bugs -----------------------------------------------------------------------------------
+
+
+class StartsAtZero(Recurrent):
+    def initial_state(self, batch_size, context=None):
+        started, states = super().initial_state(batch_size)
+        return started, [tf.zeros_like(state) for state in states]
+
+
+class SeesTheZerosBeforeTheFirstSite(Recurrent):
+    def initial_state(self, batch_size, context=None):
+        return tf.constant(True), super().initial_state(batch_size)[1]
+
+
+class ForgetsTheCell(Recurrent):
+    def step(self, x, state):
+        y, (started, (h, c)) = super().step(x, state)
+        return y, (started, [h, tf.zeros_like(c)])
+
+
+class SeesTheNextSite(CausalSelfAttention):
+    def _seen(self, n):
+        return np.tri(n, k=1, dtype=bool)
+
+    def depends(self, sources):
+        return np.tri(len(sources), dtype=bool) @ np.asarray(sources, bool)
+
+
+class StandsStill(CausalSelfAttention):
+    def step(self, x, state):
+        y, (site, *caches) = super().step(x, state)
+        return y, (tf.zeros_like(site), *caches)
+
+
+class StaleKeys(CausalSelfAttention):
+    def step(self, x, state):
+        y, (site, _, values) = super().step(x, state)
+        return y, (site, state[1], values)
+
+
+class AsksOneSiteMore(CausalSelfAttention):
+    def _seen(self, n):
+        return np.tri(n, dtype=bool) & ~np.tri(n, k=-self.reach - 1, dtype=bool)
+
+    def depends(self, sources):
+        return CausalSelfAttention._seen(self, len(sources)) @ np.asarray(sources, bool)
+
+
+class UntiedInSteps(Tied):
+    def step(self, x, state):
+        y, state = self.layer.step(self._in(x), state)
+        return self._out(y) - self.bias, state
+
+
+def lstm(kind):
+    return lambda: kind(keras.layers.LSTM(3), exclusive=True)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lstm(StartsAtZero), "`step` differs from `call`"),
+        (lstm(SeesTheZerosBeforeTheFirstSite), "`step` differs from `call`"),
+        (lstm(ForgetsTheCell), "`step` differs from `call`"),
+        (lambda: SeesTheNextSite(2), "Leak: output 0 changes with inputs"),
+        (lambda: StandsStill(2), "`step` differs from `call`"),
+        (lambda: StaleKeys(2), "`step` differs from `call`"),
+        (lambda: AsksOneSiteMore(2, window=2), "Leak: output 2 changes with inputs"),
+        (
+            lambda: UntiedInSteps(Causal([Shift(), CausalSelfAttention(2)]), 4),
+            "`step` differs from `call`",
+        ),
+    ],
+)
+def test_the_contract_fails_on_a_planted_bug(make, message):
+    with pytest.raises(AssertionError, match=message):
+        testing.verify_layer(make(), 5, 4)
