@@ -126,6 +126,9 @@ MODELS = {
     "transformer_image": lambda: Transformer(
         [2, 3, 1], 4, 1, 1, positions="learned", head=Bernoulli(centered=True), order="reversed"
     ),
+    "transformer_stem": lambda: Transformer(
+        [2, 2, 2], 4, 1, 2, window=3, positions="learned", stem=3, head=Categorical(3)
+    ),
     "transformer_one_site": lambda: Transformer([1], 4, 1, 2),
     "own_causal": lambda: AutoregressiveModel(_causal(), [4], Bernoulli(), "random"),
     "own_plain": lambda: AutoregressiveModel(Smoothing(3), [2, 2], Categorical(3), [3, 1, 0, 2]),

@@ -102,6 +102,11 @@ def test_layers_that_run_backwards_are_refused():
         (lambda: CharRNN([4], ()), r"the units of each layer, got units=\(\)"),
         (lambda: CharRNN([4], 5), "the units of each layer, got units=5"),
         (lambda: Transformer([4], positions="sine"), "'rotary' or 'learned', got 'sine'"),
+        (lambda: Transformer([4], stem=3), r"event_shape=\(H, W, C\)"),
+        (
+            lambda: Transformer([2, 2, 1], stem=3, tied=True, head=Categorical(3)),
+            "takes the place of the embedding",
+        ),
         (lambda: Transformer([4], tied=True), "Weights are tied of a head of categories"),
     ],
 )

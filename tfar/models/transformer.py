@@ -5,12 +5,15 @@ A. Radford, J. Wu, R. Child, D. Luan, D. Amodei, I. Sutskever. Language Models a
 Multitask Learners. 2019 (the pre-norm decoder).
 M. Chen, A. Radford, R. Child, J. Wu, H. Jun, D. Luan, I. Sutskever. Generative Pretraining from
 Pixels. ICML 2020 (images as sequences of pixels).
+T. Xiao, M. Singh, E. Mintun, T. Darrell, P. Dollar, R. Girshick. Early Convolutions Help
+Transformers See Better. NeurIPS 2021.
 """
 
 import keras
 
 from tfar import heads
-from tfar.layers import Causal, CausalSelfAttention, Shift, SiteBias, Sum, Tied
+from tfar.layers import Causal, CausalConv2D, CausalSelfAttention, Shift, SiteBias, Sum, Tied
+from tfar.models.pixel_cnn import image_sites
 from tfar.models.sequence import SequenceModel
 
 
@@ -35,6 +38,9 @@ class Transformer(SequenceModel):
       num_heads: heads of attention, which divide the width.
       window: how many sites a site asks in each layer, itself among them; None for all.
       positions: "rotary", or "learned" for a vector p_i for every site.
+      stem: of images, the odd kernel size of a causal convolution that takes the place of the
+        embedding E: what is near is near in two dimensions from the first layer on (Xiao et al.
+        2021). None for the embedding.
       mlp: channels inside a perceptron, in multiples of the width.
       tied: whether W is E, see `tfar.layers.Tied`; for heads of categories.
       dropout: rate for what is embedded, and for what attention and perceptrons add, in training.
@@ -43,8 +49,8 @@ class Transformer(SequenceModel):
       **kwargs: passed to ``keras.Model``.
 
     Raises:
-      ValueError: if the positions are neither, the heads do not fit, or a head is to be tied that
-        does not take logits.
+      ValueError: if the positions are neither, the heads do not fit, a head is to be tied that
+        does not take logits, or there is a stem and no image or a tied head.
 
     >>> head = tfar.heads.Characters("abcdefgh")
     >>> model = Transformer([32], width=16, layers=2, num_heads=2, window=16, tied=True, head=head)
@@ -60,6 +66,7 @@ class Transformer(SequenceModel):
         num_heads=4,
         window=None,
         positions="rotary",
+        stem=None,
         mlp=4,
         tied=False,
         dropout=0.0,
@@ -72,6 +79,8 @@ class Transformer(SequenceModel):
             raise ValueError(f"Expected positions 'rotary' or 'learned', got {positions!r}.")
         if tied and not head.of_logits:
             raise ValueError(f"Weights are tied of a head of categories, and {head} is none.")
+        if tied and stem is not None:
+            raise ValueError("A stem takes the place of the embedding, which is to be tied.")
         dtype = kwargs.get("dtype")
 
         def residual(*branch):
@@ -81,8 +90,13 @@ class Transformer(SequenceModel):
                 branch.append(keras.layers.Dropout(dropout, dtype=dtype))
             return Sum([identity, Causal(branch, dtype=dtype)], dtype=dtype)
 
-        network = [Shift(dtype=dtype)]
-        if not tied:
+        if stem is not None:
+            *image_shape, subpixels = image_sites(event_shape, head)
+            options = {"exclusive": True, "dtype": dtype}
+            network = [CausalConv2D(width, stem, image_shape, subpixels, **options)]
+        else:
+            network = [Shift(dtype=dtype)]
+        if stem is None and not tied:
             network.append(keras.layers.Dense(width, use_bias=False, dtype=dtype, name="embedding"))
         if positions == "learned":
             network.append(SiteBias(dtype=dtype))
@@ -109,6 +123,7 @@ class Transformer(SequenceModel):
             "num_heads": int(num_heads),
             "window": window,
             "positions": positions,
+            "stem": stem,
             "mlp": int(mlp),
             "tied": bool(tied),
             "dropout": float(dropout),
