@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfar import testing
 from tfar.heads import Bernoulli, Categorical
-from tfar.layers import Causal, CausalSelfAttention, Recurrent, Shift, Tied
+from tfar.layers import Causal, CausalSelfAttention, Recurrent, Shift, Tied, attention
 from tfar.layers.attention import rotate
 from tfar.models import CharRNN, Transformer
 from tfar.testing import randomise
@@ -76,7 +76,10 @@ def test_the_keys_and_values_of_a_window_are_all_that_is_kept():
     layer = CausalSelfAttention(2, window=4)
     layer.build((None, 16, 8))
     state = layer.initial_state(3)
-    assert [tuple(t.shape) for t in state] == [(), (3, 4, 2, 4), (3, 4, 2, 4)]
+    assert [tuple(t.shape) for t in tf.nest.flatten(state)] == [(), *[(3, 2, 4, 4)] * 4]
+    layer.reach = 40
+    shapes = [tuple(t.shape) for t in tf.nest.flatten(layer.initial_state(3))]
+    assert shapes == [(), *[(3, 2, 48, 4)] * 2, *[(3, 2, 16, 4)] * 2]
 
 
 @pytest.mark.parametrize("make", [lambda: keras.layers.Dense(3), lambda: None])
@@ -164,8 +167,14 @@ class StandsStill(CausalSelfAttention):
 
 class StaleKeys(CausalSelfAttention):
     def step(self, x, state):
-        y, (site, _, values) = super().step(x, state)
-        return y, (site, state[1], values)
+        y, (site, older, latest) = super().step(x, state)
+        return y, (site, older, (state[2][0], latest[1]))
+
+
+class ForgetsTheOlder(CausalSelfAttention):
+    def step(self, x, state):
+        y, (site, _, latest) = super().step(x, state)
+        return y, (site, state[1], latest)
 
 
 class AsksOneSiteMore(CausalSelfAttention):
@@ -195,6 +204,7 @@ def lstm(kind):
         (lambda: SeesTheNextSite(2), "Leak: output 0 changes with inputs"),
         (lambda: StandsStill(2), "`step` differs from `call`"),
         (lambda: StaleKeys(2), "`step` differs from `call`"),
+        (lambda: ForgetsTheOlder(2), "`step` differs from `call`"),
         (lambda: AsksOneSiteMore(2, window=2), "Leak: output 2 changes with inputs"),
         (
             lambda: UntiedInSteps(Causal([Shift(), CausalSelfAttention(2)]), 4),
@@ -202,6 +212,14 @@ def lstm(kind):
         ),
     ],
 )
-def test_the_contract_fails_on_a_planted_bug(make, message):
+def test_the_contract_fails_on_a_planted_bug(make, message, monkeypatch):
+    monkeypatch.setattr(attention, "LATEST", 2)
     with pytest.raises(AssertionError, match=message):
         testing.verify_layer(make(), 5, 4)
+
+
+@pytest.mark.parametrize("window", [None, 1, 2, 3, 5, 6])
+@pytest.mark.parametrize("latest", [1, 2, 3, 16])
+def test_the_parts_of_a_cache_make_no_difference(window, latest, monkeypatch):
+    monkeypatch.setattr(attention, "LATEST", latest)
+    testing.verify_layer(CausalSelfAttention(2, window), 7, 4)

@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from tfar.layers.base import CausalLayer
 
+LATEST = 16  # sites of a cache that are kept apart
+
 
 def rotate(x, positions):
     """Turns pairs of channels by angles that grow with the position (rotary positions).
@@ -46,8 +48,8 @@ class CausalSelfAttention(CausalLayer):
     with q, k and v of each head linear in x, and D = c / H. By Keras' fused attention. Inclusive:
     [B, n, c] becomes [B, n, c].
 
-    `step` keeps the keys and values of the sites that can be asked, [B, window, H, D] each: time
-    and memory of a site are linear in their number.
+    `step` keeps the keys and values of the sites that can be asked: time and memory of a site are
+    linear in their number. The latest few are kept apart, so that the many are seldom copied.
 
     Args:
       num_heads: H, which divides c.
@@ -117,22 +119,52 @@ class CausalSelfAttention(CausalLayer):
         """bool [n, n]: which sites are asked by which."""
         return np.tri(n, dtype=bool) & ~np.tri(n, k=-self.reach, dtype=bool)
 
+    def _cache_sizes(self):
+        """Sites of the two parts of the cache: older ones, and the latest."""
+        latest = min(LATEST, self.reach)
+        return -(-(self.reach - 1) // latest) * latest, latest
+
     def initial_state(self, batch_size, context=None):
-        shape = [batch_size, self.reach, self.num_heads, self.head_size]
-        nothing = tf.zeros(shape, self.compute_dtype)
-        return tf.constant(0), nothing, nothing
+        """(site, keys and values of older sites, keys and values of the latest).
+
+        Keys and values are [B, H, sites, D]. The latest sites fill a part of a fixed size, which
+        joins the older ones when it is full.
+        """
+        older, latest = (
+            (tf.zeros([batch_size, self.num_heads, sites, self.head_size], self.compute_dtype),) * 2
+            for sites in self._cache_sizes()
+        )
+        return tf.constant(0), older, latest
 
     def step(self, x, state):
-        site, keys, values = state
+        site, older, latest = state
+        sizes = self._cache_sizes()
+        place = site % sizes[1]
         x = tf.cast(x, self.compute_dtype)
-        q, k, v = self._projected(x[:, None], site[None])
-        keys, values = (
-            tf.concat([cache[:, 1:], new], axis=1) for cache, new in ((keys, k), (values, v))
-        )
-        seen = tf.range(self.reach) >= self.reach - 1 - site  # the rest is before the first site
-        y = keras.ops.dot_product_attention(q, keys, values, mask=seen[None, None, None])
+        q, *new = (t[:, :, None] for t in self._at_one_site(x, site))  # [B, H, 1, D]
+        here = (tf.range(sizes[1]) == place)[:, None]
+        latest = tuple(tf.where(here, one, part) for one, part in zip(new, latest))
+        # The numbers of the sites in both parts: before the first, and after this one, is nothing.
+        sites = tf.concat([tf.range(-sizes[0], 0), tf.range(sizes[1])], 0) + site - place
+        seen = (sites >= 0) & (sites <= site) & (sites > site - self.reach)
+        logits = [tf.matmul(q, keys, transpose_b=True) for keys, _ in (older, latest)]
+        logits = tf.cast(tf.concat(logits, -1), tf.float32) * self.head_size**-0.5
+        weights = tf.cast(tf.nn.softmax(tf.where(seen, logits, -np.inf)), x.dtype)
+        parts = zip(tf.split(weights, sizes, axis=-1), (older, latest))
+        y = sum(tf.matmul(weight, values) for weight, (_, values) in parts)
         y = self.outside(tf.reshape(y, [-1, self.num_heads * self.head_size]))
-        return y, (site + 1, keys, values)
+        older = tf.cond(
+            place == sizes[1] - 1,
+            lambda: tuple(
+                tf.concat([a, b], axis=2)[:, :, sizes[1] :] for a, b in zip(older, latest)
+            ),
+            lambda: older,
+        )
+        return y, (site + 1, older, latest)
+
+    def _at_one_site(self, x, site):
+        """Query, key and value of one site, each [B, H, D]."""
+        return (t[:, 0] for t in self._projected(x[:, None], site[None]))
 
     def depends(self, sources):
         return self._seen(len(sources)) @ np.asarray(sources, bool)
