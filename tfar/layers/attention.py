@@ -112,8 +112,34 @@ class CausalSelfAttention(CausalLayer):
     def call(self, x, context=None, training=None):
         n = x.shape[1]
         q, k, v = self._projected(x, tf.range(n))
-        y = keras.ops.dot_product_attention(q, k, v, mask=self._seen(n)[None, None])
+        if n > 2 * self.reach:
+            y = self._in_blocks(q, k, v)
+        else:
+            y = keras.ops.dot_product_attention(q, k, v, mask=self._seen(n)[None, None])
         return self.outside(tf.reshape(y, [-1, n, self.num_heads * self.head_size]))
+
+    def _in_blocks(self, q, k, v):
+        """Attention where sites are many windows: blocks of one ask themselves and the one before.
+
+        Cost is linear in the number of sites, and not quadratic.
+        """
+        n, size = q.shape[1], self.reach
+        blocks = -(-n // size)
+        shape = [-1, blocks, size, self.num_heads, self.head_size]
+        pad = [[0, 0], [0, blocks * size - n], [0, 0], [0, 0]]
+        q, k, v = (tf.reshape(tf.pad(t, pad), shape) for t in (q, k, v))
+        k, v = (
+            tf.concat([tf.pad(t[:, :-1], [[0, 0], [1, 0], *[[0, 0]] * 3]), t], axis=2)
+            for t in (k, v)
+        )
+        seen = np.stack([self._seen(2 * size)[size:]] * blocks)[
+            :, None
+        ]  # [blocks, 1, size, 2 size]
+        seen[0, ..., :size] = False  # there is none before the first
+        seen = tf.tile(seen, [tf.shape(q)[0], 1, 1, 1])
+        q, k, v = (tf.reshape(t, [-1, *t.shape[2:]]) for t in (q, k, v))
+        y = keras.ops.dot_product_attention(q, k, v, mask=seen)
+        return tf.reshape(y, [-1, blocks * size, self.num_heads, self.head_size])[:, :n]
 
     def _seen(self, n):
         """bool [n, n]: which sites are asked by which."""
