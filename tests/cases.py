@@ -14,6 +14,7 @@ from tfar.layers import (
     CausalSelfAttention,
     GatedStacks,
     MaskedDense,
+    Patches,
     Pointwise,
     Recurrent,
     Shift,
@@ -129,6 +130,9 @@ MODELS = {
     "transformer_stem": lambda: Transformer(
         [2, 2, 2], 4, 1, 2, window=3, positions="learned", stem=3, head=Categorical(3)
     ),
+    "transformer_patches": lambda: Transformer(
+        [2, 4, 1], 4, 1, 2, positions="learned", stem=3, patch=2, mlp=2, order="reversed"
+    ),
     "transformer_one_site": lambda: Transformer([1], 4, 1, 2),
     "own_causal": lambda: AutoregressiveModel(_causal(), [4], Bernoulli(), "random"),
     "own_plain": lambda: AutoregressiveModel(Smoothing(3), [2, 2], Categorical(3), [3, 1, 0, 2]),
@@ -209,6 +213,9 @@ LAYERS = {
     "attention_of_itself": (lambda: CausalSelfAttention(1, window=1), 3, 2),
     "attention_without_positions": (lambda: CausalSelfAttention(3, rotary=False), 4, 3),
     "attention_one_site": (lambda: CausalSelfAttention(1, window=4), 1, 2),
+    "patches": (lambda: Patches(Causal([Shift(), CausalSelfAttention(2)]), 2, 3), 6, 2),
+    "patches_of_one": (lambda: Patches(_causal(), 1, 2), 3, 2),
+    "patches_all_in_one": (lambda: Patches(Causal([Shift(), keras.layers.Dense(2)]), 3, 2), 3, 1),
     "tied_embedding": (lambda: Tied(Causal([Shift(), CausalSelfAttention(2)]), 4), 4, 3),
     "transformer": (lambda: Transformer([5], 4, 2, 2, window=3).network, 5, 1),
     "tied_sigmoid": (lambda: TiedHidden(5, 2), 4, 2),

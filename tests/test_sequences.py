@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfar import testing
 from tfar.heads import Bernoulli, Categorical
-from tfar.layers import Causal, CausalSelfAttention, Recurrent, Shift, Tied, attention
+from tfar.layers import Causal, CausalSelfAttention, Patches, Recurrent, Shift, Tied, attention
 from tfar.layers.attention import rotate
 from tfar.models import CharRNN, Transformer
 from tfar.testing import randomise
@@ -110,6 +110,9 @@ def test_layers_that_run_backwards_are_refused():
             lambda: Transformer([2, 2, 1], stem=3, tied=True, head=Categorical(3)),
             "takes the place of the embedding",
         ),
+        (lambda: Transformer([2, 2, 1], patch=2), "Patches need a stem"),
+        (lambda: Transformer([2, 3, 1], stem=3, patch=4), "of 4 sites do not divide 6 of them"),
+        (lambda: Patches(CausalSelfAttention(1), 2, 3), "is inclusive: a patch would see itself"),
         (lambda: Transformer([4], tied=True), "Weights are tied of a head of categories"),
     ],
 )
@@ -185,6 +188,12 @@ class AsksOneSiteMore(CausalSelfAttention):
         return CausalSelfAttention._seen(self, len(sources)) @ np.asarray(sources, bool)
 
 
+class BeginsLate(Patches):
+    def step(self, x, state):
+        y, (site, *rest) = super().step(x, (state[0] + 1, *state[1:]))
+        return y, (site - 1, *rest)
+
+
 class UntiedInSteps(Tied):
     def step(self, x, state):
         y, state = self.layer.step(self._in(x), state)
@@ -207,6 +216,10 @@ def lstm(kind):
         (lambda: ForgetsTheOlder(2), "`step` differs from `call`"),
         (lambda: AsksOneSiteMore(2, window=2), "Leak: output 2 changes with inputs"),
         (
+            lambda: BeginsLate(Causal([Shift(), CausalSelfAttention(2)]), 2, 3),
+            "`step` differs from `call`",
+        ),
+        (
             lambda: UntiedInSteps(Causal([Shift(), CausalSelfAttention(2)]), 4),
             "`step` differs from `call`",
         ),
@@ -215,7 +228,7 @@ def lstm(kind):
 def test_the_contract_fails_on_a_planted_bug(make, message, monkeypatch):
     monkeypatch.setattr(attention, "LATEST", 2)
     with pytest.raises(AssertionError, match=message):
-        testing.verify_layer(make(), 5, 4)
+        testing.verify_layer(make(), 6, 4)
 
 
 @pytest.mark.parametrize("window", [None, 1, 2, 3, 5, 6])

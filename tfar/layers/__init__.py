@@ -4,6 +4,7 @@ from tfar.layers.attention import CausalSelfAttention, Tied
 from tfar.layers.base import Causal, CausalLayer, Composite, Pointwise, Shift, Sum
 from tfar.layers.conv import CausalConv2D, SiteBias
 from tfar.layers.dense import MaskedDense
+from tfar.layers.patches import Patches
 from tfar.layers.recurrent import Recurrent
 from tfar.layers.stacks import GatedStacks, RowConv2D
 
@@ -15,6 +16,7 @@ __all__ = [
     "Composite",
     "GatedStacks",
     "MaskedDense",
+    "Patches",
     "Pointwise",
     "Recurrent",
     "RowConv2D",

@@ -7,12 +7,23 @@ M. Chen, A. Radford, R. Child, J. Wu, H. Jun, D. Luan, I. Sutskever. Generative 
 Pixels. ICML 2020 (images as sequences of pixels).
 T. Xiao, M. Singh, E. Mintun, T. Darrell, P. Dollar, R. Girshick. Early Convolutions Help
 Transformers See Better. NeurIPS 2021.
+L. Yu, D. Simig, C. Flaherty, A. Aghajanyan, L. Zettlemoyer, M. Lewis. MEGABYTE: Predicting
+Million-byte Sequences with Multiscale Transformers. NeurIPS 2023.
 """
 
 import keras
 
 from tfar import heads
-from tfar.layers import Causal, CausalConv2D, CausalSelfAttention, Shift, SiteBias, Sum, Tied
+from tfar.layers import (
+    Causal,
+    CausalConv2D,
+    CausalSelfAttention,
+    Patches,
+    Shift,
+    SiteBias,
+    Sum,
+    Tied,
+)
 from tfar.models.pixel_cnn import image_sites
 from tfar.models.sequence import SequenceModel
 
@@ -37,10 +48,14 @@ class Transformer(SequenceModel):
       layers: L.
       num_heads: heads of attention, which divide the width.
       window: how many sites a site asks in each layer, itself among them; None for all.
-      positions: "rotary", or "learned" for a vector p_i for every site.
+      positions: "rotary", or "learned" for a vector p_i for every site and, unless tied, a bias
+        for its parameters.
       stem: of images, the odd kernel size of a causal convolution that takes the place of the
         embedding E: what is near is near in two dimensions from the first layer on (Xiao et al.
         2021). None for the embedding.
+      patch: P, of images: the layers above work on patches of P sites in a row (Yu et al. 2023), at
+        the cost of a sequence P times shorter; what is inside of a patch is seen by the stem, and
+        two more perceptrons join both. None for every site by itself.
       mlp: channels inside a perceptron, in multiples of the width.
       tied: whether W is E, see `tfar.layers.Tied`; for heads of categories.
       dropout: rate for what is embedded, and for what attention and perceptrons add, in training.
@@ -50,7 +65,8 @@ class Transformer(SequenceModel):
 
     Raises:
       ValueError: if the positions are neither, the heads do not fit, a head is to be tied that
-        does not take logits, or there is a stem and no image or a tied head.
+        does not take logits, there is a stem and no image or a tied head, or there
+        are patches and no stem.
 
     >>> head = tfar.heads.Characters("abcdefgh")
     >>> model = Transformer([32], width=16, layers=2, num_heads=2, window=16, tied=True, head=head)
@@ -67,6 +83,7 @@ class Transformer(SequenceModel):
         window=None,
         positions="rotary",
         stem=None,
+        patch=None,
         mlp=4,
         tied=False,
         dropout=0.0,
@@ -81,7 +98,10 @@ class Transformer(SequenceModel):
             raise ValueError(f"Weights are tied of a head of categories, and {head} is none.")
         if tied and stem is not None:
             raise ValueError("A stem takes the place of the embedding, which is to be tied.")
+        if patch is not None and stem is None:
+            raise ValueError("Patches need a stem: it sees what is inside of a patch.")
         dtype = kwargs.get("dtype")
+        learned = positions == "learned"
 
         def residual(*branch):
             identity = keras.layers.Activation("linear", dtype=dtype)
@@ -90,30 +110,42 @@ class Transformer(SequenceModel):
                 branch.append(keras.layers.Dropout(dropout, dtype=dtype))
             return Sum([identity, Causal(branch, dtype=dtype)], dtype=dtype)
 
-        if stem is not None:
+        def perceptron():
+            inside = keras.layers.Dense(mlp * width, "gelu", dtype=dtype)
+            return residual(inside, keras.layers.Dense(width, dtype=dtype))
+
+        def embedding():
+            return keras.layers.Dense(width, use_bias=False, dtype=dtype, name="embedding")
+
+        body = [SiteBias(dtype=dtype)] if learned else []
+        if dropout:
+            body.append(keras.layers.Dropout(dropout, dtype=dtype))
+        for _ in range(layers):
+            attention = CausalSelfAttention(num_heads, window, not learned, dtype=dtype)
+            body += [residual(attention), perceptron()]
+        if stem is None:
+            network = [Shift(dtype=dtype), *([] if tied else [embedding()]), *body]
+        else:
             *image_shape, subpixels = image_sites(event_shape, head)
             options = {"exclusive": True, "dtype": dtype}
             network = [CausalConv2D(width, stem, image_shape, subpixels, **options)]
-        else:
-            network = [Shift(dtype=dtype)]
-        if stem is None and not tied:
-            network.append(keras.layers.Dense(width, use_bias=False, dtype=dtype, name="embedding"))
-        if positions == "learned":
-            network.append(SiteBias(dtype=dtype))
-        if dropout:
-            network.append(keras.layers.Dropout(dropout, dtype=dtype))
-        for _ in range(layers):
-            rotary = positions == "rotary"
-            network += [
-                residual(CausalSelfAttention(num_heads, window, rotary, dtype=dtype)),
-                residual(
-                    keras.layers.Dense(mlp * width, "gelu", dtype=dtype),
-                    keras.layers.Dense(width, dtype=dtype),
-                ),
-            ]
+            if patch is None:
+                network += body
+            else:
+                of_patches = Causal([Shift(dtype=dtype), embedding(), *body], dtype=dtype)
+                of_patches = Patches(of_patches, patch, width, dtype=dtype)
+                network = [Sum([*network, of_patches], dtype=dtype), perceptron(), perceptron()]
         network.append(keras.layers.LayerNormalization(dtype=dtype))
         if not tied:
-            network.append(keras.layers.Dense(head.num_params, dtype="float32", name="output"))
+            # With the biases of `adapt`, if there are any, training starts at the marginals.
+            start = "zeros" if learned else "glorot_uniform"
+            network.append(
+                keras.layers.Dense(
+                    head.num_params, kernel_initializer=start, dtype="float32", name="output"
+                )
+            )
+            if learned:
+                network.append(SiteBias(dtype="float32"))
         network = Causal(network, dtype=dtype)
         if tied:
             network = Tied(network, width, dtype=dtype)
@@ -124,6 +156,7 @@ class Transformer(SequenceModel):
             "window": window,
             "positions": positions,
             "stem": stem,
+            "patch": patch,
             "mlp": int(mlp),
             "tied": bool(tied),
             "dropout": float(dropout),

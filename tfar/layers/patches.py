@@ -1,0 +1,107 @@
+"""Causal layers over patches of sites (Yu et al. 2023)."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfar.layers.base import CausalLayer
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Patches(CausalLayer):
+    """A causal layer f over patches of P sites each, and its outputs handed to the sites.
+
+    z_1, z_2, ... = f(patch_1, patch_2, ...),  y_i = K_place(i) z_patch(i) + b_place(i)
+
+    with patch_j the inputs of P sites in a row, side by side. f is exclusive, and so y_i depends on
+    the patches before that of site i: what is in the site's own patch has to come by another way,
+    see `tfar.models.Transformer`. The cost of f is that of a sequence P times shorter. [B, n, c]
+    becomes [B, n, filters]. Exclusive.
+
+    `step` runs one of f where a patch begins.
+
+    Args:
+      layer: f, an exclusive `tfar.layers.CausalLayer` from [B, n / P, P c] to [B, n / P, d].
+      size: P, which divides n.
+      filters: output channels of a site.
+
+    Raises:
+      ValueError: if f is inclusive, or P does not divide the number of sites.
+
+    #### References
+    L. Yu, D. Simig, C. Flaherty, A. Aghajanyan, L. Zettlemoyer, M. Lewis. MEGABYTE: Predicting
+    Million-byte Sequences with Multiscale Transformers. NeurIPS 2023, section 2.
+
+    >>> layer = Patches(tfar.layers.Shift(), size=2, filters=8)
+    >>> layer(np.zeros([3, 6, 1])).shape
+    TensorShape([3, 6, 8])
+    """
+
+    def __init__(self, layer, size, filters, **kwargs):
+        kwargs.pop("exclusive", None)
+        if not layer.exclusive:
+            raise ValueError(f"The layer {layer.name!r} is inclusive: a patch would see itself.")
+        super().__init__(exclusive=True, **kwargs)
+        self.layer, self.size, self.filters = layer, int(size), int(filters)
+        self.condition_size = layer.condition_size
+
+    def build(self, input_shape):
+        n, self.in_channels = input_shape[1:]
+        if n % self.size:
+            raise ValueError(f"Patches of {self.size} sites do not divide {n} of them.")
+        shape = (None, n // self.size, self.size * self.in_channels)
+        if not self.layer.built:
+            self.layer.build(shape)
+        channels = self.layer.compute_output_shape(shape)[-1]
+        self.hand_out = keras.layers.Dense(
+            self.size * self.filters, dtype=self.dtype_policy, name="hand_out"
+        )
+        self.hand_out.build((*shape[:2], channels))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:2], self.filters)
+
+    def call(self, x, context=None, training=None):
+        n = x.shape[1]
+        patches = tf.reshape(x, [-1, n // self.size, self.size * self.in_channels])
+        y = self.hand_out(self.layer(patches, context=context, training=training))
+        return tf.reshape(y, [-1, n, self.filters])
+
+    def initial_state(self, batch_size, context=None):
+        """(site, the last P inputs, the state of f, the outputs of the patch)."""
+        shape = [batch_size, self.size, self.in_channels]
+        last = tf.zeros(shape, self.compute_dtype)
+        outputs = tf.zeros([batch_size, self.size, self.filters], self.compute_dtype)
+        return tf.constant(0), last, self.layer.initial_state(batch_size, context), outputs
+
+    def step(self, x, state):
+        site, last, inner, outputs = state
+        last = tf.concat([last[:, 1:], tf.cast(x, last.dtype)[:, None]], axis=1)
+        place = site % self.size
+
+        def begin():
+            """The inputs of the patch before this one are all there."""
+            z, after = self.layer.step(tf.reshape(last, [-1, self.size * self.in_channels]), inner)
+            return tf.reshape(self.hand_out(z), tf.shape(outputs)), after
+
+        outputs, inner = tf.cond(place == 0, begin, lambda: (outputs, inner))
+        return outputs[:, place], (site + 1, last, inner, outputs)
+
+    def depends(self, sources):
+        sources = np.asarray(sources, bool)
+        of_patches = sources.reshape([-1, self.size, sources.shape[1]]).any(axis=1)
+        return np.repeat(self.layer.depends(of_patches), self.size, axis=0)
+
+    def get_config(self):
+        layer = keras.saving.serialize_keras_object(self.layer)
+        return {
+            **super().get_config(),
+            "layer": layer,
+            "size": self.size,
+            "filters": self.filters,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        layer = keras.saving.deserialize_keras_object(config["layer"])
+        return cls(**{**config, "layer": layer})
