@@ -12,11 +12,13 @@ from tfar.layers import (
     Causal,
     CausalConv2D,
     CausalSelfAttention,
+    DiagonalBiLSTM,
     GatedStacks,
     MaskedDense,
     Patches,
     Pointwise,
     Recurrent,
+    RowLSTM,
     Shift,
     SiteBias,
     Sum,
@@ -31,6 +33,7 @@ from tfar.models import (
     GatedPixelCNN,
     PixelCNN,
     PixelCNNpp,
+    PixelRNN,
     Transformer,
 )
 from tfar.models.fvsbn import TriangularDense
@@ -134,6 +137,20 @@ MODELS = {
         [2, 4, 1], 4, 1, 2, positions="learned", stem=3, patch=2, mlp=2, order="reversed"
     ),
     "transformer_one_site": lambda: Transformer([1], 4, 1, 2),
+    "pixel_rnn_row": lambda: PixelRNN([3, 3, 1], 3, 2, first_kernel_size=3),
+    "pixel_rnn_diagonal": lambda: PixelRNN([3, 3, 1], 5, 1, "diagonal", first_kernel_size=3),
+    "pixel_rnn_row_colours": lambda: PixelRNN(
+        [2, 1, 3], 2, 1, first_kernel_size=3, head=Categorical(3), dropout=0.1
+    ),
+    "pixel_rnn_diagonal_colours": lambda: PixelRNN(
+        [2, 1, 3], 2, 1, "diagonal", first_kernel_size=3, head=Categorical(3), positions=False
+    ),
+    "pixel_rnn_reversed": lambda: PixelRNN(
+        [2, 4, 1], 3, 1, "diagonal", head=Bernoulli(centered=True), order="reversed"
+    ),
+    "pixel_rnn_mixture": lambda: PixelRNN(
+        [1, 3, 2], 3, 1, kernel_size=1, head=DiscretizedLogisticMixture(2, 2, levels=3)
+    ),
     "own_causal": lambda: AutoregressiveModel(_causal(), [4], Bernoulli(), "random"),
     "own_plain": lambda: AutoregressiveModel(Smoothing(3), [2, 2], Categorical(3), [3, 1, 0, 2]),
 }
@@ -216,6 +233,17 @@ LAYERS = {
     "patches": (lambda: Patches(Causal([Shift(), CausalSelfAttention(2)]), 2, 3), 6, 2),
     "patches_of_one": (lambda: Patches(_causal(), 1, 2), 3, 2),
     "patches_all_in_one": (lambda: Patches(Causal([Shift(), keras.layers.Dense(2)]), 3, 2), 3, 1),
+    "row_lstm": (lambda: RowLSTM(2, 3, (4, 3)), 12, 2),
+    "row_lstm_wide": (lambda: RowLSTM(2, 5, (3, 4)), 12, 1),
+    "row_lstm_narrow": (lambda: RowLSTM(2, 1, (3, 3)), 9, 1),
+    "row_lstm_one_row": (lambda: RowLSTM(2, 3, (1, 4)), 4, 2),
+    "row_lstm_one_column": (lambda: RowLSTM(2, 3, (4, 1)), 4, 1),
+    "row_lstm_colours": (lambda: RowLSTM(2, 3, (3, 2), 2), 12, 1),
+    "diagonal_lstm": (lambda: DiagonalBiLSTM(2, (3, 4)), 12, 2),
+    "diagonal_lstm_high": (lambda: DiagonalBiLSTM(2, (4, 2)), 8, 1),
+    "diagonal_lstm_one_row": (lambda: DiagonalBiLSTM(2, (1, 4)), 4, 1),
+    "diagonal_lstm_one_column": (lambda: DiagonalBiLSTM(2, (4, 1)), 4, 1),
+    "diagonal_lstm_colours": (lambda: DiagonalBiLSTM(2, (3, 2), 2), 12, 1),
     "tied_embedding": (lambda: Tied(Causal([Shift(), CausalSelfAttention(2)]), 4), 4, 3),
     "transformer": (lambda: Transformer([5], 4, 2, 2, window=3).network, 5, 1),
     "tied_sigmoid": (lambda: TiedHidden(5, 2), 4, 2),

@@ -5,6 +5,7 @@ from tfar.layers.base import Causal, CausalLayer, Composite, Pointwise, Shift, S
 from tfar.layers.conv import CausalConv2D, SiteBias
 from tfar.layers.dense import MaskedDense
 from tfar.layers.patches import Patches
+from tfar.layers.pixel_lstm import DiagonalBiLSTM, RowLSTM
 from tfar.layers.recurrent import Recurrent
 from tfar.layers.stacks import GatedStacks, RowConv2D
 
@@ -14,12 +15,14 @@ __all__ = [
     "CausalLayer",
     "CausalSelfAttention",
     "Composite",
+    "DiagonalBiLSTM",
     "GatedStacks",
     "MaskedDense",
     "Patches",
     "Pointwise",
     "Recurrent",
     "RowConv2D",
+    "RowLSTM",
     "Shift",
     "SiteBias",
     "Sum",

@@ -8,6 +8,7 @@ from tfar.models.made import MADE
 from tfar.models.nade import NADE
 from tfar.models.pixel_cnn import PixelCNN
 from tfar.models.pixel_cnn_pp import PixelCNNpp
+from tfar.models.pixel_rnn import PixelRNN
 from tfar.models.sequence import SequenceModel
 from tfar.models.transformer import Transformer
 
@@ -20,6 +21,7 @@ __all__ = [
     "GatedPixelCNN",
     "PixelCNN",
     "PixelCNNpp",
+    "PixelRNN",
     "SequenceModel",
     "Transformer",
 ]

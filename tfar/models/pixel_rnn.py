@@ -1,0 +1,116 @@
+"""PixelRNN: Row LSTM and Diagonal BiLSTM.
+
+#### References
+A. van den Oord, N. Kalchbrenner, K. Kavukcuoglu. Pixel Recurrent Neural Networks. ICML 2016,
+sections 3.1 to 3.3 and 3.6.
+"""
+
+import keras
+
+from tfar import heads
+from tfar.layers import Causal, CausalConv2D, DiagonalBiLSTM, RowLSTM, Shift, SiteBias, Sum
+from tfar.models.base import AutoregressiveModel
+from tfar.models.pixel_cnn import image_sites, output_layers
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class PixelRNN(AutoregressiveModel):
+    """A stack of LSTMs over rows or diagonals, with residual connections.
+
+    A 7x7 exclusive convolution to 2h channels, then for each layer x + (1x1 of 2h)(LSTM of h (x)),
+    then g, 1x1, g, and 1x1 up to the parameters of the head. See `tfar.layers.RowLSTM`, whose
+    context is a triangle, and `tfar.layers.DiagonalBiLSTM`, which sees all that is before a pixel.
+
+    With diagonals, the first layer also has a 1x1 of the site before, in raster order. Without it
+    nothing would see the last pixel of the row above from afar: the first convolution leaves out
+    the pixel itself, and the LSTM from the right all of the row.
+
+    Sites and heads are as in `tfar.models.PixelCNN`.
+
+    Args:
+      event_shape: (H, W, C).
+      units: h, the size of an LSTM at a site.
+      layers: number of LSTM layers.
+      recurrence: "row" or "diagonal".
+      kernel_size: odd, of Row LSTMs.
+      first_kernel_size: odd, of the first convolution.
+      head: default `tfar.heads.Bernoulli()`.
+      order: see `tfar.orders.get`. Neighbours in the order should be neighbours in the image.
+      positions: whether there are biases for every site after the first layer and after the last,
+        which the paper does not have.
+      activation: g.
+      dropout: rate for what an LSTM puts out, in training.
+      **kwargs: passed to ``keras.Model``.
+
+    Raises:
+      ValueError: if ``event_shape`` is not that of an image, or the recurrence is none.
+
+    >>> model = PixelRNN([8, 8, 1], units=4, layers=2, recurrence="diagonal")
+    >>> model.joint().sample(2, seed=1).shape
+    TensorShape([2, 8, 8, 1])
+    """
+
+    def __init__(
+        self,
+        event_shape,
+        units=16,
+        layers=7,
+        recurrence="row",
+        kernel_size=3,
+        first_kernel_size=7,
+        head=None,
+        order="raster",
+        positions=True,
+        activation="relu",
+        dropout=0.0,
+        **kwargs,
+    ):
+        head = heads.get(head)
+        *image_shape, subpixels = image_sites(event_shape, head)
+        if recurrence not in ("row", "diagonal"):
+            raise ValueError(f"Expected recurrence 'row' or 'diagonal', got {recurrence!r}.")
+        dtype = kwargs.get("dtype")
+
+        def lstm():
+            if recurrence == "row":
+                return RowLSTM(units, kernel_size, image_shape, subpixels, dtype=dtype)
+            return DiagonalBiLSTM(units, image_shape, subpixels, dtype=dtype)
+
+        def convolution(filters, size, initializer="he_normal", **options):
+            options = {"kernel_initializer": initializer, "dtype": dtype, **options}
+            return CausalConv2D(filters, size, image_shape, subpixels, **options)
+
+        first = convolution(2 * units, first_kernel_size, exclusive=True)
+        if recurrence == "diagonal":
+            one_before = keras.layers.Dense(2 * units, use_bias=False, dtype=dtype)
+            first = Sum([first, Causal([Shift(dtype=dtype), one_before], dtype=dtype)], dtype=dtype)
+        network = [first]
+        if positions:
+            network.append(SiteBias(dtype=dtype))
+        for _ in range(layers):
+            # A block starts as the identity: deep stacks then train from the first step on.
+            branch = [lstm(), convolution(2 * units, 1, "zeros")]
+            if dropout:
+                branch.insert(1, keras.layers.Dropout(dropout, dtype=dtype))
+            identity = keras.layers.Activation("linear", dtype=dtype)
+            network.append(Sum([identity, Causal(branch, dtype=dtype)], dtype=dtype))
+        network += [
+            keras.layers.Activation(activation, dtype=dtype),
+            convolution(2 * units, 1),
+            keras.layers.Activation(activation, dtype=dtype),
+        ]
+        network += output_layers(head, image_shape, subpixels, positions)
+        self._arguments = {
+            "units": int(units),
+            "layers": int(layers),
+            "recurrence": recurrence,
+            "kernel_size": int(kernel_size),
+            "first_kernel_size": int(first_kernel_size),
+            "positions": bool(positions),
+            "activation": activation,
+            "dropout": float(dropout),
+        }
+        super().__init__(Causal(network, dtype=dtype), event_shape, head, order, **kwargs)
+
+    def get_config(self):
+        return {**super().get_config(), **self._arguments}
