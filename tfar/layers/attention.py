@@ -38,6 +38,11 @@ def rotate(x, positions):
     return tf.concat([a * cos - b * sin, a * sin + b * cos], axis=-1)
 
 
+def as_bias(seen):
+    """What is added to logits so that only what is ``seen`` counts: faster than Keras' mask."""
+    return tf.constant(np.where(seen, 0.0, -np.inf), tf.float32)
+
+
 @keras.saving.register_keras_serializable(package="tfar")
 class CausalSelfAttention(CausalLayer):
     """Every site asks the sites up to itself, or the last ``window`` of them:
@@ -115,7 +120,7 @@ class CausalSelfAttention(CausalLayer):
         if n > 2 * self.reach:
             y = self._in_blocks(q, k, v)
         else:
-            y = keras.ops.dot_product_attention(q, k, v, mask=self._seen(n)[None, None])
+            y = keras.ops.dot_product_attention(q, k, v, bias=as_bias(self._seen(n)[None, None]))
         return self.outside(tf.reshape(y, [-1, n, self.num_heads * self.head_size]))
 
     def _in_blocks(self, q, k, v):
@@ -125,20 +130,24 @@ class CausalSelfAttention(CausalLayer):
         """
         n, size = q.shape[1], self.reach
         blocks = -(-n // size)
-        shape = [-1, blocks, size, self.num_heads, self.head_size]
         pad = [[0, 0], [0, blocks * size - n], [0, 0], [0, 0]]
+        shape = [-1, blocks, size, self.num_heads, self.head_size]
         q, k, v = (tf.reshape(tf.pad(t, pad), shape) for t in (q, k, v))
         k, v = (
             tf.concat([tf.pad(t[:, :-1], [[0, 0], [1, 0], *[[0, 0]] * 3]), t], axis=2)
             for t in (k, v)
         )
-        seen = np.stack([self._seen(2 * size)[size:]] * blocks)[
-            :, None
-        ]  # [blocks, 1, size, 2 size]
-        seen[0, ..., :size] = False  # there is none before the first
-        seen = tf.tile(seen, [tf.shape(q)[0], 1, 1, 1])
-        q, k, v = (tf.reshape(t, [-1, *t.shape[2:]]) for t in (q, k, v))
-        y = keras.ops.dot_product_attention(q, k, v, mask=seen)
+        # To the attention, the heads of all the blocks are heads.
+        q, k, v = (tf.transpose(t, [0, 2, 1, 3, 4]) for t in (q, k, v))
+        shape = [blocks * self.num_heads, self.head_size]
+        q, k, v = (tf.reshape(t, [-1, t.shape[1], *shape]) for t in (q, k, v))
+        seen = np.stack([self._seen(2 * size)[size:]] * blocks * self.num_heads)
+        seen = seen.reshape([blocks, self.num_heads, size, 2 * size])
+        seen[0, ..., :size] = False  # there is no block before the first
+        bias = as_bias(seen.reshape([1, -1, size, 2 * size]))
+        y = keras.ops.dot_product_attention(q, k, v, bias=bias)
+        y = tf.reshape(y, [-1, size, blocks, self.num_heads, self.head_size])
+        y = tf.transpose(y, [0, 2, 1, 3, 4])
         return tf.reshape(y, [-1, blocks * size, self.num_heads, self.head_size])[:, :n]
 
     def _seen(self, n):

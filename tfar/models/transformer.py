@@ -33,7 +33,7 @@ class Transformer(SequenceModel):
     """A stack of causal self-attention and multilayer perceptrons, over sites in their order.
 
     x^0_i = E^T x_{i-1} + p_i, and for each layer
-    a = x + attention(norm(x)),  x' = a + W_2 gelu(W_1 norm(a)),
+    a = x + attention(norm(x)),  x' = a + W_2 g(W_1 norm(a)),
     parameters of p(x_i | x_<i) = W norm(x^L_i) + b
 
     (*pre-norm*: the residual path is the identity). Sampling keeps the keys and values of the
@@ -57,6 +57,7 @@ class Transformer(SequenceModel):
         the cost of a sequence P times shorter; what is inside of a patch is seen by the stem, and
         two more perceptrons join both. None for every site by itself.
       mlp: channels inside a perceptron, in multiples of the width.
+      activation: g.
       tied: whether W is E, see `tfar.layers.Tied`; for heads of categories.
       dropout: rate for what is embedded, and for what attention and perceptrons add, in training.
       head: default `tfar.heads.Bernoulli()`.
@@ -85,6 +86,7 @@ class Transformer(SequenceModel):
         stem=None,
         patch=None,
         mlp=4,
+        activation="gelu",
         tied=False,
         dropout=0.0,
         head=None,
@@ -111,7 +113,7 @@ class Transformer(SequenceModel):
             return Sum([identity, Causal(branch, dtype=dtype)], dtype=dtype)
 
         def perceptron():
-            inside = keras.layers.Dense(mlp * width, "gelu", dtype=dtype)
+            inside = keras.layers.Dense(mlp * width, activation, dtype=dtype)
             return residual(inside, keras.layers.Dense(width, dtype=dtype))
 
         def embedding():
@@ -158,6 +160,7 @@ class Transformer(SequenceModel):
             "stem": stem,
             "patch": patch,
             "mlp": int(mlp),
+            "activation": activation,
             "tied": bool(tied),
             "dropout": float(dropout),
         }
