@@ -28,6 +28,16 @@ from tfar.models.pixel_cnn import image_sites
 from tfar.models.sequence import SequenceModel
 
 
+def _check_patch(patch, stem, row, subpixels):
+    """ValueError unless all that is before a site in its own patch is seen by the stem."""
+    seen = stem // 2 * subpixels + 1
+    if row % patch or patch > seen:
+        raise ValueError(
+            f"Expected patches that divide a row of {row} sites, of at most the {seen} that a stem "
+            f"of {stem} sees of it, got {patch}."
+        )
+
+
 @keras.saving.register_keras_serializable(package="tfar")
 class Transformer(SequenceModel):
     """A stack of causal self-attention and multilayer perceptrons, over sites in their order.
@@ -53,9 +63,9 @@ class Transformer(SequenceModel):
       stem: of images, the odd kernel size of a causal convolution that takes the place of the
         embedding E: what is near is near in two dimensions from the first layer on (Xiao et al.
         2021). None for the embedding.
-      patch: P, of images: the layers above work on patches of P sites in a row (Yu et al. 2023), at
-        the cost of a sequence P times shorter; what is inside of a patch is seen by the stem, and
-        two more perceptrons join both. None for every site by itself.
+      patch: P, of images: the layers above work on patches of P sites in a row (Yu et al. 2023),
+        at the cost of a sequence P times shorter. What is inside of a patch is seen by the stem,
+        and two more perceptrons join both. None for every site by itself.
       mlp: channels inside a perceptron, in multiples of the width.
       activation: g.
       tied: whether W is E, see `tfar.layers.Tied`; for heads of categories.
@@ -67,7 +77,7 @@ class Transformer(SequenceModel):
     Raises:
       ValueError: if the positions are neither, the heads do not fit, a head is to be tied that
         does not take logits, there is a stem and no image or a tied head, or there
-        are patches and no stem.
+        are patches that do not divide a row, or that the stem does not see all of.
 
     >>> head = tfar.heads.Characters("abcdefgh")
     >>> model = Transformer([32], width=16, layers=2, num_heads=2, window=16, tied=True, head=head)
@@ -129,6 +139,8 @@ class Transformer(SequenceModel):
             network = [Shift(dtype=dtype), *([] if tied else [embedding()]), *body]
         else:
             *image_shape, subpixels = image_sites(event_shape, head)
+            if patch is not None:
+                _check_patch(patch, stem, image_shape[1] * subpixels, subpixels)
             options = {"exclusive": True, "dtype": dtype}
             network = [CausalConv2D(width, stem, image_shape, subpixels, **options)]
             if patch is None:
