@@ -262,3 +262,28 @@ def test_bad_recipes_are_refused(tmp_path):
 def test_too_little_data_is_refused(tmp_path):
     with pytest.raises(ValueError, match="at least one batch of 16, got 8"):
         training.train(toy(), tmp_path, data=made_up([3, 3, 1], train=8))
+
+
+def test_cycles_run_the_schedule_again_from_half_the_rate(tmp_path):
+    recipe = toy(cycles=2, epochs=6, shift=1.0, shift_until=1.0, warmup=0.25)
+    fractions = [training.shifted_fraction(recipe, epoch, 6) for epoch in range(6)]
+    np.testing.assert_allclose(fractions, [1, 2 / 3, 1 / 3] * 2)
+    schedule = training.Schedule(recipe.learning_rate, 12, recipe.warmup)
+    rates = np.array([float(schedule(step)) for step in range(24)])
+    np.testing.assert_allclose(rates[12:], rates[:12] / 2, rtol=1e-6)
+    assert rates[0] == 0 and rates[3] == rates.max() == np.float32(1e-2)
+    data = made_up([3, 3, 1])
+    training.train(recipe, tmp_path / "whole", data=data, verbose=0)
+    # A run of one cycle goes on as one of two.
+    training.train(toy(**{**vars(recipe), "cycles": 1}), tmp_path / "first", 3, data, 0)
+    (tmp_path / "first/recipe.json").unlink()
+    training.train(recipe, tmp_path / "first", data=data, verbose=0)
+    whole, first = (
+        np.genfromtxt(tmp_path / name / "log.csv", delimiter=",", names=True)
+        for name in ("whole", "first")
+    )
+    assert len(whole) == 6 and len(set(whole["val_nats"])) == 6
+    np.testing.assert_array_equal(whole["loss"], first["loss"])
+    np.testing.assert_array_equal(whole["val_nats"], first["val_nats"])
+    with pytest.raises(ValueError, match="2 cycles do not divide 5 epochs"):
+        training.train(recipe, tmp_path / "odd", 5, data, 0)

@@ -38,6 +38,8 @@ class Recipe:
       conditional: whether the model is given the data set's labels, its entry "condition".
       epochs, batch_size, learning_rate: as in Keras; the rate is the peak, reached after the
         fraction ``warmup`` of all steps and followed by a cosine to 0.
+      cycles: how many times the schedule of rates and shifts is run, each time over as many epochs
+        and from half the rate; it divides ``epochs`` (Loshchilov and Hutter 2017: warm restarts).
       optimizer: "adamw", or "muon" for `tfar.muon.Muon`.
       weight_decay: as in Keras' AdamW, of all weights but biases.
       clip_norm: largest norm of the gradient of all weights together; None for any.
@@ -58,6 +60,7 @@ class Recipe:
     batch_size: int
     learning_rate: float
     conditional: bool = False
+    cycles: int = 1
     optimizer: str = "adamw"
     warmup: float = 0.03
     weight_decay: float = 0.0
@@ -145,6 +148,41 @@ def windows(numbers, length, first=0):
     return numbers[first : first + count * length].reshape([count, length])
 
 
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """The learning rate: a warm-up, a cosine down to 0, and as often as there are cycles.
+
+    Args:
+      rate: the peak of the first cycle; every other one has half that of the one before.
+      steps: of a cycle.
+      warmup: fraction of them.
+
+    #### References
+    I. Loshchilov, F. Hutter. SGDR: Stochastic Gradient Descent with Warm Restarts. ICLR 2017.
+
+    >>> rate = Schedule(1.0, steps=10, warmup=0.2)
+    >>> [round(float(rate(step)), 2) for step in (0, 1, 2, 6, 9, 10, 12)]
+    [0.0, 0.5, 1.0, 0.5, 0.04, 0.0, 0.5]
+    """
+
+    def __init__(self, rate, steps, warmup):
+        self.rate, self.steps, self.warmup = float(rate), int(steps), float(warmup)
+        rise = max(1, round(warmup * steps))
+        self.once = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0,
+            warmup_target=self.rate,
+            warmup_steps=rise,
+            decay_steps=max(1, self.steps - rise),
+        )
+
+    def __call__(self, step):
+        step = tf.cast(step, tf.int64)
+        halvings = tf.cast(step // self.steps, tf.float32)
+        return self.once(step % self.steps) * 0.5**halvings
+
+    def get_config(self):
+        return {"rate": self.rate, "steps": self.steps, "warmup": self.warmup}
+
+
 def build(recipe, x):
     """The recipe's untrained model, in its precision, from its seed.
 
@@ -185,6 +223,12 @@ def shifted(x, fraction, rng):
     return moved
 
 
+def shifted_fraction(recipe, epoch, epochs):
+    """The fraction of the images of an epoch that are moved, see `Recipe`."""
+    cycle = epochs // recipe.cycles
+    return recipe.shift * max(0.0, 1 - epoch % cycle / (recipe.shift_until * cycle))
+
+
 def batches(recipe, data, epochs, first_epoch=0, length=None):
     """An endless-looking stream: the shuffled, augmented batches of one epoch after the other.
 
@@ -202,7 +246,7 @@ def batches(recipe, data, epochs, first_epoch=0, length=None):
     def generate():
         for epoch in range(first_epoch, epochs):
             rng = np.random.default_rng([recipe.seed, epoch])
-            fraction = recipe.shift * max(0.0, 1 - epoch / (recipe.shift_until * epochs))
+            fraction = shifted_fraction(recipe, epoch, epochs)
             shown = shifted(x, fraction, rng) if fraction else x
             shown = windows(x, length, rng.integers(length)) if length else shown
             shown = {**data, "x": shown} if isinstance(data, dict) else shown
@@ -270,13 +314,9 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
         data["validation"] = windows(data["validation"], length)
     steps = steps_per_epoch(recipe, data["train"], length)
     _record(recipe, epochs, model, folder)
-    total = steps * epochs
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        warmup_target=recipe.learning_rate,
-        warmup_steps=max(1, round(recipe.warmup * total)),
-        decay_steps=max(1, total - round(recipe.warmup * total)),
-    )
+    if epochs % recipe.cycles:
+        raise ValueError(f"{recipe.cycles} cycles do not divide {epochs} epochs.")
+    schedule = Schedule(recipe.learning_rate, steps * epochs // recipe.cycles, recipe.warmup)
     optimizer = OPTIMIZERS[recipe.optimizer](
         schedule,
         weight_decay=recipe.weight_decay,
