@@ -67,7 +67,10 @@ def test_an_artefact_samples(name):
     assert x.dtype == tf.int32
     # Samples are about as likely as data: a model that draws noise is off by hundreds of nats.
     nats = -log_prob.numpy()
-    assert abs(nats.mean() - nats_of_an_event(zoo.info(name))) < 5 * nats.std() / np.sqrt(32)
+    expected = nats_of_an_event(zoo.info(name))
+    # Other plays are harder than the model's own text.
+    slack = 0.2 * expected if zoo.info(name).get("per") == "character" else 0
+    assert abs(nats.mean() - expected) < 5 * nats.std() / np.sqrt(32) + slack
 
 
 def test_the_rows_are_those_of_the_test_split(name):
