@@ -157,8 +157,8 @@ class ForgetsTheCell(Recurrent):
 
 
 class SeesTheNextSite(CausalSelfAttention):
-    def _seen(self, n):
-        return np.tri(n, k=1, dtype=bool)
+    def _within(self, offset):
+        return offset >= -1
 
     def depends(self, sources):
         return np.tri(len(sources), dtype=bool) @ np.asarray(sources, bool)
@@ -183,11 +183,12 @@ class ForgetsTheOlder(CausalSelfAttention):
 
 
 class AsksOneSiteMore(CausalSelfAttention):
-    def _seen(self, n):
-        return np.tri(n, dtype=bool) & ~np.tri(n, k=-self.reach - 1, dtype=bool)
+    def _within(self, offset):
+        return (offset >= 0) & (offset <= self.reach)
 
     def depends(self, sources):
-        return CausalSelfAttention._seen(self, len(sources)) @ np.asarray(sources, bool)
+        offset = np.subtract.outer(*[np.arange(len(sources))] * 2)
+        return ((offset >= 0) & (offset < self.reach)) @ np.asarray(sources, bool)
 
 
 class BeginsLate(Patches):

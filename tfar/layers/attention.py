@@ -40,7 +40,7 @@ def rotate(x, positions):
 
 def as_bias(seen):
     """What is added to logits so that only what is ``seen`` counts: faster than Keras' mask."""
-    return tf.constant(np.where(seen, 0.0, -np.inf), tf.float32)
+    return tf.where(seen, 0.0, -np.inf)
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -120,7 +120,8 @@ class CausalSelfAttention(CausalLayer):
         if n > 2 * self.reach:
             y = self._in_blocks(q, k, v)
         else:
-            y = keras.ops.dot_product_attention(q, k, v, bias=as_bias(self._seen(n)[None, None]))
+            bias = as_bias(self._within(tf.range(n)[:, None] - tf.range(n)))
+            y = keras.ops.dot_product_attention(q, k, v, bias=bias[None, None])
         return self.outside(tf.reshape(y, [-1, n, self.num_heads * self.head_size]))
 
     def _in_blocks(self, q, k, v):
@@ -141,18 +142,19 @@ class CausalSelfAttention(CausalLayer):
         q, k, v = (tf.transpose(t, [0, 2, 1, 3, 4]) for t in (q, k, v))
         shape = [blocks * self.num_heads, self.head_size]
         q, k, v = (tf.reshape(t, [-1, t.shape[1], *shape]) for t in (q, k, v))
-        seen = np.stack([self._seen(2 * size)[size:]] * blocks * self.num_heads)
-        seen = seen.reshape([blocks, self.num_heads, size, 2 * size])
-        seen[0, ..., :size] = False  # there is no block before the first
-        bias = as_bias(seen.reshape([1, -1, size, 2 * size]))
-        y = keras.ops.dot_product_attention(q, k, v, bias=bias)
+        places = tf.range(2 * size)
+        seen = self._within(tf.range(size, 2 * size)[:, None] - places)
+        first = seen & (places >= size)  # there is no block before it
+        seen = tf.concat([first[None], tf.tile(seen[None], [blocks - 1, 1, 1])], axis=0)
+        bias = as_bias(tf.repeat(seen, self.num_heads, axis=0))
+        y = keras.ops.dot_product_attention(q, k, v, bias=bias[None])
         y = tf.reshape(y, [-1, size, blocks, self.num_heads, self.head_size])
         y = tf.transpose(y, [0, 2, 1, 3, 4])
         return tf.reshape(y, [-1, blocks * size, self.num_heads, self.head_size])[:, :n]
 
-    def _seen(self, n):
-        """bool [n, n]: which sites are asked by which."""
-        return np.tri(n, dtype=bool) & ~np.tri(n, k=-self.reach, dtype=bool)
+    def _within(self, offset):
+        """bool: whether a site asks the one that is ``offset`` sites before it."""
+        return (offset >= 0) & (offset < self.reach)
 
     def _cache_sizes(self):
         """Sites of the two parts of the cache: older ones, and the latest."""
@@ -181,7 +183,7 @@ class CausalSelfAttention(CausalLayer):
         latest = tuple(tf.where(here, one, part) for one, part in zip(new, latest))
         # The numbers of the sites in both parts: before the first, and after this one, is nothing.
         sites = tf.concat([tf.range(-sizes[0], 0), tf.range(sizes[1])], 0) + site - place
-        seen = (sites >= 0) & (sites <= site) & (sites > site - self.reach)
+        seen = (sites >= 0) & self._within(site - sites)
         logits = [tf.matmul(q, keys, transpose_b=True) for keys, _ in (older, latest)]
         logits = tf.cast(tf.concat(logits, -1), tf.float32) * self.head_size**-0.5
         weights = tf.cast(tf.nn.softmax(tf.where(seen, logits, -np.inf)), x.dtype)
@@ -202,7 +204,8 @@ class CausalSelfAttention(CausalLayer):
         return (t[:, 0] for t in self._projected(x[:, None], site[None]))
 
     def depends(self, sources):
-        return self._seen(len(sources)) @ np.asarray(sources, bool)
+        sites = np.arange(len(sources))
+        return self._within(sites[:, None] - sites) @ np.asarray(sources, bool)
 
     def get_config(self):
         return {
