@@ -11,15 +11,13 @@ Weights are random, which does not matter for time.
 """
 
 import argparse
-import json
 import os
-import platform
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
+from timing import save, seconds
 
 from tfar.heads import Categorical
 from tfar.models import CharRNN, Transformer
@@ -33,16 +31,6 @@ CASES = {
         [n], 128, 4, 4, window=128, head=Categorical(65)
     ),
 }
-
-
-def seconds(run, repeats=3):
-    run()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def measure(name, make, length):
@@ -140,9 +128,7 @@ def main():
     if arguments.torch:
         rows += [show(nano_gpt(n)) for n in LENGTHS]
     if arguments.json:
-        machine = f"{platform.machine()}, {os.cpu_count()} cores, TensorFlow {tf.__version__}"
-        with open(arguments.json, "w") as file:
-            json.dump({"machine": machine, "rows": rows}, file, indent=1)
+        save(rows, arguments.json)
 
 
 if __name__ == "__main__":

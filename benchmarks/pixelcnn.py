@@ -10,16 +10,14 @@ number of pixels ("about"). Weights are random, which does not matter for time.
 """
 
 import argparse
-import json
 import os
-import platform
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from timing import save, seconds
 
 import tfar
 from tfar import heads
@@ -41,16 +39,6 @@ CASES = [
     ("Gated PixelCNN, 8 layers", lambda s: GatedPixelCNN([s, s, 1], layers=8), 28, 16),
     ("PixelCNN++, 3 levels", lambda s: PixelCNNpp([s, s, 1], head=heads.Bernoulli()), 28, 16),
 ]
-
-
-def seconds(run, repeats=5):
-    run()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def per_pixel(one_pass, pixels, run):
@@ -133,9 +121,7 @@ def main():
     for row in measured(arguments.only, arguments.tfp):
         rows.append(show(row))
         if arguments.json:  # after every row: all of them take a quarter of an hour
-            machine = f"{platform.machine()}, {os.cpu_count()} cores, TensorFlow {tf.__version__}"
-            with open(arguments.json, "w") as file:
-                json.dump({"machine": machine, "rows": rows}, file, indent=1)
+            save(rows, arguments.json)
 
 
 def measured(only, with_tfp):

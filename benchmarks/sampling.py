@@ -10,15 +10,13 @@ for time.
 
 import argparse
 import itertools
-import json
 import os
-import platform
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
+from timing import save, seconds
 
 import tfar
 
@@ -28,16 +26,6 @@ MODELS = {
     "MADE, 2 x 800 hidden units": lambda: tfar.models.MADE([28, 28, 1], (800, 800), direct=True),
     "MADE, 8000 hidden units": lambda: tfar.models.MADE([28, 28, 1], (8000,)),
 }
-
-
-def seconds(draw, repeats):
-    """The shortest of some runs of what has been compiled before."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        draw()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def measure(name, make, num, jit_compile):
@@ -85,9 +73,7 @@ def main():
             flush=True,
         )
     if arguments.json:
-        machine = f"{platform.machine()}, {os.cpu_count()} cores, TensorFlow {tf.__version__}"
-        with open(arguments.json, "w") as file:
-            json.dump({"machine": machine, "rows": rows}, file, indent=1)
+        save(rows, arguments.json)
 
 
 if __name__ == "__main__":
