@@ -40,26 +40,7 @@ def test_both_samplers_agree_on_a_random_order_of_more_sites():
     assert len(np.unique(np.reshape(cached, [50, -1]), axis=0)) > 40
 
 
-# One of each kind of step: to compile them all takes minutes.
-@pytest.mark.parametrize(
-    "name",
-    [
-        "fvsbn_image",
-        "nade_categorical",
-        "made_deep",
-        "made_direct",
-        "pixel_cnn_colours",
-        "pixel_cnn_mixture",
-        "gated_pixel_cnn_labels",
-        "pixel_cnn_pp",
-        "char_rnn_lstm",
-        "transformer_window",
-        "transformer_patches",
-        "pixel_rnn_row",
-        "pixel_rnn_diagonal_colours",
-        "own_plain",
-    ],
-)
+@pytest.mark.parametrize("name", [n for n in MODELS if shared(n).members == 1])
 def test_xla_draws_the_same(name):
     model = shared(name)
     label = {} if model.num_classes is None else {"condition": 1}

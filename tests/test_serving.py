@@ -20,7 +20,7 @@ from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 import tfar
-from tfar import client, serving, testing, zoo
+from tfar import client, serving, signatures, testing, zoo
 from tfar.models import Transformer
 
 NAMES = [
@@ -249,55 +249,55 @@ def test_the_c_loader_runs_log_prob_and_sample(held, loader, name):
 # The contract ------------------------------------------------------------------------------------
 
 
-class AtOne(serving.Functions):
+class AtOne(signatures.Functions):
     def sample(self, num_samples, seed, temperature, **given):
         return super().sample(num_samples, seed, tf.ones([]), **given)
 
 
-class OneSeed(serving.Functions):
+class OneSeed(signatures.Functions):
     def sample(self, num_samples, seed, temperature, **given):
         return super().sample(num_samples, tf.constant([3, 1]), temperature, **given)
 
 
-class IgnoresKnown(serving.Functions):
+class IgnoresKnown(signatures.Functions):
     def complete(self, x, known, **given):
         return super().complete(x, known & False, **given)
 
 
-class RasterPrefix(serving.Functions):
+class RasterPrefix(signatures.Functions):
     def _prefix(self, x, known, member):
         return tf.reshape(x, [-1, 6]), tf.reshape(known, [-1, 6])
 
 
-class FirstMember(serving.Functions):
+class FirstMember(signatures.Functions):
     def conditionals(self, member, **given):
         return super().conditionals(member=0, **given)
 
 
-class FirstLabel(serving.Functions):
+class FirstLabel(signatures.Functions):
     def log_prob(self, x, condition):
         return super().log_prob(x, tf.zeros_like(condition))
 
 
-class OtherBits(serving.Functions):
+class OtherBits(signatures.Functions):
     def log_prob(self, **given):
         found = super().log_prob(**given)
         return {**found, "bits_per_dim": -found["log_prob"] / self.model.num_dimensions}
 
 
-class OtherNats(serving.Functions):
+class OtherNats(signatures.Functions):
     def log_prob(self, **given):
         found = super().log_prob(**given)
         return {**found, "log_prob": found["log_prob"] + 0.01}
 
 
-class Python(serving.Functions):
+class Python(signatures.Functions):
     def log_prob(self, x):
         x = tf.ensure_shape(tf.py_function(lambda x: x, [x], tf.int32), x.shape)
         return super().log_prob(x=x)
 
 
-class Compiled(serving.Functions):
+class Compiled(signatures.Functions):
     def log_prob(self, x):
         score = tf.function(lambda x: self.model.log_prob(x), jit_compile=True, autograph=False)
         found = super().log_prob(x=x)
@@ -320,7 +320,7 @@ class Compiled(serving.Functions):
     ],
 )
 def test_the_contract_fails_on_a_planted_bug(name, planted, message, tmp_path, monkeypatch):
-    monkeypatch.setattr(serving, "Functions", planted)
+    monkeypatch.setattr(signatures, "Functions", planted)
     with pytest.raises((AssertionError, tf.errors.InvalidArgumentError), match=message):
         testing.verify_export(shared(name), tmp_path / "1")
 
@@ -495,7 +495,7 @@ def test_bad_requests_for_text(exports):
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             generate(**{**given, **wrong})
     positions = Transformer([4], 4, 1, 1, positions="learned", head=model.head)
-    functions = serving.Functions(positions, 100)
+    functions = signatures.Functions(positions, 100)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"prompt and length .* 4 characters"):
         functions.generate(**{**given, "length": tf.constant(3)})
     assert len(functions.generate(**{**given, "length": tf.constant(2)})["text"].numpy()) == 4

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tfar
-from tfar import training, zoo
+from tfar import feeding, recipes, training, zoo
 
 EVENT_SHAPES = {
     "binarized_mnist": [28, 28, 1],
@@ -53,27 +53,27 @@ def toy(**changes):
         "ema": 0.9,
         "shift": 0.5,
     }
-    return training.Recipe(**{**fields, **changes})
+    return recipes.Recipe(**{**fields, **changes})
 
 
 @pytest.mark.parametrize(
     "path", sorted((zoo._folder("zoo")).glob("*/recipe.py")), ids=lambda p: p.parent.name
 )
 def test_every_recipe_runs_two_steps(path, tmp_path):
-    recipe = training.load_recipe(path)
+    recipe = recipes.load_recipe(path)
     if recipe.dataset == "tiny_shakespeare":
         data = {"train": "to be, or not to be. " * 30 * recipe.batch_size, "validation": "be." * 99}
     else:
         make = made_up_of_8_bits if recipe.dataset in ("mnist", "cifar10_jpeg") else made_up
         data = make(EVENT_SHAPES[recipe.dataset], train=2 * recipe.batch_size)
-    data = {split: training.inputs(recipe, part) for split, part in data.items()}
+    data = {split: feeding.inputs(recipe, part) for split, part in data.items()}
     model = training.train(recipe, tmp_path, epochs=1, data=data, verbose=0)
     best = json.loads((tmp_path / "best.json").read_text())
     assert np.isfinite(best["loss"])
     assert best["epoch"] == 1
     x = data["validation"]
     if isinstance(x, str):
-        x = training.windows(model.head.vocabulary.encode(x), model.num_sites)
+        x = feeding.windows(model.head.vocabulary.encode(x), model.num_sites)
     np.testing.assert_allclose(-model.log_prob(x).numpy().mean(), best["val_nats"], rtol=2e-2)
 
 
@@ -93,14 +93,14 @@ def test_a_conditional_recipe_trains_on_labels_and_needs_them(tmp_path):
     model = training.train(recipe, tmp_path, data=data, verbose=0)
     nats = -model.log_prob(data["validation"]).numpy().mean()
     assert nats < 0.5 * np.log(2)  # which image it is costs log 2 where the label is not known
-    epochs = [list(training.batches(recipe, data["train"], 1)) for _ in range(2)]
+    epochs = [list(feeding.batches(recipe, data["train"], 1)) for _ in range(2)]
     for one, other in zip(*epochs):
         assert set(one) == {"x", "condition"} and one["x"].shape == (16, 3, 3, 1)
         np.testing.assert_array_equal(one["x"], other["x"])
         centre = one["x"].numpy()[:, 1, 1, 0]
         np.testing.assert_array_equal(centre, one["condition"].numpy() % 2)
     with pytest.raises(ValueError, match="toy is conditional, and toy has no labels"):
-        training.inputs(recipe, data["train"]["x"])
+        feeding.inputs(recipe, data["train"]["x"])
 
 
 def test_the_kept_weights_are_the_validated_averages(tmp_path):
@@ -204,21 +204,21 @@ def test_worse_weights_do_not_replace_better_ones(tmp_path):
 def test_batches_depend_on_seed_and_epoch_only():
     x = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
     recipe = toy(batch_size=3, shift=0.0)
-    stream = np.stack(list(training.batches(recipe, x, epochs=3).as_numpy_iterator()))[..., 0]
-    later = np.stack(list(training.batches(recipe, x, epochs=3, first_epoch=1).as_numpy_iterator()))
+    stream = np.stack(list(feeding.batches(recipe, x, epochs=3).as_numpy_iterator()))[..., 0]
+    later = np.stack(list(feeding.batches(recipe, x, epochs=3, first_epoch=1).as_numpy_iterator()))
     assert stream.shape == (9, 3, 1, 1)
     np.testing.assert_array_equal(stream[3:], later[..., 0])
     assert len(np.unique(stream[:3])) == 9  # no example twice in an epoch
     assert not np.array_equal(stream[:3], stream[3:6])
     other = dataclasses.replace(recipe, seed=2)
-    other = np.stack(list(training.batches(other, x, epochs=1).as_numpy_iterator()))[..., 0]
+    other = np.stack(list(feeding.batches(other, x, epochs=1).as_numpy_iterator()))[..., 0]
     assert not np.array_equal(stream[:3], other)
 
 
 def test_shifted_moves_by_at_most_a_pixel():
     x = np.zeros([2000, 5, 5, 1], np.uint8)
     x[:, 2, 2] = 1
-    moved = training.shifted(x, 0.9, np.random.default_rng(0))
+    moved = feeding.shifted(x, 0.9, np.random.default_rng(0))
     assert (moved.sum(axis=(1, 2, 3)) == 1).all()
     rows, columns = np.nonzero(moved[..., 0])[1:]
     counts = np.zeros([5, 5])
@@ -229,7 +229,7 @@ def test_shifted_moves_by_at_most_a_pixel():
     ).all()
     edge = np.zeros([500, 5, 5, 1], np.uint8)
     edge[:, 0, 0] = 1
-    assert set(np.unique(training.shifted(edge, 1.0, np.random.default_rng(0)).sum((1, 2, 3)))) == {
+    assert set(np.unique(feeding.shifted(edge, 1.0, np.random.default_rng(0)).sum((1, 2, 3)))) == {
         0,
         1,
     }
@@ -238,7 +238,7 @@ def test_shifted_moves_by_at_most_a_pixel():
 def test_shift_falls_to_zero():
     x = np.zeros([64, 5, 5, 1], np.uint8)
     x[:, 2, 2] = 1
-    stream = training.batches(toy(shift=1.0, shift_until=0.5), x, epochs=4).as_numpy_iterator()
+    stream = feeding.batches(toy(shift=1.0, shift_until=0.5), x, epochs=4).as_numpy_iterator()
     moved = [float(np.mean(batch[:, 2, 2] == 0)) for batch in stream]
     assert np.mean(moved[:4]) > 0.6
     assert max(moved[8:]) == 0
@@ -250,13 +250,13 @@ def test_bad_recipes_are_refused(tmp_path):
     with pytest.raises(
         ValueError, match=r"unknown names \['epoch'\].*missing names \['batch_size'"
     ):
-        training.load_recipe(path)
+        recipes.load_recipe(path)
     whole = zoo.recipe_path("pixelcnn_mnist").read_text()
     path.write_text(f"{whole}\noptimizer = 'sgd'\n")
     with pytest.raises(ValueError, match=r"an optimizer of \['adamw', 'muon'\], got 'sgd'"):
-        training.load_recipe(path)
+        recipes.load_recipe(path)
     with pytest.raises(FileNotFoundError):
-        training.load_recipe(tmp_path / "none.py")
+        recipes.load_recipe(tmp_path / "none.py")
 
 
 def test_too_little_data_is_refused(tmp_path):
@@ -266,7 +266,7 @@ def test_too_little_data_is_refused(tmp_path):
 
 def test_cycles_run_the_schedule_again_from_half_the_rate(tmp_path):
     recipe = toy(cycles=2, epochs=6, shift=1.0, shift_until=1.0, warmup=0.25)
-    fractions = [training.shifted_fraction(recipe, epoch, 6) for epoch in range(6)]
+    fractions = [feeding.shifted_fraction(recipe, epoch, 6) for epoch in range(6)]
     np.testing.assert_allclose(fractions, [1, 2 / 3, 1 / 3] * 2)
     schedule = training.Schedule(recipe.learning_rate, 12, recipe.warmup)
     rates = np.array([float(schedule(step)) for step in range(24)])

@@ -176,12 +176,12 @@ def complete(name, rows, num, draws, out, seed):
     """
     import numpy as np
 
-    from tfar import training, zoo
+    from tfar import feeding, zoo
 
     _say(f"Loading {name}")
     model = zoo.load(name)
     inputs, _ = zoo.examples(name)
-    x = training.events(inputs)[:num]
+    x = feeding.events(inputs)[:num]
     if x.ndim != 4 or rows > x.shape[1]:
         raise ValueError(f"Expected images of at least {rows} rows, got {list(x.shape[1:])}.")
     given = np.zeros(model.num_sites, bool)
@@ -224,7 +224,7 @@ def _write(x, out, **options):
 )
 def evaluate(model, data, split):
     """The NLL of a whole split, in nats and bits/dim, with its standard error."""
-    from tfar import cards, datasets, publishing, training, zoo
+    from tfar import cards, datasets, feeding, publishing, zoo
 
     _say(f"Loading {model}")
     loaded, name = _load(model)
@@ -233,7 +233,7 @@ def evaluate(model, data, split):
         raise click.UsageError("This model does not say what it was trained on: give --data.")
     inputs = datasets.load(data or known["dataset"], split)
     if loaded.num_classes is None:
-        inputs = training.events(inputs)
+        inputs = feeding.events(inputs)
     found = publishing.figures(loaded, inputs, progress=_progress(f"Scoring {split}"))
     click.echo(f"{model}: {cards.measured(found, publishing.per(loaded))}")
     if known and data in (None, known["dataset"]):
@@ -250,10 +250,10 @@ def evaluate(model, data, split):
 @click.option("--epochs", type=click.IntRange(1), help="In place of the recipe's.")
 def train(recipe, out, epochs):
     """Train RECIPE, a name of the zoo or a recipe.py; goes on where it stopped."""
-    from tfar import training, zoo
+    from tfar import recipes, training, zoo
 
     path = recipe if recipe.endswith(".py") else zoo.recipe_path(recipe)
-    loaded = training.load_recipe(path)
+    loaded = recipes.load_recipe(path)
     folder = pathlib.Path(out or f"runs/{loaded.name}")
     model = training.train(loaded, folder, epochs, verbose="auto" if sys.stderr.isatty() else 2)
     partial = folder / "partial.keras"

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfar
-from tfar import cards, datasets, serving, text, training, zoo
+from tfar import cards, datasets, feeding, recipes, serving, text, training, zoo
 from tfar.layers import CausalConv2D, MaskedDense
 
 NUM_EXAMPLES = 32
@@ -52,9 +52,9 @@ def score(model, inputs, batch_size=500, progress=None):
       ValueError: if a shape, dtype or value is not the model's.
     """
     model.check(inputs)
-    starts = range(0, len(training.events(inputs)), batch_size)
+    starts = range(0, len(feeding.events(inputs)), batch_size)
     parts = [
-        model.predict_on_batch(training.rows_of(inputs, slice(start, start + batch_size)))
+        model.predict_on_batch(feeding.rows_of(inputs, slice(start, start + batch_size)))
         for start in (progress(starts) if progress else starts)
     ]
     return np.concatenate(parts).astype(np.float64)
@@ -110,28 +110,28 @@ def publish(name, run, progress=None):
       FileNotFoundError: if the run has no weights, or the data set is not there.
     """
     run = pathlib.Path(run)
-    recipe = training.load_recipe(zoo.recipe_path(name))
+    recipe = recipes.load_recipe(zoo.recipe_path(name))
     splits = {
-        split: training.inputs(recipe, datasets.load(recipe.dataset, split))
+        split: feeding.inputs(recipe, datasets.load(recipe.dataset, split))
         for split in ("train", "validation", "test")
     }
     if not (run / training.BEST).exists():
         raise FileNotFoundError(f"{run} has no {training.BEST}: train there first.")
-    trained = training.build(recipe, training.events(splits["train"]))
+    trained = training.build(recipe, feeding.events(splits["train"]))
     trained.load_weights(run / training.BEST)
     model = slim(trained)
     test = splits["test"]
     if isinstance(test, str):
-        test = training.windows(model.head.vocabulary.encode(test), *model.event_shape)
-    count = len(training.events(test))
+        test = feeding.windows(model.head.vocabulary.encode(test), *model.event_shape)
+    count = len(feeding.events(test))
     rows = np.sort(np.random.default_rng(0).permutation(count)[:NUM_EXAMPLES])  # may be sorted
-    examples = training.rows_of(test, rows)
+    examples = feeding.rows_of(test, rows)
     metrics = {
         "name": name,
         "summary": recipe.summary,
         "dataset": recipe.dataset,
         **_described(model),
-        "sizes": {split: len(training.events(part)) for split, part in splits.items()},
+        "sizes": {split: len(feeding.events(part)) for split, part in splits.items()},
         "validation": figures(model, splits["validation"], progress),
         "test": figures(model, splits["test"], progress),
         "paper": recipe.paper,
@@ -149,7 +149,7 @@ def publish(name, run, progress=None):
         "examples": {
             "split": "test",
             "rows": rows.tolist(),
-            "shape": list(training.events(examples).shape),
+            "shape": list(feeding.events(examples).shape),
             "log_prob": model.log_prob(examples).numpy().round(5).tolist(),
         },
     }

@@ -1,151 +1,20 @@
-"""Running a recipe: data, optimizer, schedule, averaged weights, resuming.
+"""Running a recipe: optimizer, schedule, averaged weights, resuming.
 
-A recipe is a flat Python file, ``zoo/<name>/recipe.py``, whose top-level names are the fields of
-`Recipe`. Training is plain ``model.fit`` with Keras' own callbacks.
+Training is plain ``model.fit`` with Keras' own callbacks.
 """
 
-import dataclasses
 import json
 import pathlib
-import runpy
 import shutil
-import types
-from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar import datasets
-from tfar.muon import Muon
+from tfar import datasets, feeding
+from tfar.recipes import OPTIMIZERS, different
 
 BEST, RECORD = "best.weights.h5", "recipe.json"
-OPTIMIZERS = {"adamw": keras.optimizers.AdamW, "muon": Muon}
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """What it takes to make an artefact.
-
-    Attributes:
-      name: name of the artefact.
-      summary: one sentence for the card.
-      dataset: a name of `tfar.datasets.list()`.
-      model: function of the training examples, an array, or of the training text, a string, that
-        returns an uncompiled model.
-      paper: ``{"nats": float, "what": str, "reference": str}``, the figure to compare with; or
-        ``{"none": str}``, the reason why there is none.
-      conditional: whether the model is given the data set's labels, its entry "condition".
-      epochs, batch_size, learning_rate: as in Keras; the rate is the peak, reached after the
-        fraction ``warmup`` of all steps and followed by a cosine to 0.
-      cycles: how many times the schedule of rates and shifts is run, each time over as many epochs
-        and from half the rate; it divides ``epochs`` (Loshchilov and Hutter 2017: warm restarts).
-      optimizer: "adamw", or "muon" for `tfar.muon.Muon`.
-      weight_decay: as in Keras' AdamW, of all weights but biases.
-      clip_norm: largest norm of the gradient of all weights together; None for any.
-      ema: momentum of the average of the weights that is validated and kept.
-      shift: fraction of the images of an epoch that are moved by up to one pixel in each
-        direction, falling linearly to 0 over the first ``shift_until`` of the epochs.
-      seed: of weights, batches, dropout and shifts.
-      jit_compile: whether XLA compiles the training step.
-      precision: a Keras dtype policy; where the processor has no bfloat16, "float32" is faster.
-    """
-
-    name: str
-    summary: str
-    dataset: str
-    model: Callable
-    paper: dict
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    conditional: bool = False
-    cycles: int = 1
-    optimizer: str = "adamw"
-    warmup: float = 0.03
-    weight_decay: float = 0.0
-    clip_norm: float | None = None
-    ema: float = 0.999
-    shift: float = 0.0
-    shift_until: float = 0.9
-    seed: int = 1
-    jit_compile: bool = False
-    precision: str = "float32"
-
-
-def load_recipe(path):
-    """Reads a recipe file.
-
-    Raises:
-      FileNotFoundError: if there is none.
-      ValueError: if it lacks a field or has one that `Recipe` does not know.
-    """
-    path = pathlib.Path(path).resolve()  # its folder names the artefact
-    values = {
-        key: value
-        for key, value in runpy.run_path(str(path)).items()
-        if not key.startswith("_") and not isinstance(value, types.ModuleType)
-    }
-    fields = {field.name: field for field in dataclasses.fields(Recipe)}
-    unknown = sorted(set(values) - set(fields))
-    missing = sorted(
-        key
-        for key, field in fields.items()
-        if field.default is dataclasses.MISSING and key not in values and key != "name"
-    )
-    if unknown or missing:
-        raise ValueError(
-            f"{path} is no recipe: unknown names {unknown} (a leading underscore hides a name), "
-            f"missing names {missing}."
-        )
-    if values.get("optimizer", "adamw") not in OPTIMIZERS:
-        raise ValueError(
-            f"{path}: expected an optimizer of {sorted(OPTIMIZERS)}, got {values['optimizer']!r}."
-        )
-    return Recipe(name=path.parent.name, **values)
-
-
-def inputs(recipe, data):
-    """What a recipe's model takes of what a data set's function returned.
-
-    Args:
-      recipe: a `Recipe`.
-      data: an array, a dict of arrays "x" and "condition", or a string.
-
-    Returns:
-      The array of examples or, if the recipe is conditional, the dict; a string as it is.
-
-    Raises:
-      ValueError: if the recipe is conditional and the data have no labels.
-    """
-    labelled = isinstance(data, dict) and "condition" in data
-    if recipe.conditional and not labelled:
-        raise ValueError(f"{recipe.name} is conditional, and {recipe.dataset} has no labels.")
-    return data if recipe.conditional or not isinstance(data, dict) else data["x"]
-
-
-def events(inputs):
-    """The examples themselves, of what a model takes: x of x or of a dict."""
-    return inputs["x"] if isinstance(inputs, dict) else inputs
-
-
-def rows_of(inputs, rows):
-    """Some rows, a slice or ints, of what a model takes."""
-    if isinstance(inputs, dict):
-        return {key: value[rows] for key, value in inputs.items()}
-    return inputs[rows]
-
-
-def windows(numbers, length, first=0):
-    """A sequence [N] cut into windows [(N - first) // length, length], from ``first`` on.
-
-    What is left over at the end is left out.
-
-    >>> windows(np.arange(8), 3, first=1).tolist()
-    [[1, 2, 3], [4, 5, 6]]
-    """
-    count = (len(numbers) - first) // length
-    return numbers[first : first + count * length].reshape([count, length])
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -202,80 +71,6 @@ def build(recipe, x):
     return model
 
 
-def shifted(x, fraction, rng):
-    """Images [N, H, W, C] with a random ``fraction`` of them moved by up to one pixel each way.
-
-    What is moved in is 0.
-
-    >>> x = np.ones([1, 2, 2, 1], np.uint8)
-    >>> bool((shifted(x, 0.0, np.random.default_rng(0)) == x).all())
-    True
-    """
-    chosen = rng.random(len(x)) < fraction
-    down, right = rng.integers(-1, 2, size=(2, len(x)))
-    height, width = x.shape[1:3]
-    moved = x.copy()
-    for dy in (-1, 0, 1):
-        for dx in (-1, 0, 1):
-            rows = chosen & (down == dy) & (right == dx)
-            padded = np.pad(x[rows], ((0, 0), (1, 1), (1, 1), (0, 0)))
-            moved[rows] = padded[:, 1 - dy : 1 - dy + height, 1 - dx : 1 - dx + width]
-    return moved
-
-
-def shifted_fraction(recipe, epoch, epochs):
-    """The fraction of the images of an epoch that are moved, see `Recipe`."""
-    cycle = epochs // recipe.cycles
-    return recipe.shift * max(0.0, 1 - epoch % cycle / (recipe.shift_until * cycle))
-
-
-def batches(recipe, data, epochs, first_epoch=0, length=None):
-    """An endless-looking stream: the shuffled, augmented batches of one epoch after the other.
-
-    What an epoch holds depends on the seed and its number only, so that a resumed run sees what an
-    uninterrupted one would. The last, incomplete batch of an epoch is left out.
-
-    Args:
-      recipe: a `Recipe`.
-      data: examples, a dict of them, or a sequence [N] to cut into windows, elsewhere every epoch.
-      epochs: all of them.
-      first_epoch: where to start.
-      length: of windows, in the case of a sequence.
-    """
-
-    def generate():
-        for epoch in range(first_epoch, epochs):
-            rng = np.random.default_rng([recipe.seed, epoch])
-            fraction = shifted_fraction(recipe, epoch, epochs)
-            shown = shifted(x, fraction, rng) if fraction else x
-            shown = windows(x, length, rng.integers(length)) if length else shown
-            shown = {**data, "x": shown} if isinstance(data, dict) else shown
-            order = rng.permutation(len(events(shown)))[: steps * recipe.batch_size]
-            for rows in order.reshape([steps, recipe.batch_size]):
-                yield rows_of(shown, rows)
-
-    x, steps = events(data), steps_per_epoch(recipe, data, length)
-    signature = tf.nest.map_structure(
-        lambda a: tf.TensorSpec([recipe.batch_size, *a.shape[1:]], a.dtype),
-        windows(x, length) if length else data,
-    )
-    return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(8)
-
-
-def steps_per_epoch(recipe, data, length=None):
-    """Batches of an epoch; of windows as many as there are wherever the first one begins.
-
-    Raises:
-      ValueError: if there is none.
-    """
-    x = events(data)
-    count = (len(x) - length + 1) // length if length else len(x)
-    steps = count // recipe.batch_size
-    if not steps:
-        raise ValueError(f"Expected at least one batch of {recipe.batch_size}, got {count}.")
-    return steps
-
-
 def train(recipe, folder, epochs=None, data=None, verbose="auto"):
     """Trains a recipe, or goes on where a run in the same folder stopped.
 
@@ -302,8 +97,8 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
     folder = pathlib.Path(folder)
     if data is None:
         data = {split: datasets.load(recipe.dataset, split) for split in ("train", "validation")}
-    data = {split: inputs(recipe, part) for split, part in data.items()}
-    x = events(data["train"])
+    data = {split: feeding.inputs(recipe, part) for split, part in data.items()}
+    x = feeding.events(data["train"])
     epochs = recipe.epochs if epochs is None else epochs
     if recipe.shift and np.ndim(x) != 4:
         raise ValueError(f"shift moves images [N, H, W, C], got the shape {list(np.shape(x))}.")
@@ -311,8 +106,8 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
     if isinstance(x, str):
         (length,) = model.event_shape
         data = {split: model.head.vocabulary.encode(text) for split, text in data.items()}
-        data["validation"] = windows(data["validation"], length)
-    steps = steps_per_epoch(recipe, data["train"], length)
+        data["validation"] = feeding.windows(data["validation"], length)
+    steps = feeding.steps_per_epoch(recipe, data["train"], length)
     _record(recipe, epochs, model, folder)
     if epochs % recipe.cycles:
         raise ValueError(f"{recipe.cycles} cycles do not divide {epochs} epochs.")
@@ -329,7 +124,7 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
     first_epoch = _first_epoch(folder / "backup")
     if first_epoch < epochs:
         model.fit(
-            batches(recipe, data["train"], epochs, first_epoch, length),
+            feeding.batches(recipe, data["train"], epochs, first_epoch, length),
             epochs=epochs,
             steps_per_epoch=steps,
             shuffle=False,  # `batches` has done it
@@ -371,17 +166,6 @@ def _record(recipe, epochs, model, folder):
             f"{folder} holds a run of another recipe ({', '.join(differs)} differ): give another "
             "folder, or remove it."
         )
-
-
-def different(one, other):
-    """The fields in which two records of recipes differ; a missing one has its default value.
-
-    >>> different({"epochs": 3, "clip_norm": None}, {"epochs": 4})
-    ['epochs']
-    """
-    default = {field.name: field.default for field in dataclasses.fields(Recipe)}
-    fields = one.keys() | other.keys()
-    return sorted(k for k in fields if one.get(k, default.get(k)) != other.get(k, default.get(k)))
 
 
 def _first_epoch(backup):

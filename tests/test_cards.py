@@ -1,0 +1,70 @@
+"""Figures in words: of examples and of texts, and what is compared with a paper."""
+
+import numpy as np
+import pytest
+
+from tfar import cards, publishing, text
+from tfar.heads import Characters
+from tfar.models import FVSBN, CharRNN
+from tfar.testing import randomise
+
+
+def found(nats, error, examples):
+    bits = nats / np.log(2)
+    return {
+        "nats": nats,
+        "standard_error": error,
+        "bits_per_dim": bits,
+        "examples": examples,
+    }
+
+
+PAPER = {"nats": 1.5, "what": "a model", "reference": "somebody"}
+
+
+def test_a_figure_of_several_splits_is_that_of_all_their_examples():
+    metrics = {
+        "validation": found(1.0, 0.03, 100),
+        "test": found(2.0, 0.04, 300),
+        "per": "character",
+        "paper": {**PAPER, "splits": ["validation", "test"]},
+    }
+    ours = cards.compared(metrics)
+    assert ours["nats"] == pytest.approx(1.75)
+    # sqrt((0.03 * 100)^2 + (0.04 * 300)^2) / 400
+    assert ours["standard_error"] == pytest.approx(np.sqrt(9 + 144) / 400)
+    assert cards.versus(metrics) == (
+        "1.5000 nats (a model; somebody): on validation and test it has 1.7500 ± 0.0309 nats, "
+        "0.2500 nats above, worse"
+    )
+
+
+@pytest.mark.parametrize(
+    "nats, words", [(1.0, "0.50 nats below, better"), (2.25, "0.75 nats above, worse")]
+)
+def test_by_default_the_test_split_is_compared(nats, words):
+    metrics = {"validation": found(9.0, 1.0, 10), "test": found(nats, 0.1, 20), "paper": PAPER}
+    assert cards.versus(metrics) == f"1.50 nats (a model; somebody): it is {words}"
+    metrics["paper"] = {"none": "nobody has tried"}
+    assert cards.versus(metrics) == "none: nobody has tried"
+
+
+def test_figures_of_examples_and_of_characters():
+    given = found(np.log(2), 0.0123, 1234)
+    assert cards.measured(given) == "0.69 ± 0.01 nats (1.0000 bits/dim, 1,234 examples)"
+    words = "0.6931 ± 0.0123 nats (1.0000 bits/char, 1,234 characters)"
+    assert cards.measured(given, "character") == words
+
+
+def test_the_figure_of_a_text_is_the_mean_over_its_characters(monkeypatch):
+    monkeypatch.setattr(publishing, "BLOCK", 5)
+    model = randomise(CharRNN([8], (4,), "rnn", head=Characters("ab")), seed=1)
+    given = "abbabaabbbaababbaaabab"  # four blocks and two characters
+    figure = publishing.figures(model, given)
+    nats = -text.log_prob(model, given, block=1)
+    assert figure["examples"] == 22
+    assert figure["nats"] == pytest.approx(nats.mean(), rel=1e-4)
+    assert figure["bits_per_dim"] == pytest.approx(nats.mean() / np.log(2), rel=1e-4)
+    blocks = nats[:20].reshape([4, 5]).mean(axis=1)
+    assert figure["standard_error"] == pytest.approx(blocks.std(ddof=1) / 2, rel=1e-3)
+    assert publishing.per(model) == "character" and publishing.per(FVSBN([3])) == "example"

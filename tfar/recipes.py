@@ -1,0 +1,109 @@
+"""Recipes: flat Python files that say how an artefact is made.
+
+A recipe is ``zoo/<name>/recipe.py``, whose top-level names are the fields of `Recipe`.
+"""
+
+import dataclasses
+import pathlib
+import runpy
+import types
+from collections.abc import Callable
+
+import keras
+
+from tfar.muon import Muon
+
+OPTIMIZERS = {"adamw": keras.optimizers.AdamW, "muon": Muon}
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What it takes to make an artefact.
+
+    Attributes:
+      name: name of the artefact.
+      summary: one sentence for the card.
+      dataset: a name of `tfar.datasets.list()`.
+      model: function of the training examples, an array, or of the training text, a string, that
+        returns an uncompiled model.
+      paper: ``{"nats": float, "what": str, "reference": str}``, the figure to compare with; or
+        ``{"none": str}``, the reason why there is none.
+      conditional: whether the model is given the data set's labels, its entry "condition".
+      epochs, batch_size, learning_rate: as in Keras; the rate is the peak, reached after the
+        fraction ``warmup`` of all steps and followed by a cosine to 0.
+      cycles: how many times the schedule of rates and shifts is run, each time over as many epochs
+        and from half the rate; it divides ``epochs`` (Loshchilov and Hutter 2017: warm restarts).
+      optimizer: "adamw", or "muon" for `tfar.muon.Muon`.
+      weight_decay: as in Keras' AdamW, of all weights but biases.
+      clip_norm: largest norm of the gradient of all weights together; None for any.
+      ema: momentum of the average of the weights that is validated and kept.
+      shift: fraction of the images of an epoch that are moved by up to one pixel in each
+        direction, falling linearly to 0 over the first ``shift_until`` of the epochs.
+      seed: of weights, batches, dropout and shifts.
+      jit_compile: whether XLA compiles the training step.
+      precision: a Keras dtype policy; where the processor has no bfloat16, "float32" is faster.
+    """
+
+    name: str
+    summary: str
+    dataset: str
+    model: Callable
+    paper: dict
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    conditional: bool = False
+    cycles: int = 1
+    optimizer: str = "adamw"
+    warmup: float = 0.03
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    ema: float = 0.999
+    shift: float = 0.0
+    shift_until: float = 0.9
+    seed: int = 1
+    jit_compile: bool = False
+    precision: str = "float32"
+
+
+def load_recipe(path):
+    """Reads a recipe file.
+
+    Raises:
+      FileNotFoundError: if there is none.
+      ValueError: if it lacks a field or has one that `Recipe` does not know.
+    """
+    path = pathlib.Path(path).resolve()  # its folder names the artefact
+    values = {
+        key: value
+        for key, value in runpy.run_path(str(path)).items()
+        if not key.startswith("_") and not isinstance(value, types.ModuleType)
+    }
+    fields = {field.name: field for field in dataclasses.fields(Recipe)}
+    unknown = sorted(set(values) - set(fields))
+    missing = sorted(
+        key
+        for key, field in fields.items()
+        if field.default is dataclasses.MISSING and key not in values and key != "name"
+    )
+    if unknown or missing:
+        raise ValueError(
+            f"{path} is no recipe: unknown names {unknown} (a leading underscore hides a name), "
+            f"missing names {missing}."
+        )
+    if values.get("optimizer", "adamw") not in OPTIMIZERS:
+        raise ValueError(
+            f"{path}: expected an optimizer of {sorted(OPTIMIZERS)}, got {values['optimizer']!r}."
+        )
+    return Recipe(name=path.parent.name, **values)
+
+
+def different(one, other):
+    """The fields in which two records of recipes differ; a missing one has its default value.
+
+    >>> different({"epochs": 3, "clip_norm": None}, {"epochs": 4})
+    ['epochs']
+    """
+    default = {field.name: field.default for field in dataclasses.fields(Recipe)}
+    fields = one.keys() | other.keys()
+    return sorted(k for k in fields if one.get(k, default.get(k)) != other.get(k, default.get(k)))
