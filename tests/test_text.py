@@ -95,6 +95,9 @@ def test_a_model_that_knows_positions_has_one_length():
             with pytest.raises(ValueError, match="at most 4 sites, got 5: a layer of the network"):
                 method(model)
         assert len(model.generate("ab", 2)) == 4
+        with pytest.raises(ValueError, match="have 4 sites, got 3: a layer of the network"):
+            model.of_length(3)
+        assert model.of_length(4).event_shape == (4,)
 
 
 # Generation -------------------------------------------------------------------------------------

@@ -31,6 +31,11 @@ class SequenceModel(AutoregressiveModel):
         TensorShape([20])
         """
         self.check_length(length)
+        if self.longest is not None and length < self.longest:
+            raise ValueError(
+                f"Sequences have {self.longest} sites, got {length}: a layer of the network knows "
+                "positions, or has no window."
+            )
         shape = [length, *self.event_shape[1:]]
         return AutoregressiveModel(self.network, shape, self.head, dtype=self.dtype_policy)
 
