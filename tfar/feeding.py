@@ -8,7 +8,7 @@ def inputs(recipe, data):
     """What a recipe's model takes of what a data set's function returned.
 
     Args:
-      recipe: a `Recipe`.
+      recipe: a `tfar.recipes.Recipe`.
       data: an array, a dict of arrays "x" and "condition", or a string.
 
     Returns:
@@ -69,7 +69,7 @@ def shifted(x, fraction, rng):
 
 
 def shifted_fraction(recipe, epoch, epochs):
-    """The fraction of the images of an epoch that are moved, see `Recipe`."""
+    """The fraction of the images of an epoch that are moved, see `tfar.recipes.Recipe`."""
     cycle = epochs // recipe.cycles
     return recipe.shift * max(0.0, 1 - epoch % cycle / (recipe.shift_until * cycle))
 
@@ -81,7 +81,7 @@ def batches(recipe, data, epochs, first_epoch=0, length=None):
     uninterrupted one would. The last, incomplete batch of an epoch is left out.
 
     Args:
-      recipe: a `Recipe`.
+      recipe: a `tfar.recipes.Recipe`.
       data: examples, a dict of them, or a sequence [N] to cut into windows, elsewhere every epoch.
       epochs: all of them.
       first_epoch: where to start.

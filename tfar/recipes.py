@@ -27,7 +27,8 @@ class Recipe:
       model: function of the training examples, an array, or of the training text, a string, that
         returns an uncompiled model.
       paper: ``{"nats": float, "what": str, "reference": str}``, the figure to compare with; or
-        ``{"none": str}``, the reason why there is none.
+        ``{"none": str}``, the reason why there is none. A figure that is not on the test split has
+        ``"splits": [...]``, the names of those that it is on together.
       conditional: whether the model is given the data set's labels, its entry "condition".
       epochs, batch_size, learning_rate: as in Keras; the rate is the peak, reached after the
         fraction ``warmup`` of all steps and followed by a cosine to 0.

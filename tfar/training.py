@@ -56,7 +56,7 @@ def build(recipe, x):
     """The recipe's untrained model, in its precision, from its seed.
 
     Args:
-      recipe: a `Recipe`.
+      recipe: a `tfar.recipes.Recipe`.
       x: the training examples, or a training text.
     """
     keras.utils.set_random_seed(recipe.seed)
@@ -79,7 +79,7 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
     has a line an epoch.
 
     Args:
-      recipe: a `Recipe`.
+      recipe: a `tfar.recipes.Recipe`.
       folder: where the run lives; made if need be.
       epochs: in place of the recipe's, schedule included.
       data: ``{"train": ..., "validation": ...}`` in place of the recipe's data set, arrays, dicts
