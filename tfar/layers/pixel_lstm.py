@@ -230,45 +230,38 @@ class DiagonalBiLSTM(_PixelLSTM):
         s, u = self.subpixels, self.units
         gates = tf.reshape(self.to_gates(x), [-1, height, width, s, 2, 4 * u])
         batch_size = tf.shape(gates)[0]
-        gates = tf.transpose(gates, [4, 0, 1, 2, 3, 5])  # [2, B, H, W, S, 4 units]
-        gates = tf.reshape(gates, [2, -1, height, width, s * 4 * u])
-        gates = tf.stack([gates[0], gates[1][:, :, ::-1]])
-        gates = tf.transpose(self._skewed(gates), [3, 0, 1, 2, 4])  # [T, 2, B, H, ...]
+        gates = tf.transpose(gates, [4, 1, 2, 0, 3, 5])  # [2, H, W, B, S, 4 units]
+        gates = tf.reshape(gates, [2, height, width, -1, s * 4 * u])
+        length, places = height + width - 1, self._places()
+        gates = tf.scatter_nd(places, gates, [length, 2, height, batch_size, s * 4 * u])
         kernels = tf.stack([tf.cast(kernel, gates.dtype) for kernel in self.kernels])
 
         def diagonal(gates, h, c):
             # Outside of the image all gates are 0, and so are h and c to the left of it.
-            above = tf.pad(h[:, :, :-1], [[0, 0], [0, 0], [1, 0], [0, 0]])
+            above = tf.pad(h[:, :-1], [[0, 0], [1, 0], [0, 0], [0, 0]])
             before = tf.reshape(tf.concat([h, above], axis=-1), [2, -1, 2 * s * u])
             gates += tf.reshape(before @ kernels, tf.shape(gates))
-            h, c = cell(tf.reshape(gates, [2, -1, height, s, 4 * u]), c)
-            h = tf.reshape(h, [2, -1, height, s * u])
+            h, c = cell(tf.reshape(gates, [2, height, -1, s, 4 * u]), c)
+            h = tf.reshape(h, [2, height, -1, s * u])
             return h, h, c
 
-        h = tf.zeros([2, batch_size, height, s * u], gates.dtype)
-        c = tf.zeros([2, batch_size, height, s, u])
-        h = recurrence(diagonal, gates, h, c)  # [T, 2, B, H, S units]
-        left, right = tf.unstack(self._straight(tf.transpose(h, [1, 2, 3, 0, 4])))
-        return tf.reshape(left + self._moved_down(right[:, :, ::-1]), [-1, height * width * s, u])
+        h = tf.zeros([2, height, batch_size, s * u], gates.dtype)
+        c = tf.zeros([2, height, batch_size, s, u])
+        h = recurrence(diagonal, gates, h, c)  # [T, 2, H, B, S units]
+        left, right = tf.unstack(tf.gather_nd(h, places))  # [H, W, B, S units]
+        y = left + tf.pad(right[:-1], self._down_a_row())
+        return tf.reshape(tf.transpose(y, [2, 0, 1, 3]), [-1, height * width * s, u])
 
-    def _moved_down(self, x):
-        """x [B, H, W, c] by a row: in its own, the LSTM from the right has seen what is to come."""
-        return tf.pad(x[:, :-1], [[0, 0], [1, 0], [0, 0], [0, 0]])
+    def _down_a_row(self):
+        """Padding: in its own row, the LSTM from the right has seen what is to come."""
+        return [[1, 0], [0, 0], [0, 0], [0, 0]]
 
-    def _skewed(self, x):
-        """[2, B, H, W, c] to [2, B, H, H + W - 1, c]: row r moved to the right by r."""
-        _, _, height, width, channels = x.shape
-        x = tf.pad(x, [[0, 0], [0, 0], [0, 0], [0, height], [0, 0]])
-        x = tf.reshape(x, [2, -1, height * (width + height), channels])[:, :, :-height]
-        return tf.reshape(x, [2, -1, height, width + height - 1, channels])
-
-    def _straight(self, x):
-        """The inverse of `_skewed`."""
-        _, _, height, length, channels = x.shape
-        x = tf.reshape(x, [2, -1, height * length, channels])
-        x = tf.pad(x, [[0, 0], [0, 0], [0, height], [0, 0]])
-        x = tf.reshape(x, [2, -1, height, length + 1, channels])
-        return x[..., : length + 1 - height, :]
+    def _places(self):
+        """(diagonal, direction, row) of both directions' pixels, int32 [2, H, W, 3]."""
+        height, width = self.image_shape
+        direction, row, column = np.indices([2, height, width], np.int32)
+        beside = np.where(direction == 0, column, width - 1 - column)
+        return np.stack([row + beside, direction, row], axis=-1)
 
     def initial_state(self, batch_size, context=None):
         """(site, state of the input's part, and in both directions what is remembered).
