@@ -226,7 +226,7 @@ LAYERS = {
     "recurrent_one_site": (lambda: Recurrent(keras.layers.GRU(2)), 1, 2),
     "char_rnn": (lambda: CharRNN([4], (3, 3), "gru", dropout=0.5).network, 4, 1),
     "attention": (lambda: CausalSelfAttention(2), 5, 4),
-    "attention_window": (lambda: CausalSelfAttention(1, window=3), 6, 2),
+    "attention_window": (lambda: CausalSelfAttention(1, window=3), 7, 2),
     "attention_of_itself": (lambda: CausalSelfAttention(1, window=1), 3, 2),
     "attention_without_positions": (lambda: CausalSelfAttention(3, rotary=False), 4, 3),
     "attention_one_site": (lambda: CausalSelfAttention(1, window=4), 1, 2),

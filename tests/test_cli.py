@@ -62,17 +62,20 @@ def test_sample_writes_a_picture_and_the_same_seed_draws_it_again(tmp_path):
 def text_model(tmp_path):
     model = CharRNN([4], (5,), "rnn", head=Characters("ab\n"))
     path = tmp_path / "text.keras"
-    testing.randomise(model, 3).save(path)
+    testing.randomise(model, 1).save(path)
     return model, path
 
 
 def test_sample_of_a_text_goes_on_from_the_prompt(text_model):
     model, path = text_model
-    policy = {"temperature": 0.8, "top_k": 2, "top_p": 0.9}
+    policy = {"temperature": 5.0, "top_k": 2, "top_p": 0.6}
     options = [f"--{key.replace('_', '-')}={value}" for key, value in policy.items()]
     result = tfar("sample", path, "--prompt", "abba", "--length", 40, "--seed", 2, *options)
     assert result.exit_code == 0, result.output
     assert result.stdout == model.generate("abba", 40, seed=2, **policy) + "\n"
+    for key in policy:
+        fewer = {name: value for name, value in policy.items() if name != key}
+        assert model.generate("abba", 40, seed=2, **fewer) + "\n" != result.stdout
     refused = tfar("sample", path, "--prompt", "abc")
     assert refused.exit_code == 1 and "no 'c', which the text has at position 2" in refused.output
     assert tfar("sample", "fvsbn_mnist", "--prompt", "abba").exit_code == 1

@@ -178,7 +178,10 @@ def test_equally_likely_values_are_kept_together():
     np.testing.assert_allclose(kept(p, top_k=1), [[1 / 3, 1 / 3, 1 / 3, 0]], rtol=1e-5)
 
 
-@pytest.mark.parametrize("policy", [{"top_k": 2}, {"top_p": 0.5}, {"top_k": 2, "top_p": 0.9}])
+@pytest.mark.parametrize(
+    "policy",
+    [{"top_k": 2}, {"top_p": 0.5}, {"top_k": 2, "top_p": 0.9}, {"top_k": 3, "temperature": 0.5}],
+)
 def test_samples_of_a_policy_have_its_frequencies(policy):
     model = randomise(CharRNN([2], (4,), "rnn", Categorical(4)), seed=2)
     x, log_prob = model.joint().experimental_sample_and_log_prob(4000, seed=1, **policy)
