@@ -1,0 +1,30 @@
+"""Heads: from network outputs to distributions, and from data to network inputs.
+
+One head serves `call` and `step`. It samples in data space, so that what is fed back while
+sampling is exactly what training saw.
+"""
+
+from tfar.heads.base import Head
+from tfar.heads.discrete import Bernoulli, Categorical, Characters
+from tfar.heads.mixtures import DiscretizedLogisticMixture
+
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "Characters",
+    "DiscretizedLogisticMixture",
+    "Head",
+    "get",
+]
+
+# Keras writes a class' module into files: the public one, which stays when code moves.
+for _head in (Bernoulli, Categorical, Characters, DiscretizedLogisticMixture):
+    _head.__module__ = __name__
+
+
+def get(head):
+    """``head``, or `Bernoulli()` for None; ValueError if it is no head (a class, say)."""
+    head = Bernoulli() if head is None else head
+    if not isinstance(head, Head):
+        raise ValueError(f"Expected a head, for instance tfar.heads.Bernoulli(), got {head!r}.")
+    return head

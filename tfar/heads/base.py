@@ -1,0 +1,78 @@
+"""What a head is, and what a temperature does."""
+
+import abc
+
+import tensorflow as tf
+
+
+class Head(abc.ABC):
+    """The family of p(x_i | x_<i), given its parameters.
+
+    Attributes:
+      site_shape: shape of the value of a site: () or, for a head of vectors, (C,). Where shapes of
+        data are given as [...] below, a head of vectors takes and gives [..., C].
+      num_params: parameters a site, the channels that a network has to put out.
+      num_inputs: channels a site that `encode` makes, the channels that a network takes in.
+      num_uniforms: random numbers that `draw` takes for a value.
+      dtype: dtype of samples.
+      support: words for what a value may be, for error messages.
+      of_logits: whether the parameters are the logits of the values 0, 1, 2, ...
+    """
+
+    site_shape = ()
+    of_logits = False
+
+    @abc.abstractmethod
+    def encode(self, x, dtype=tf.float32):
+        """Data ``[...]`` of any dtype to network inputs ``[..., num_inputs]``."""
+
+    @abc.abstractmethod
+    def distribution(self, params, temperature=None):
+        """Network outputs ``[..., num_params]`` to a ``tfd.Distribution`` of batch shape [...].
+
+        ``temperature`` divides the logits, and multiplies scales: below 1 sharper, above 1 flatter.
+        """
+
+    @abc.abstractmethod
+    def draw(self, params, uniforms, temperature=None):
+        """Values ``[...]`` of p(x; params), of `dtype`, by inversion of random numbers.
+
+        A sampler of ``tfp`` would draw other values under XLA and without it.
+
+        Args:
+          params: network outputs [..., num_params].
+          uniforms: [..., num_uniforms] in (0, 1).
+          temperature: as in `distribution`.
+        """
+
+    @abc.abstractmethod
+    def marginal(self, x):
+        """Examples ``[N, n]``, an array, to the parameters ``[n, num_params]`` of each column's
+        own distribution, smoothed as by one more observation of every value."""
+
+    @abc.abstractmethod
+    def in_support(self, x):
+        """bool ``[...]``: whether each value can occur at all. NaN cannot."""
+
+    def get_config(self):
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __repr__(self):
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+def tempered(logits, temperature):
+    return logits if temperature is None else logits / tf.cast(temperature, logits.dtype)
+
+
+def tempered_categories(logits, temperature):
+    """As `tempered`, of logits that count up to a constant: none becomes +inf, which is no weight
+    beside another."""
+    if temperature is None:
+        return logits
+    return tempered(logits - tf.reduce_max(logits, axis=-1, keepdims=True), temperature)

@@ -1,0 +1,134 @@
+"""Heads of zeros and ones, of categories, and of characters."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfar.heads.base import Head, tempered, tempered_categories
+from tfar.text import Vocabulary
+
+tfd = tfp.distributions
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Bernoulli(Head):
+    """p(x = 1) = sigmoid(a) for x in {0, 1}; one parameter a site. Samples are int32.
+
+    Args:
+      centered: whether x enters the network as 2x - 1 and not as x. The function class is the
+        same, but gradients are better conditioned where most values are 0.
+
+    >>> Bernoulli().distribution(tf.constant([[0.0]])).probs_parameter().numpy().tolist()
+    [0.5]
+    """
+
+    num_params = 1
+    num_inputs = 1
+    num_uniforms = 1
+    dtype = tf.int32
+    support = "0 or 1"
+
+    def __init__(self, centered=False):
+        self.centered = bool(centered)
+
+    def encode(self, x, dtype=tf.float32):
+        x = tf.cast(x, dtype)[..., None]
+        return 2 * x - 1 if self.centered else x
+
+    def distribution(self, params, temperature=None):
+        return tfd.Bernoulli(logits=tempered(params[..., 0], temperature), dtype=self.dtype)
+
+    def draw(self, params, uniforms, temperature=None):
+        on = tf.sigmoid(tempered(params[..., 0], temperature))
+        return tf.cast(uniforms[..., 0] < on, self.dtype)
+
+    def marginal(self, x):
+        on = x.astype(np.float64).sum(axis=0) + 1
+        return np.log(on / (len(x) + 2 - on))[:, None]
+
+    def in_support(self, x):
+        if x.dtype == tf.bool:
+            return tf.ones_like(x)
+        return (x == 0) | (x == 1)
+
+    def get_config(self):
+        return {"centered": self.centered}
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Categorical(Head):
+    """p(x = k) = softmax(a)_k for x in {0, ..., K - 1}; K parameters a site. Samples are int32.
+
+    Values enter the network one-hot.
+
+    Args:
+      num_categories: K, at least 2.
+
+    Raises:
+      ValueError: if K is less than 2.
+
+    >>> Categorical(4).distribution(tf.zeros([4])).probs_parameter().numpy().tolist()
+    [0.25, 0.25, 0.25, 0.25]
+    """
+
+    num_uniforms = 1
+    dtype = tf.int32
+    of_logits = True
+
+    def __init__(self, num_categories):
+        if num_categories < 2:
+            raise ValueError(f"Categorical needs at least 2 categories, got {num_categories}.")
+        self.num_categories = self.num_params = self.num_inputs = int(num_categories)
+        self.support = f"an integer from 0 to {self.num_categories - 1}"
+
+    def encode(self, x, dtype=tf.float32):
+        return tf.one_hot(tf.cast(x, tf.int32), self.num_categories, dtype=dtype)
+
+    def distribution(self, params, temperature=None):
+        logits = tempered_categories(params, temperature)
+        return tfd.Categorical(logits=logits, dtype=self.dtype)
+
+    def draw(self, params, uniforms, temperature=None):
+        logits = tempered_categories(params, temperature)
+        weights = tf.exp(logits - tf.reduce_max(logits, axis=-1, keepdims=True))
+        below = tf.cumsum(weights, axis=-1)
+        passed = tf.cast(below <= uniforms * below[..., -1:], self.dtype)
+        return tf.minimum(tf.reduce_sum(passed, axis=-1), self.num_categories - 1)
+
+    def marginal(self, x):
+        counts = np.stack([(x == k).sum(axis=0) for k in range(self.num_categories)], axis=-1) + 1
+        return np.log(counts / counts.sum(axis=-1, keepdims=True))
+
+    def in_support(self, x):
+        x = tf.cast(x, tf.float32)
+        return (x >= 0) & (x < self.num_categories) & (x == tf.floor(x))
+
+    def get_config(self):
+        return {"num_categories": self.num_categories}
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Characters(Categorical):
+    """`Categorical` over the characters of a vocabulary, which is saved with the model.
+
+    Values are the numbers of characters; `tfar.text` goes from text to numbers and back.
+
+    Args:
+      characters: a string of different characters, see `tfar.text.Vocabulary`.
+
+    >>> Characters("helo").vocabulary.decode([0, 1, 2, 2, 3])
+    'hello'
+    """
+
+    def __init__(self, characters):
+        self.vocabulary = Vocabulary(characters)
+        super().__init__(len(self.vocabulary))
+
+    @classmethod
+    def of(cls, text):
+        """The head of all the characters of a text."""
+        return cls(Vocabulary.of(text).characters)
+
+    def get_config(self):
+        return {"characters": self.vocabulary.characters}
