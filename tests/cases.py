@@ -7,7 +7,14 @@ import numpy as np
 import tensorflow as tf
 
 import tfar
-from tfar.heads import Bernoulli, Categorical, Characters, DiscretizedLogisticMixture
+from tfar.heads import (
+    Bernoulli,
+    Categorical,
+    Characters,
+    DiscretizedLogisticMixture,
+    GaussianMixture,
+    LogisticMixture,
+)
 from tfar.layers import (
     Causal,
     CausalConv2D,
@@ -151,6 +158,10 @@ MODELS = {
     "pixel_rnn_mixture": lambda: PixelRNN(
         [1, 3, 2], 3, 1, kernel_size=1, head=DiscretizedLogisticMixture(2, 2, levels=3)
     ),
+    "made_real": lambda: MADE([2], (12,), GaussianMixture(2), "reversed", activation="tanh"),
+    "made_real_orders": lambda: MADE(
+        [2], (12,), LogisticMixture(2, True, 3.0, 0.5), [[0, 1], [1, 0]], activation="tanh"
+    ),
     "own_causal": lambda: AutoregressiveModel(_causal(), [4], Bernoulli(), "random"),
     "own_plain": lambda: AutoregressiveModel(Smoothing(3), [2, 2], Categorical(3), [3, 1, 0, 2]),
 }
@@ -262,7 +273,7 @@ LAYERS = {
 
 def randomised(name, seed=0):
     """The model of that name with random weights, smaller ones where conditionals saturate."""
-    scale = 0.3 if "pixel_cnn_pp" in name else 0.5 if "pixel" in name else 1.0
+    scale = 0.3 if "pixel_cnn_pp" in name else 0.5 if "pixel" in name or "real" in name else 1.0
     return randomise(MODELS[name](), seed, scale)
 
 
@@ -273,10 +284,11 @@ def shared(name):
 
 
 def events(model, count, seed=0):
-    """Random events of a model, int32 [count, *event_shape]."""
-    values = tfar.testing.symbols(model.head)
-    chosen = np.random.RandomState(seed).randint(len(values), size=[count, model.num_sites])
-    return values[chosen].reshape([count, *model.event_shape])
+    """Random events of a model, [count, *event_shape] of `tfar.testing.symbols`."""
+    values = [tfar.testing.symbols(model.head.at(i)) for i in range(model.num_sites)]
+    rng = np.random.RandomState(seed)
+    columns = [column[rng.randint(len(column), size=count)] for column in values]
+    return np.stack(columns, axis=1).reshape([count, *model.event_shape])
 
 
 def inputs(model, count, seed=0):

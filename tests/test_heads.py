@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.special import logsumexp
-from scipy.stats import logistic
+from scipy.stats import logistic, norm
 
 from tfar import heads, testing
-from tfar.testing import verify_head
+from tfar.testing import verify_head, verify_real_head
 
 
 def bernoulli(x, params):
@@ -88,9 +88,80 @@ def test_head(name):
     verify_head(*HEADS[name])
 
 
-@pytest.mark.parametrize("name", HEADS)
+def real_mixture(head, family):
+    """``(head, log_density, distribution_function)`` by the formula of the docstring."""
+    k = head.num_components
+    places = norm.ppf((np.arange(k) + 0.5) / k)
+
+    def parts(x, params, temperature):
+        logits = np.zeros([len(x), k]) if head.equal_weights else params[:, :k] / temperature
+        weights = np.exp(logits - logsumexp(logits, axis=1, keepdims=True))
+        loc, log_scale = params[:, -2 * k : -k] + places, params[:, -k:]
+        scale = np.exp(np.clip(log_scale, -7, 7)) * temperature
+        return weights, (x[:, None] - head.mean) / head.std, loc, scale
+
+    def log_density(*arguments):
+        weights, z, loc, scale = parts(*arguments)
+        log_p = np.log(weights) + family.logpdf(z, loc, scale)
+        return logsumexp(log_p, axis=1) - np.log(head.std)
+
+    def distribution_function(*arguments):
+        weights, z, loc, scale = parts(*arguments)
+        return np.sum(weights * family.cdf(z, loc, scale), axis=1)
+
+    return head, log_density, distribution_function
+
+
+REAL_HEADS = {
+    "gaussian": real_mixture(heads.GaussianMixture(1), norm),
+    "gaussians": real_mixture(heads.GaussianMixture(4), norm),
+    "gaussians_of_equal_weight": real_mixture(heads.GaussianMixture(3, True), norm),
+    "gaussians_in_units": real_mixture(heads.GaussianMixture(2, mean=50.0, std=20.0), norm),
+    "logistics": real_mixture(heads.LogisticMixture(3), logistic),
+    "logistics_in_units": real_mixture(heads.LogisticMixture(2, True, -3.0, 0.01), logistic),
+}
+
+
+@pytest.mark.parametrize("name", REAL_HEADS)
+def test_real_head(name):
+    verify_real_head(*REAL_HEADS[name])
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((0,), "at least one component, got 0"),
+        ((2, False, 0.0, 0.0), "a positive std, got 0.0 and 0.0"),
+        ((2, False, np.nan, 1.0), "a finite mean and a positive std, got nan and 1.0"),
+    ],
+)
+def test_bad_mixtures(arguments, message):
+    for head in (heads.GaussianMixture, heads.LogisticMixture):
+        with pytest.raises(ValueError, match=message):
+            head(*arguments)
+
+
+@pytest.mark.parametrize("name", REAL_HEADS)
+def test_constant_columns_and_outliers_have_finite_densities_and_gradients(name):
+    head, *_ = REAL_HEADS[name]
+    x = head.mean + head.std * np.random.default_rng(0).normal(size=[200, 3]).astype(np.float32)
+    x[:, 1], x[7, 2] = head.mean + 2 * head.std, head.mean + 1e5 * head.std
+    params = tf.constant(head.marginal(x), tf.float32)
+    assert params.shape == [3, head.num_params]
+    with tf.GradientTape() as tape:
+        tape.watch(params)
+        log_prob = head.distribution(params).log_prob(x)
+    assert np.isfinite(log_prob).all() and np.isfinite(tape.gradient(log_prob, params)).all()
+    normal = log_prob.numpy()[:, 0].mean() + np.log(head.std)
+    assert -1.8 < normal < -1.3  # a standard normal has -1.42
+    # No better than the widths of the components allow, and much better than a unit normal.
+    constant = log_prob.numpy()[:, 1].mean() + np.log(head.std)
+    assert 1 < constant < 7
+
+
+@pytest.mark.parametrize("name", {**HEADS, **REAL_HEADS})
 def test_config_round_trip(name):
-    head, *_ = HEADS[name]
+    head, *_ = {**HEADS, **REAL_HEADS}[name]
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(head))
     assert type(copy) is type(head) and copy.get_config() == head.get_config()
     assert repr(copy) == repr(head) == eval(f"heads.{head!r}").__repr__()

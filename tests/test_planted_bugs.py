@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from scipy.stats import norm
 
 from tfar import testing
-from tfar.heads import Bernoulli
+from tfar.heads import Bernoulli, GaussianMixture
 from tfar.layers import CausalLayer
 from tfar.models.nade import TiedHidden
 
@@ -198,3 +199,62 @@ def test_head(methods, message):
         testing.verify_head(
             planted_head(**methods), lambda x, a: x * a[:, 0] - np.logaddexp(0, a[:, 0])
         )
+
+
+MEAN, STD = 3.0, 2.0
+
+
+def in_units(params, temperature=None, std=STD, clip=7.0):
+    """The distribution of one Gaussian, with mistakes."""
+    scale = std * tf.exp(tf.clip_by_value(params[..., 2], -clip, clip)) * (temperature or 1.0)
+    return tfp.distributions.Normal(MEAN + STD * params[..., 1], scale)
+
+
+def rounded(uniforms):
+    """Which may be 0 and 1."""
+    return tf.round(uniforms * 1e6) / 1e6
+
+
+@pytest.mark.parametrize(
+    "methods, message",
+    [
+        ({}, None),
+        ({"distribution": lambda self, a, t=None: in_units(a)}, "at temperature 0.5 is not"),
+        ({"distribution": lambda self, a, t=None: in_units(a, t, std=1)}, "temperature None is"),
+        ({"distribution": lambda self, a, t=None: in_units(a, t, clip=99)}, "is not finite"),
+        ({"encode": lambda self, x, dtype: tf.cast(x, dtype)[:, None]}, "encode differs"),
+        ({"encode": lambda self, x, dtype: tf.cast(x, tf.float32)[:, None]}, "asked for float64"),
+        ({"in_support": lambda self, x: x < np.inf}, "in_support gives"),
+        (
+            {"draw": lambda self, a, u, t=None: in_units(a, t).quantile(u[..., 0] ** 2)},
+            "The frequencies of samples",
+        ),
+        ({"draw": lambda self, a, u, t=None: in_units(a).quantile(u[..., 0])}, "temperature 0.5"),
+        ({"draw": lambda self, a, u, t=None: tf.cast(u[..., 0], tf.float64)}, "Samples are"),
+        (
+            {"draw": lambda self, a, u, t=None: in_units(a, t).quantile(rounded(u[..., 0]))},
+            "not finite",
+        ),
+    ],
+)
+def test_real_head(methods, message):
+    """One Gaussian, whose weight has no meaning."""
+    draw = {"draw": lambda self, a, u, t=None: in_units(a, t).quantile(u[..., 0])}
+    head = type("Planted", (GaussianMixture,), {**draw, **methods})(1, mean=MEAN, std=STD)
+
+    def arguments(params, temperature):
+        scale = STD * np.exp(np.clip(params[:, 2], -7, 7)) * temperature
+        return MEAN + STD * params[:, 1], scale
+
+    def verify():
+        testing.verify_real_head(
+            head,
+            lambda x, params, t: norm.logpdf(x, *arguments(params, t)),
+            lambda x, params, t: norm.cdf(x, *arguments(params, t)),
+        )
+
+    if message is None:
+        verify()
+        return
+    with pytest.raises(AssertionError, match=message):
+        verify()

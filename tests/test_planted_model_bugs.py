@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 from tfar import testing
 from tfar.distributions import autoregressive, randomness
-from tfar.heads import Bernoulli
+from tfar.heads import Bernoulli, GaussianMixture
 from tfar.models import FVSBN, MADE, NADE, AutoregressiveModel
 
 register = keras.saving.register_keras_serializable(package="planted")
@@ -97,6 +97,13 @@ def constant_model():
     return AutoregressiveModel(keras.layers.Rescaling(0.0, offset=0.3), [3], Bernoulli())
 
 
+def dense_real_model():
+    """Conditional i sees x_i."""
+    head = GaussianMixture(1)
+    network = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(6)])
+    return AutoregressiveModel(keras.Sequential([network, keras.layers.Reshape([2, 3])]), [2], head)
+
+
 ORDER = [2, 0, 3, 1]  # not its own inverse
 
 
@@ -116,6 +123,18 @@ ORDER = [2, 0, 3, 1]  # not its own inverse
         (lambda: RawFeedback([3], Bernoulli(centered=True)), "sampling", "The frequencies of"),
         (lambda: StaleSampler([3], 4), "sampling", "The frequencies of samples"),
         (lambda: WrongOracle([3], 4), "sampling", "does not draw what the oracle draws"),
+        (dense_real_model, "causality", "Leak: conditional 0 depends on x_0"),
+        (dense_real_model, "normalisation", "do not sum to 1"),
+        (
+            lambda: StaleSampler([2], 4, GaussianMixture(2)),
+            "sampling",
+            "The frequencies of samples",
+        ),
+        (
+            lambda: WrongOracle([2], 4, GaussianMixture(2)),
+            "sampling",
+            "does not draw what the oracle draws",
+        ),
         (lambda: LossOverDimensions([3]), "training", "The loss is not the mean"),
         (lambda: WrongBits([3]), "training", "bits_per_dim is not nats"),
         (lambda: LearnsNothing([3]), "training", "fit takes the loss from"),

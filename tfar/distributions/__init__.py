@@ -2,6 +2,13 @@
 
 from tfar.distributions.autoregressive import Autoregressive
 from tfar.distributions.discretized_logistic import DiscretizedLogisticMixture
+from tfar.distributions.mixtures import GaussianMixture, LogisticMixture
 from tfar.distributions.policy import Policy
 
-__all__ = ["Autoregressive", "DiscretizedLogisticMixture", "Policy"]
+__all__ = [
+    "Autoregressive",
+    "DiscretizedLogisticMixture",
+    "GaussianMixture",
+    "LogisticMixture",
+    "Policy",
+]

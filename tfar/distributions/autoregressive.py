@@ -135,7 +135,7 @@ class Autoregressive(tfd.Distribution):
         return tf.constant(self.model.event_shape, tf.int32)
 
     def _default_event_space_bijector(self):
-        return None  # discrete
+        return tfp.bijectors.Identity() if self.dtype.is_floating else None
 
     # Scoring ------------------------------------------------------------------------------------
 

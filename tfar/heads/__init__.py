@@ -7,19 +7,18 @@ sampling is exactly what training saw.
 from tfar.heads.base import Head
 from tfar.heads.discrete import Bernoulli, Categorical, Characters
 from tfar.heads.mixtures import DiscretizedLogisticMixture
+from tfar.heads.real import GaussianMixture, LogisticMixture
 
 __all__ = [
     "Bernoulli",
     "Categorical",
     "Characters",
     "DiscretizedLogisticMixture",
+    "GaussianMixture",
     "Head",
+    "LogisticMixture",
     "get",
 ]
-
-# Keras writes a class' module into files: the public one, which stays when code moves.
-for _head in (Bernoulli, Categorical, Characters, DiscretizedLogisticMixture):
-    _head.__module__ = __name__
 
 
 def get(head):
@@ -28,3 +27,8 @@ def get(head):
     if not isinstance(head, Head):
         raise ValueError(f"Expected a head, for instance tfar.heads.Bernoulli(), got {head!r}.")
     return head
+
+
+# Keras writes a class' module into files: the public one, which stays when code moves.
+for _name in __all__:
+    globals()[_name].__module__ = __name__

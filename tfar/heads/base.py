@@ -54,6 +54,13 @@ class Head(abc.ABC):
     def in_support(self, x):
         """bool ``[...]``: whether each value can occur at all. NaN cannot."""
 
+    def at(self, site):
+        """The head of one site, for a head that has others at others: a number in the layout.
+
+        ``site`` is an int or a scalar tensor.
+        """
+        return self
+
     def get_config(self):
         return {}
 

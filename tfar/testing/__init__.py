@@ -13,7 +13,7 @@ changes a weight.
 
 from tfar.testing.checks import enumerate_events, randomise, symbols
 from tfar.testing.exports import verify_export, verify_graph
-from tfar.testing.heads import verify_head
+from tfar.testing.heads import verify_head, verify_real_head
 from tfar.testing.layers import verify_layer
 from tfar.testing.models import (
     verify_causality,
@@ -34,6 +34,7 @@ __all__ = [
     "verify_layer",
     "verify_normalisation",
     "verify_persistence",
+    "verify_real_head",
     "verify_sampling",
     "verify_training",
 ]

@@ -31,12 +31,21 @@ def randomise(target, seed=0, scale=1.0):
     return target
 
 
+def is_real(head):
+    """Whether a head is of real values, which have densities."""
+    return head.dtype.is_floating
+
+
 def symbols(head):
     """The values that a discrete head allows at a site, int32 [K, *head.site_shape].
+
+    Of a head of real values, four of them, float32 [4], unevenly spaced about its mean.
 
     >>> symbols(tfar.heads.Categorical(3)).tolist()
     [0, 1, 2]
     """
+    if is_real(head):
+        return np.float32(head.mean + head.std * np.array([-1.6, -0.3, 0.2, 1.9]))
     values = np.flatnonzero(head.in_support(tf.range(2**12)).numpy())
     entries = int(np.prod(head.site_shape))
     if len(values) ** entries > 2**16:
@@ -45,22 +54,51 @@ def symbols(head):
     return np.array(list(grid), np.int32).reshape([-1, *head.site_shape])
 
 
+def quadrature(head):
+    """``(values, weights)`` of a site: sums of weights times densities are integrals.
+
+    Of a discrete head, its `symbols`, which all have the weight 1. Of one of real values, the
+    trapezoidal rule in t where x = mean + std sinh(t): dense in the middle, and far out.
+    """
+    if not is_real(head):
+        values = symbols(head)
+        return values, np.ones(len(values))
+    t, step = np.linspace(-6, 6, 1001, retstep=True)
+    return np.float32(head.mean + head.std * np.sinh(t)), head.std * np.cosh(t) * step
+
+
+def grid(columns, limit=2**16):
+    """Every combination of the rows of arrays, one array a site: [product of lengths, n, ...].
+
+    Raises:
+      ValueError: if there are more than ``limit``.
+
+    >>> grid([np.array([0, 1]), np.array([5, 6])]).tolist()
+    [[0, 5], [0, 6], [1, 5], [1, 6]]
+    """
+    count = np.prod([float(len(column)) for column in columns])
+    if count > limit:
+        raise ValueError(
+            f"{len(columns[0])} values at {len(columns)} sites are too many events to enumerate."
+        )
+    numbers = np.meshgrid(*(np.arange(len(column)) for column in columns), indexing="ij")
+    chosen = [column[k.ravel()] for column, k in zip(columns, numbers)]
+    return np.stack(chosen, axis=1)
+
+
 def enumerate_digits(model):
-    """Every event of a discrete toy model as numbers of `symbols`, [K^n, n].
+    """Every event of a toy model as numbers of `symbols`, [product of their numbers, n].
 
     Raises:
       ValueError: if there are more than 2^16.
     """
-    base = len(symbols(model.head))
-    if base**model.num_sites > 2**16:
-        raise ValueError(
-            f"{base} values at {model.num_sites} sites are too many events to enumerate."
-        )
-    return np.array(list(itertools.product(range(base), repeat=model.num_sites)))
+    return grid([np.arange(len(symbols(model.head.at(i)))) for i in range(model.num_sites)])
 
 
 def enumerate_events(model):
     """Every event of a discrete toy model, int32 [K^n, *event_shape].
+
+    Of real values, those are taken that `symbols` gives.
 
     Raises:
       ValueError: if there are more than 2^16.
@@ -68,7 +106,7 @@ def enumerate_events(model):
     >>> enumerate_events(tfar.models.FVSBN([2])).tolist()
     [[0, 0], [0, 1], [1, 0], [1, 1]]
     """
-    events = symbols(model.head)[enumerate_digits(model)]
+    events = grid([symbols(model.head.at(i)) for i in range(model.num_sites)])
     return events.reshape([-1, *model.event_shape])
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfar.testing.checks import demand, demand_close, demand_frequencies, symbols
+from tfar.testing.checks import demand, demand_close, demand_frequencies, quadrature, symbols
 
 
 def verify_head(head, reference, seed=0, tempered=lambda params, t: params / t):
@@ -74,3 +74,60 @@ def verify_head(head, reference, seed=0, tempered=lambda params, t: params / t):
             # Each random number is as good as one in 2^24.
             likely = log_p > -20 * head.num_uniforms
             demand(likely, f"{x} is drawn, of log-probability {log_p:.0f}.")
+
+
+def verify_real_head(head, log_density, distribution_function, seed=0):
+    """Holds a head of real values to an independent formula.
+
+    * ``log_prob`` is ``log_density``, for random parameters and at a temperature, and the density
+      integrates to 1. For extreme parameters (0, +-1e4), and values far out, it is finite.
+    * ``encode`` is finite, takes any dtype, and gives the dtype that it is asked for.
+    * ``in_support`` holds for finite numbers alone.
+    * Of samples, float32, ``distribution_function`` is uniform (chi-square). The ends of (0, 1)
+      give finite ones.
+
+    Args:
+      head: a `tfar.heads.Head` with attributes ``mean`` and ``std``.
+      log_density: function of float64 arrays ``x`` [N], ``params`` [N, head.num_params] and a
+        temperature that gives log p(x), [N].
+      distribution_function: likewise, P(X <= x).
+      seed: int.
+
+    Raises:
+      AssertionError: if one of these does not hold.
+    """
+    rng = np.random.RandomState(seed)
+    params = rng.normal(size=[20, head.num_params]).astype(np.float32)
+    places, weights = quadrature(head)
+    for temperature in (None, 0.5):
+        p = head.distribution(tf.constant(params), temperature)
+        demand(p.batch_shape == [20], f"The batch shape is {p.batch_shape}.")
+        for offset in (-30.0, -1.2, 0.0, 0.7, 4.0):
+            x = np.full([20], np.float32(head.mean + head.std * offset))
+            expected = log_density(x.astype(np.float64), params * 1.0, temperature or 1.0)
+            what = f"log_prob({x[0]}) at temperature {temperature} is not the reference"
+            demand_close(p.log_prob(x), expected, what, atol=1e-4)
+        total = weights @ np.exp(p.log_prob(places[:, None]).numpy().astype(np.float64))
+        demand_close(total, np.ones(20), "The density does not integrate to 1", rtol=1e-3)
+        u = tf.constant(rng.uniform(size=[4000, head.num_uniforms]), tf.float32)
+        samples = head.draw(tf.tile(params[:1], [4000, 1]), u, temperature)
+        demand(samples.dtype == head.dtype, f"Samples are {samples.dtype}, not {head.dtype}.")
+        rows = np.tile(params[:1], [4000, 1]) * 1.0
+        drawn = distribution_function(samples.numpy() * 1.0, rows, temperature or 1.0)
+        cells, what = np.arange(50)[:, None], f"samples of the head at temperature {temperature}"
+        counted = np.clip(np.floor(drawn * 50), 0, 49).astype(int)[:, None]
+        demand_frequencies(counted, cells, np.full(50, 0.02), what)
+    extremes = tf.constant(rng.choice([0, -1e4, 1e4], [81, head.num_params]), tf.float32)
+    ends = tf.constant([2.0**-24, 1 - 2.0**-24])[:, None] * tf.ones([2, head.num_uniforms])
+    for x in (head.mean, head.mean + 1e6 * head.std):
+        finite = np.isfinite(head.distribution(extremes).log_prob(np.float32(x)))
+        demand(finite.all(), f"log_prob({x}) of extreme parameters is not finite.")
+    for row in extremes:
+        drawn = head.draw(tf.tile(row[None], [2, 1]), ends)
+        demand(np.isfinite(drawn).all(), "The ends of (0, 1) give samples that are not finite.")
+    for dtype in (tf.uint8, tf.int64, tf.float16, tf.float64):
+        code = head.encode(tf.cast([0, 1, 3], dtype), tf.float64)
+        demand(code.dtype == tf.float64, f"encode gives {code.dtype}, asked for float64.")
+        demand_close(code, (np.array([[0], [1], [3]]) - head.mean) / head.std, "encode differs")
+    inside = head.in_support(tf.constant([0.0, -1e30, np.nan, np.inf, -np.inf])).numpy()
+    demand(inside.tolist() == [True, True, False, False, False], f"in_support gives {inside}.")

@@ -1,0 +1,122 @@
+"""Heads of real values: mixtures of Gaussians and of logistics."""
+
+import statistics
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfar import distributions
+from tfar.heads.base import Head, tempered_categories
+
+
+class _RealMixture(Head):
+    """What the two mixtures share: all but the family."""
+
+    num_inputs = 1
+    num_uniforms = 2
+    dtype = tf.float32
+    support = "a finite number"
+    family = None  # of `tfar.distributions`
+
+    def __init__(self, num_components, equal_weights=False, mean=0.0, std=1.0):
+        if num_components < 1:
+            raise ValueError(f"Expected at least one component, got {num_components}.")
+        if not (np.isfinite(mean) and 0 < std < np.inf):
+            raise ValueError(f"Expected a finite mean and a positive std, got {mean} and {std}.")
+        self.num_components = int(num_components)
+        self.equal_weights = bool(equal_weights)
+        self.mean, self.std = float(mean), float(std)
+        self.num_params = (2 if equal_weights else 3) * self.num_components
+
+    def encode(self, x, dtype=tf.float32):
+        standardised = (tf.cast(x, tf.float32) - self.mean) / self.std
+        return tf.cast(standardised, dtype)[..., None]
+
+    def distribution(self, params, temperature=None):
+        parts = tf.split(params, self.num_params // self.num_components, axis=-1)
+        loc, log_scale = parts[-2:]
+        logits = tf.zeros_like(loc) if self.equal_weights else parts[0]
+        loc = self.mean + self.std * (loc + self._places())
+        log_scale = tf.clip_by_value(log_scale, -7.0, 7.0) + np.float32(np.log(self.std))
+        if temperature is not None:
+            log_scale += tf.math.log(tf.cast(temperature, log_scale.dtype))
+        return self.family(tempered_categories(logits, temperature), loc, log_scale)
+
+    def draw(self, params, uniforms, temperature=None):
+        return self.distribution(params, temperature).invert(uniforms)
+
+    def _places(self):
+        middles = (np.arange(self.num_components) + 0.5) / self.num_components
+        return np.float32([statistics.NormalDist().inv_cdf(p) for p in middles])
+
+    def marginal(self, x):
+        """Components at quantiles of each column's values, and as wide as these are apart."""
+        k = self.num_components
+        x = (np.sort(x, axis=0).astype(np.float64) - self.mean) / self.std
+        loc = x[((np.arange(k) + 0.5) / k * len(x)).astype(int)].T  # [n, K]
+        scale = np.maximum(x.std(axis=0) / k**0.5, 0.01)[:, None]
+        parts = [loc - self._places(), np.log(scale) + np.zeros_like(loc)]
+        return np.concatenate(parts if self.equal_weights else [0 * loc, *parts], axis=1)
+
+    def in_support(self, x):
+        return tf.math.is_finite(tf.cast(x, tf.float32))
+
+    def get_config(self):
+        return {
+            "num_components": self.num_components,
+            "equal_weights": self.equal_weights,
+            "mean": self.mean,
+            "std": self.std,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class GaussianMixture(_RealMixture):
+    """p(x) = sum_k pi_k N(x; mean + std (m_k + loc_k), std s_k) for real x, in nats per unit of x.
+
+    The parameters of a site are K logits of pi (none with ``equal_weights``, where pi_k = 1 / K),
+    K loc, and K logarithms of s, clipped to [-7, 7]: no density is above 438 / std, on columns that
+    are constant too. The m_k are the quantiles (k + 1/2) / K of a standard normal, so that
+    components differ where all parameters are 0, as they are before training. Values enter the
+    network as (x - mean) / std. A temperature divides the logits and multiplies the s. Samples are
+    float32.
+
+    Args:
+      num_components: K.
+      equal_weights: whether pi_k = 1 / K.
+      mean, std: of the data, or 0 and 1 if they are standardised already. Densities are those of x,
+        whatever these are.
+
+    Raises:
+      ValueError: if there is no component, or the std is not positive.
+
+    #### References
+    C. Bishop. Mixture Density Networks. 1994.
+    B. Uria, I. Murray, H. Larochelle. RNADE: The real-valued neural autoregressive
+    density-estimator. NIPS 2013, section 3.
+
+    >>> head = GaussianMixture(1, mean=100.0, std=10.0)
+    >>> float(head.distribution(tf.zeros([3])).stddev().numpy())
+    10.0
+    """
+
+    family = distributions.GaussianMixture
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class LogisticMixture(_RealMixture):
+    """As `GaussianMixture`, of logistic distributions, which have heavier tails.
+
+    p(x) = sum_k pi_k f(z_k) / (std s_k), with f(z) = e^-z / (1 + e^-z)^2 and
+    z_k = (x - mean - std (m_k + loc_k)) / (std s_k)
+
+    Args:
+      num_components, equal_weights, mean, std: as in `GaussianMixture`.
+
+    >>> head = LogisticMixture(1)
+    >>> float(head.distribution(tf.zeros([3])).prob(0.0).numpy())
+    0.25
+    """
+
+    family = distributions.LogisticMixture
