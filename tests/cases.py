@@ -35,6 +35,7 @@ from tfar.models import (
     FVSBN,
     MADE,
     NADE,
+    RNADE,
     AutoregressiveModel,
     CharRNN,
     GatedPixelCNN,
@@ -158,6 +159,12 @@ MODELS = {
     "pixel_rnn_mixture": lambda: PixelRNN(
         [1, 3, 2], 3, 1, kernel_size=1, head=DiscretizedLogisticMixture(2, 2, levels=3)
     ),
+    "nade_real": lambda: NADE([2], 4, GaussianMixture(2, mean=5.0, std=3.0), activation="tanh"),
+    "rnade_real": lambda: RNADE([2], 5, GaussianMixture(3), activation="tanh"),
+    "rnade_real_logistic": lambda: RNADE(
+        [2, 1], 9, LogisticMixture(2, True), "reversed", dropout=0.1
+    ),
+    "rnade_categorical": lambda: RNADE([3], 9, Categorical(3)),
     "made_real": lambda: MADE([2], (12,), GaussianMixture(2), "reversed", activation="tanh"),
     "made_real_orders": lambda: MADE(
         [2], (12,), LogisticMixture(2, True, 3.0, 0.5), [[0, 1], [1, 0]], activation="tanh"
@@ -259,6 +266,7 @@ LAYERS = {
     "transformer": (lambda: Transformer([5], 4, 2, 2, window=3).network, 5, 1),
     "tied_sigmoid": (lambda: TiedHidden(5, 2), 4, 2),
     "tied_relu": (lambda: TiedHidden(6, 1, "relu", dropout=0.5), 5, 1),
+    "tied_rescaled": (lambda: TiedHidden(5, 2, "tanh", rescaled=True), 4, 2),
     "tied_one_site": (lambda: TiedHidden(3, 2), 1, 2),
     "triangular": (lambda: TriangularDense(2), 4, 3),
     "triangular_one_site": (lambda: TriangularDense(2), 1, 1),

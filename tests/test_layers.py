@@ -131,14 +131,14 @@ def test_dropout_is_for_training_alone_and_alike_at_all_sites():
 def test_the_backward_recurrence_of_nade_is_its_gradient(activation):
     n, batch, channels, hidden, outputs = 4, 3, 2, 5, 2
     rng = np.random.RandomState(0)
-    shapes = [n, batch, channels], [n, channels, hidden], [n, hidden, outputs], [batch, hidden]
+    shapes = [n, batch, channels], [n, channels, hidden], [batch, hidden], [n, hidden, outputs]
     arguments = [tf.constant(rng.normal(size=s), tf.float32) for s in shapes]
     probe = rng.normal(size=[n, batch, outputs])
 
     def output(sums, out_kernel):
         return activation(sums) @ out_kernel
 
-    def naive(x, kernel, out_kernel, sums):
+    def naive(x, kernel, sums, out_kernel):
         y = []
         for i in range(n):
             y.append(output(sums, out_kernel[i]))
@@ -153,7 +153,7 @@ def test_the_backward_recurrence_of_nade_is_its_gradient(activation):
         return [y, *tape.gradient(loss, arguments)]
 
     expected = gradients(naive)
-    recurrent = lambda *a: recurrence(output, *a)  # noqa: E731
+    recurrent = lambda *a: recurrence(output, outputs, *a)  # noqa: E731
     for run in (gradients, tf.function(gradients), tf.function(gradients, jit_compile=True)):
         for a, e in zip(run(recurrent), expected):
             np.testing.assert_allclose(a, e, rtol=1e-4, atol=1e-4)

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from tfar.models import nade
 
-def naive(output, x, kernel, out_kernel, sums):
+def naive(output, channels, x, kernel, sums, out_kernel):
     before = tf.cumsum(tf.einsum("nbc,nch->nbh", x, kernel), axis=0, exclusive=True)
     return output(sums + before, out_kernel)
 

@@ -9,6 +9,7 @@ from tfar.models.nade import NADE
 from tfar.models.pixel_cnn import PixelCNN
 from tfar.models.pixel_cnn_pp import PixelCNNpp
 from tfar.models.pixel_rnn import PixelRNN
+from tfar.models.rnade import RNADE
 from tfar.models.sequence import SequenceModel
 from tfar.models.transformer import Transformer
 
@@ -16,6 +17,7 @@ __all__ = [
     "FVSBN",
     "MADE",
     "NADE",
+    "RNADE",
     "AutoregressiveModel",
     "CharRNN",
     "GatedPixelCNN",

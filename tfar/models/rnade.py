@@ -1,0 +1,62 @@
+"""Real-valued neural autoregressive density estimator.
+
+#### References
+B. Uria, I. Murray, H. Larochelle. RNADE: The real-valued neural autoregressive density-estimator.
+NIPS 2013.
+"""
+
+import keras
+
+from tfar import heads
+from tfar.models.base import AutoregressiveModel
+from tfar.models.nade import TiedHidden
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class RNADE(AutoregressiveModel):
+    """p(x_i | x_<i) = sum_k pi_k N(x_i; m_k, s_k^2), a mixture whose parameters come from
+
+    h_i = g(r_i (c + W_{.,<i} x_<i)),   (log pi, m, log s) = b_i + V_i h_i
+
+    up to constants, see `tfar.heads.GaussianMixture`. W and c are shared by all the sites, as in
+    `tfar.models.NADE`; the r_i, one learned number a site, take care of sums that grow with i.
+
+    Args:
+      event_shape: shape of one example.
+      hidden: H, the number of hidden units.
+      head: default ``tfar.heads.GaussianMixture(10)``, for standardised data; any other will do.
+      order: see `tfar.orders.get`.
+      activation: g; the paper has the best results with rectifiers.
+      dropout: rate for hidden units in training.
+      **kwargs: passed to ``keras.Model``.
+
+    >>> model = RNADE(event_shape=[3], hidden=5, head=tfar.heads.GaussianMixture(2))
+    >>> model.joint().sample(4, seed=1).dtype
+    tf.float32
+    """
+
+    def __init__(
+        self,
+        event_shape,
+        hidden=50,
+        head=None,
+        order="raster",
+        activation="relu",
+        dropout=0.0,
+        **kwargs,
+    ):
+        head = heads.get(heads.GaussianMixture(10) if head is None else head)
+        if int(hidden) != hidden or hidden < 1:
+            raise ValueError(f"Expected at least one hidden unit, got hidden={hidden}.")
+        dtype = kwargs.get("dtype")
+        network = TiedHidden(
+            hidden, head.num_params, activation, dropout, rescaled=True, dtype=dtype
+        )
+        super().__init__(network, event_shape, head, order, **kwargs)
+
+    def get_config(self):
+        config = self.network.get_config()
+        return {
+            **super().get_config(),
+            **{key: config[key] for key in ("hidden", "activation", "dropout")},
+        }
