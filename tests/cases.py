@@ -39,6 +39,7 @@ from tfar.models import (
     AutoregressiveModel,
     CharRNN,
     GatedPixelCNN,
+    OrderlessNADE,
     PixelCNN,
     PixelCNNpp,
     PixelRNN,
@@ -46,6 +47,7 @@ from tfar.models import (
 )
 from tfar.models.fvsbn import TriangularDense
 from tfar.models.nade import TiedHidden
+from tfar.models.orderless_nade import OrderlessHidden
 from tfar.models.pixel_cnn_pp import MultiscaleStreams
 from tfar.testing import randomise
 
@@ -165,6 +167,17 @@ MODELS = {
         [2, 1], 9, LogisticMixture(2, True), "reversed", dropout=0.1
     ),
     "rnade_categorical": lambda: RNADE([3], 9, Categorical(3)),
+    "orderless_nade": lambda: OrderlessNADE([4], (7, 6), activation="tanh"),
+    "orderless_nade_image": lambda: OrderlessNADE(
+        [2, 2, 1], (9,), Bernoulli(centered=True), [2, 0, 3, 1], activation="tanh"
+    ),
+    "orderless_nade_orders": lambda: OrderlessNADE(
+        [3], (8, 8, 8), Categorical(3), "random", 3, activation="tanh", seed=2
+    ),
+    "orderless_nade_real": lambda: OrderlessNADE(
+        [2], (9, 9), GaussianMixture(2), [[1, 0], [0, 1]], activation="tanh", dropout=0.1
+    ),
+    "orderless_nade_one_site": lambda: OrderlessNADE([1], (3,)),
     "made_real": lambda: MADE([2], (12,), GaussianMixture(2), "reversed", activation="tanh"),
     "made_real_orders": lambda: MADE(
         [2], (12,), LogisticMixture(2, True, 3.0, 0.5), [[0, 1], [1, 0]], activation="tanh"
@@ -267,6 +280,8 @@ LAYERS = {
     "tied_sigmoid": (lambda: TiedHidden(5, 2), 4, 2),
     "tied_relu": (lambda: TiedHidden(6, 1, "relu", dropout=0.5), 5, 1),
     "tied_rescaled": (lambda: TiedHidden(5, 2, "tanh", rescaled=True), 4, 2),
+    "orderless": (lambda: OrderlessHidden((5, 4), 2, "tanh"), 4, 2),
+    "orderless_one_layer": (lambda: OrderlessHidden((6,), 1, dropout=0.5), 3, 1),
     "tied_one_site": (lambda: TiedHidden(3, 2), 1, 2),
     "triangular": (lambda: TriangularDense(2), 4, 3),
     "triangular_one_site": (lambda: TriangularDense(2), 1, 1),

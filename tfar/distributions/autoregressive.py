@@ -27,6 +27,11 @@ class Autoregressive(tfd.Distribution):
       for discrete ones). The same seed gives the same samples.
     * ``experimental_sample_and_log_prob`` gives both in one run of the loop.
 
+    With ``observed`` it is p(x_u | x_o), the sites that are not observed given those that are, for
+    an ``x`` that holds both: ``log_prob(x)`` counts x_u alone, and ``sample(value=x)`` keeps x_o
+    and draws x_u. The observed sites are to be a prefix of the order; a model of all orders, such
+    as `tfar.models.OrderlessNADE`, takes any sites.
+
     Arguments of ``sample`` besides TFP's own:
 
     * ``seed``: ``None``, an int, a scalar int tensor, or a pair of ints (TFP's stateless seed).
@@ -49,6 +54,7 @@ class Autoregressive(tfd.Distribution):
         but where a conditional differs in its last digits.
       validate_args: whether values are checked inside ``tf.function`` too.
       condition: of a conditional model, an int or ints [...].
+      observed: bool [*event_shape], which entries are given; None for the joint distribution.
       name: name of the distribution.
 
     Raises:
@@ -71,9 +77,15 @@ class Autoregressive(tfd.Distribution):
         jit_compile=False,
         validate_args=False,
         condition=None,
+        observed=None,
         name="Autoregressive",
     ):
         parameters = dict(locals())
+        self.observed = self._checked_observed(model, observed)
+        if self.observed is not None:
+            sites = self.observed.reshape([model.num_sites, -1])[:, 0]
+            model = model.ordered_for(sites, member)
+            member = member if model.members > 1 else None
         if member is not None and member not in range(model.members):
             raise ValueError(f"Expected a member from 0 to {model.members - 1}, got {member}.")
         if jit_compile and member is None and model.members > 1:
@@ -99,6 +111,24 @@ class Autoregressive(tfd.Distribution):
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
         return {"condition": tfp.util.ParameterProperties(event_ndims=0)}
+
+    @staticmethod
+    def _checked_observed(model, observed):
+        """A bool array [*event_shape], or None."""
+        if observed is None:
+            return None
+        observed = np.asarray(observed)
+        if observed.dtype != bool or observed.shape != model.event_shape:
+            raise ValueError(
+                f"Expected bools of shape {list(model.event_shape)} as observed, got "
+                f"{observed.dtype} of shape {list(observed.shape)}."
+            )
+        sites = observed.reshape([model.num_sites, -1])
+        if (sites != sites[:, :1]).any():
+            raise ValueError(
+                "The entries along the last axis of a site are observed together, or none is."
+            )
+        return observed
 
     @staticmethod
     def _checked_condition(model, condition):
@@ -167,8 +197,12 @@ class Autoregressive(tfd.Distribution):
         else:
             flat = self._asserting(flat, self._supported(flat))
         inputs = flat if condition is None else {"x": flat, "condition": condition}
-        log_prob = self.model.log_prob(inputs, self.member)
+        counted = None if self.observed is None else self._unknown_sites()
+        log_prob = self.model.log_prob(inputs, self.member, counted)
         return tf.reshape(log_prob, lead if lead.is_fully_defined() else tf.shape(x)[: lead.rank])
+
+    def _unknown_sites(self):
+        return ~self.observed.reshape([*self.model.grid_shape, -1])[..., 0]
 
     def _supported(self, x):
         head = self.model.head
@@ -189,7 +223,10 @@ class Autoregressive(tfd.Distribution):
 
     def _sample_and_log_prob(self, sample_shape, seed=None, value=None, **policy):
         n = tf.reduce_prod(sample_shape)
-        x, log_prob = self._sampled(n, seed, value, Policy(**policy), scored=True)
+        scored = self.observed is None
+        x, log_prob = self._sampled(n, seed, value, Policy(**policy), scored)
+        if not scored:  # the loop scores what is observed, too
+            log_prob = self._log_prob(x)
         lead = tf.concat([sample_shape, tf.shape(log_prob)[1:]], 0)
         x = tf.reshape(x, tf.concat([lead, self.model.event_shape], 0))
         return x, tf.reshape(log_prob, lead)
@@ -205,6 +242,8 @@ class Autoregressive(tfd.Distribution):
         policy.check(self.model.head)
         values = known = None
         condition, batch = self.condition, self._batch_shape()
+        if self.observed is not None:
+            value = self._observed_of(value)
         if value is not None:
             values, known = self._prefix(value)
             batch = tf.broadcast_static_shape(batch, known.shape[:-1])
@@ -235,6 +274,21 @@ class Autoregressive(tfd.Distribution):
         lead = tf.concat([[n], batch.as_list()], 0) if batch.rank else [n]
         x = tf.reshape(x, tf.concat([lead, self.model.event_shape], 0))
         return x, tf.reshape(log_prob, lead) if scored else None
+
+    def _observed_of(self, value):
+        """A value with NaN in the place of what is not observed."""
+        if value is None:
+            raise ValueError("Samples of p(x_u | x_o) need x_o: give value=x.")
+        value = tf.cast(tf.convert_to_tensor(value), tf.float32)
+        if not value.shape[-len(self.model.event_shape) :].is_compatible_with(self.event_shape):
+            raise ValueError(
+                f"Expected a value of the shape [..., *{list(self.model.event_shape)}], got "
+                f"{value.shape}."
+            )
+        value = tf.where(self.observed, value, np.nan)
+        if tf.executing_eagerly() and bool(tf.reduce_any(tf.math.is_nan(value) & self.observed)):
+            raise ValueError("An observed entry of the value is NaN.")
+        return value
 
     def _prefix(self, value):
         """``(values, known)``, [*batch, n, *site_shape] and [*batch, n], in the model's order."""

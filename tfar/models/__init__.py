@@ -6,6 +6,7 @@ from tfar.models.fvsbn import FVSBN
 from tfar.models.gated_pixel_cnn import GatedPixelCNN
 from tfar.models.made import MADE
 from tfar.models.nade import NADE
+from tfar.models.orderless_nade import OrderlessNADE
 from tfar.models.pixel_cnn import PixelCNN
 from tfar.models.pixel_cnn_pp import PixelCNNpp
 from tfar.models.pixel_rnn import PixelRNN
@@ -21,6 +22,7 @@ __all__ = [
     "AutoregressiveModel",
     "CharRNN",
     "GatedPixelCNN",
+    "OrderlessNADE",
     "PixelCNN",
     "PixelCNNpp",
     "PixelRNN",

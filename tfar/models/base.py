@@ -170,35 +170,44 @@ class AutoregressiveModel(InputChecks, keras.Model):
 
     # Scoring ------------------------------------------------------------------------------------
 
-    def log_prob(self, inputs, member=None):
+    def log_prob(self, inputs, member=None, counted=None):
         """log p(x), [B] float32 nats; of an ensemble log (1/R) sum_r p_r(x), or of one member.
 
         A value outside the head's support, or a label that is none, has log-probability -inf.
+        ``counted``, bools of the shape of the sites, leaves the other conditionals out.
         """
         x, condition = self._pick(inputs)
         inputs = x if condition is None else {"x": x, "condition": condition}
         if member is not None or self.members == 1:
             conditionals = self(inputs, member=0 if member is None else member)
-            return self._score(inputs, conditionals)
+            return self._score(inputs, conditionals, counted)
         each = tf.map_fn(
-            lambda r: self._score(inputs, self(inputs, member=r)),
+            lambda r: self._score(inputs, self(inputs, member=r), counted),
             tf.range(self.members),
             fn_output_signature=tf.TensorSpec([x.shape[0]], tf.float32),
             parallel_iterations=1,
         )
         return tf.reduce_logsumexp(each, axis=0) - np.log(self.members).astype(np.float32)
 
-    def _score(self, inputs, conditionals):
+    def _score(self, inputs, conditionals, counted=None):
         x, condition = self._pick(inputs)
         valid = tf.reduce_all(self.head.in_support(x), axis=list(range(1, x.shape.rank)))
         if condition is not None:
             valid &= (condition >= 0) & (condition < self.num_classes)
         log_prob = tf.cast(conditionals.log_prob(x), tf.float32)
+        if counted is not None:
+            log_prob = tf.where(counted, log_prob, 0.0)
         log_prob = tf.reduce_sum(log_prob, axis=list(range(1, log_prob.shape.rank)))
         return tf.where(valid, log_prob, -np.inf)
 
     def joint(
-        self, member=None, cached=True, jit_compile=False, validate_args=False, condition=None
+        self,
+        member=None,
+        cached=True,
+        jit_compile=False,
+        validate_args=False,
+        condition=None,
+        observed=None,
     ):
         """The joint distribution, a `tfar.distributions.Autoregressive`.
 
@@ -209,13 +218,39 @@ class AutoregressiveModel(InputChecks, keras.Model):
             faster from then on.
           validate_args: whether values are checked inside ``tf.function`` too.
           condition: of a conditional model an int label or an array of them, the batch shape.
+          observed: bool [*event_shape]: p(the others | those that are observed), see there.
         """
         key = (member, cached, jit_compile, validate_args)
-        if condition is not None or self.num_classes is not None:
-            return Autoregressive(self, *key, condition=condition)
+        if condition is not None or self.num_classes is not None or observed is not None:
+            return Autoregressive(self, *key, condition=condition, observed=observed)
         if key not in self._joints:
             self._joints[key] = Autoregressive(self, *key)
         return self._joints[key]
+
+    def ordered_for(self, observed, member=None):
+        """The model, or one of the same weights, in an order that begins with the observed sites.
+
+        Args:
+          observed: bool [n], in the layout.
+          member: of an ensemble.
+
+        Raises:
+          ValueError: if there is none.
+        """
+        if self.members > 1 and member is None:
+            raise ValueError(
+                f"Sites are observed in one order, and this is an ensemble of {self.members}: use "
+                "model.joint(member=r, observed=...)."
+            )
+        order = self.permutations[member or 0]
+        known = observed[order]
+        if (known[:-1] < known[1:]).any():
+            raise ValueError(
+                "The observed sites are no prefix of the order of this model, in which site "
+                f"{order[np.argmin(known)]}, not observed, comes before site "
+                f"{order[np.flatnonzero(known)[-1]]}: tfar.models.OrderlessNADE takes any sites."
+            )
+        return self
 
     def adapt(self, x):
         """Sets the output biases to the marginal distribution of every site, a good start.

@@ -148,6 +148,13 @@ def demand_close(actual, expected, message, rtol=1e-4, atol=1e-5):
         )
 
 
+def same_draws(one, other):
+    """Whether two arrays of samples are the same: real ones may differ in their last digits."""
+    if one.dtype.kind == "f":
+        return one.shape == other.shape and np.allclose(one, other, rtol=1e-3, atol=1e-4)
+    return np.array_equal(one, other)
+
+
 def demand_frequencies(samples, events, p, what):
     """A chi-square test; cells that expect fewer than five are pooled."""
     row_of = {tuple(event): i for i, event in enumerate(events.tolist())}

@@ -4,8 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar import serving, text
-from tfar.testing.checks import conditions, demand, demand_close, joint_of
-from tfar.testing.models import same_draws
+from tfar.testing.checks import conditions, demand, demand_close, joint_of, same_draws
 
 # What a server without Python or XLA, or with several replicas, cannot run or should not hold.
 DENIED = "PyFunc", "Xla", "HashTable", "Gpu", "Debug", "Print", "WriteFile", "ReadFile"

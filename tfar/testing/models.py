@@ -20,6 +20,7 @@ from tfar.testing.checks import (
     joint_of,
     members,
     quadrature,
+    same_draws,
     symbols,
 )
 
@@ -228,13 +229,6 @@ def _demand_uniform(model, member, label, samples, given, what):
     cells = grid([np.arange(parts)] * u.shape[1])
     counted = np.clip(np.floor(u * parts), 0, parts - 1).astype(int)
     demand_frequencies(counted, cells, np.full(len(cells), 1 / len(cells)), what)
-
-
-def same_draws(one, other):
-    """Whether two arrays of samples are the same: real ones may differ in their last digits."""
-    if one.dtype.kind == "f":
-        return one.shape == other.shape and np.allclose(one, other, rtol=1e-3, atol=1e-4)
-    return np.array_equal(one, other)
 
 
 def _drawn(joint, *args, **kwargs):

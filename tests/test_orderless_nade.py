@@ -1,0 +1,193 @@
+"""Any order, and any observed sites: order-agnostic NADE, and what other models say of it."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+from cases import shared
+
+from tfar import models, testing
+from tfar.heads import Categorical
+from tfar.models import NADE, OrderlessNADE
+from tfar.testing.checks import demand_frequencies
+
+
+@pytest.fixture(scope="module")
+def model():
+    return testing.randomise(OrderlessNADE([4], (7, 6), Categorical(3), activation="tanh"), 5)
+
+
+def test_conditionals_by_loops(model):
+    """The formula, in NumPy, in an order that is not its own inverse."""
+    order = [2, 0, 3, 1]
+    network, x = model.network, np.array([[1, 0, 2, 1], [0, 2, 2, 0]])
+    kernel, out, bias = (w.numpy() for w in (network.kernel, network.out_kernel, network.bias))
+    (dense,) = network.layers
+    code, expected = np.eye(3)[x], np.zeros([2, 4, 3])
+    for row, (i, site) in itertools.product(range(2), enumerate(order)):
+        a = network.hidden_bias.numpy().astype(np.float64)
+        for j in order[:i]:
+            a = a + np.append(code[row, j], 1.0) @ kernel[j]
+        h = np.tanh(np.tanh(a) @ dense.kernel.numpy() + dense.bias.numpy())
+        expected[row, site] = h @ out[site] + bias[site]
+    other = model.of_order(order)
+    np.testing.assert_allclose(other(x).logits_parameter(), expected, rtol=1e-4, atol=1e-5)
+    # One pass with known sites gives the same for those that come next.
+    for i in range(4):
+        known = np.isin(np.arange(4), order[:i])
+        given = model.network.given(tf.constant(code, tf.float32), np.tile(known, [2, 1]))
+        site = order[i]
+        np.testing.assert_allclose(given[:, site], expected[:, site], rtol=1e-4, atol=1e-5)
+
+
+def test_the_loss_is_the_mean_over_all_orders(model):
+    x = np.array([[1, 0, 2, 1]])
+    nats = [-model.of_order(order).log_prob(x)[0] for order in itertools.permutations(range(4))]
+    many = np.repeat(x, 20_000, axis=0)
+    loss = -model._score(many, model(many, training=True)).numpy()
+    assert abs(loss.mean() - np.mean(nats)) < 4 * loss.std() / len(loss) ** 0.5
+    assert loss.std() / len(loss) ** 0.5 < 0.05
+
+
+def test_random_sets_are_of_every_size_and_of_every_site(model):
+    known = model._random_sets(40_000).numpy()
+    sizes = np.bincount(known.sum(axis=1), minlength=4) / len(known)
+    np.testing.assert_allclose(sizes, [0.25] * 4, atol=0.01)
+    np.testing.assert_allclose(known.mean(axis=0), [0.375] * 4, atol=0.01)
+    pairs = known[known.sum(axis=1) == 2] @ [1, 2, 4, 8]
+    np.testing.assert_allclose(
+        np.unique(pairs, return_counts=True)[1] / len(pairs), 1 / 6, atol=0.02
+    )
+
+
+@pytest.mark.parametrize("sites", [[], [1], [0, 3], [2, 1, 3]])
+def test_the_others_given_any_sites(model, sites):
+    observed = np.isin(np.arange(4), sites)
+    joint = model.joint(observed=observed)
+    assert joint.event_shape == [4]
+    events = testing.enumerate_events(model)
+    p = np.exp(joint.log_prob(events).numpy().astype(np.float64))
+    free = 3 ** (4 - len(sites))
+    _, group = np.unique(events[:, observed], axis=0, return_inverse=True)
+    totals = np.bincount(group.ravel(), p)
+    np.testing.assert_allclose(totals, np.ones(3 ** len(sites)), rtol=1e-4)
+    value = np.array([2, 0, 1, 1])
+    x = joint.sample(3000, seed=1, value=value).numpy()
+    assert np.all(x[:, observed] == value[observed])
+    fits = np.all(events[:, observed] == value[observed], axis=1)
+    assert fits.sum() == free
+    demand_frequencies(x, events[fits], p[fits], f"samples given the sites {sites}")
+    again = joint.sample(3000, seed=1, value=np.where(observed, value, np.nan))
+    np.testing.assert_array_equal(again, x)
+    both, log_prob = joint.experimental_sample_and_log_prob(9, seed=1, value=value)
+    np.testing.assert_allclose(log_prob, joint.log_prob(both), rtol=1e-4, atol=1e-5)
+
+
+def test_a_prefix_may_be_observed_of_a_fixed_order():
+    model = shared("nade_relu")  # reversed
+    observed = np.zeros(6, bool)
+    observed[4:] = True
+    observed = observed.reshape([2, 3, 1])
+    x = testing.enumerate_events(model)
+    conditional = model.joint(observed=observed).log_prob(x)
+    together = model.joint().log_prob(x).numpy().astype(np.float64)
+    _, group = np.unique(x.reshape([-1, 6])[:, 4:], axis=0, return_inverse=True)
+    marginal = np.bincount(group.ravel(), np.exp(together))
+    expected = together - np.log(marginal)[group.ravel()]
+    np.testing.assert_allclose(conditional, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name, arguments, message",
+    [
+        ("nade", {"observed": np.array([0, 1, 0, 0], bool)}, "site 0, not observed, comes before"),
+        ("nade", {"observed": [1, 0, 0, 0]}, r"Expected bools of shape \[4\] as observed, got int"),
+        ("nade", {"observed": np.ones(3, bool)}, r"as observed, got bool of shape \[3\]"),
+        ("made_orders", {"observed": np.ones([2, 2, 1], bool)}, "an ensemble of 2: use"),
+        (
+            "pixel_cnn_mixture",
+            {"observed": np.array([[[1, 0], [0, 0], [0, 0]]], bool)},
+            "along the last axis of a site are observed together",
+        ),
+    ],
+)
+def test_what_cannot_be_observed(name, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        shared(name).joint(**arguments)
+
+
+def test_samples_need_what_is_observed(model):
+    joint = model.joint(observed=np.array([True, False, False, True]))
+    with pytest.raises(ValueError, match="give value=x"):
+        joint.sample(2, seed=1)
+    with pytest.raises(ValueError, match="An observed entry of the value is NaN"):
+        joint.sample(2, seed=1, value=[1, 1, 1, np.nan])
+    with pytest.raises(ValueError, match=r"of the shape \[..., \*\[4\]\], got \(3,\)"):
+        joint.sample(2, seed=1, value=[1, 1, 1])
+
+
+def test_other_orders_share_the_weights(model):
+    other = model.of_order([[3, 2, 1, 0], [1, 0, 3, 2]])
+    assert other.members == 2
+    assert [id(w) for w in other.trainable_weights] == [id(w) for w in model.trainable_weights]
+    x = np.array([[1, 0, 2, 1]])
+    each = [other.log_prob(x, member=r).numpy() for r in range(2)]
+    np.testing.assert_allclose(other.log_prob(x), np.logaddexp(*each) - np.log(2), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"hidden": ()}, "the units of each hidden layer"),
+        ({"hidden": 500}, "the units of each hidden layer"),
+        ({"num_orders": 2}, "does not stand for num_orders=2"),
+        ({"order": [[0, 1, 2, 3]], "num_orders": 2}, "does not stand for num_orders=2"),
+        ({"order": "random", "num_orders": 0}, "does not stand for num_orders=0"),
+        ({"order": [[0, 1, 2, 2]]}, "An order is a permutation of 0 ... 3"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        models.OrderlessNADE([4], **{"hidden": (3,), **arguments})
+
+
+# Planted bugs -----------------------------------------------------------------------------------
+
+
+class SeesItself(models.orderless_nade.OrderlessHidden):
+    def call(self, x, context=None, training=None):
+        return self.given(x, tf.ones(tf.shape(x)[:2], tf.bool))
+
+
+@pytest.mark.parametrize(
+    "layer, message",
+    [(SeesItself, "Leak: output 0 changes with inputs")],
+)
+def test_the_contract_fails_on_a_planted_bug(layer, message):
+    with pytest.raises(AssertionError, match=message):
+        testing.verify_layer(layer((5, 4), 2, "tanh"), 4, 2)
+
+
+def test_a_loss_without_its_weights_is_another(model, monkeypatch):
+    def score(self, inputs, conditionals, counted=None):
+        if isinstance(conditionals, tfp.distributions.Masked):
+            counted, conditionals = conditionals.validity_mask, conditionals.distribution
+        return NADE._score(self, inputs, conditionals, counted)
+
+    monkeypatch.setattr(OrderlessNADE, "_score", score)
+    with pytest.raises(AssertionError):
+        test_the_loss_is_the_mean_over_all_orders(model)
+
+
+def test_training_fits_every_order():
+    """Two sites that are equal: whichever comes first, the other follows."""
+    keras.utils.set_random_seed(0)
+    model = OrderlessNADE([2], (16,), activation="tanh", seed=1)
+    model.compile(keras.optimizers.Adam(0.03))
+    x = np.array([[0, 0], [1, 1]] * 64)
+    model.fit(x, batch_size=32, epochs=60, verbose=0)
+    for order in ([0, 1], [1, 0]):
+        assert abs(-model.of_order(order).log_prob(x[:2]).numpy().mean() - np.log(2)) < 0.05
