@@ -11,6 +11,7 @@ from tfar.heads import (
     Bernoulli,
     Categorical,
     Characters,
+    Columns,
     DiscretizedLogisticMixture,
     GaussianMixture,
     LogisticMixture,
@@ -181,6 +182,19 @@ MODELS = {
     "made_real": lambda: MADE([2], (12,), GaussianMixture(2), "reversed", activation="tanh"),
     "made_real_orders": lambda: MADE(
         [2], (12,), LogisticMixture(2, True, 3.0, 0.5), [[0, 1], [1, 0]], activation="tanh"
+    ),
+    "made_columns_real": lambda: MADE(
+        [3], (16,), Columns([Bernoulli(), LogisticMixture(2), Categorical(3)]), activation="tanh"
+    ),
+    "nade_columns_real": lambda: NADE(
+        [2], 6, Columns([GaussianMixture(2, mean=9.0), Categorical(4)]), "reversed", "tanh"
+    ),
+    "orderless_columns_real": lambda: OrderlessNADE(
+        [3],
+        (9, 8),
+        Columns([Categorical(3), GaussianMixture(3, True), Bernoulli(centered=True)]),
+        [[2, 0, 1], [1, 2, 0]],
+        activation="tanh",
     ),
     "own_causal": lambda: AutoregressiveModel(_causal(), [4], Bernoulli(), "random"),
     "own_plain": lambda: AutoregressiveModel(Smoothing(3), [2, 2], Categorical(3), [3, 1, 0, 2]),

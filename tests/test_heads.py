@@ -236,3 +236,49 @@ def test_the_lowest_temperatures_draw_what_is_likeliest(temperature):
     drawn = head.draw(np.tile(params, [50, 1]), rng.random([50, 2], np.float32), temperature)
     place = 0.5 + np.linspace(-1, 1, 4)[1]  # the location of the first component
     assert set(drawn.numpy().ravel()) == {round((place + 1) * 4)}
+
+
+# Columns ----------------------------------------------------------------------------------------
+
+
+def test_columns_are_their_heads_side_by_side():
+    parts = [heads.Categorical(3), heads.GaussianMixture(2, mean=5.0), heads.Bernoulli()]
+    head = heads.Columns(parts)
+    assert (head.num_params, head.num_inputs, head.num_uniforms) == (6, 3, 2)
+    rng = np.random.default_rng(0)
+    params = tf.constant(rng.normal(size=[50, 3, 6]), tf.float32)
+    uniforms = tf.constant(rng.uniform(size=[50, 3, 2]), tf.float32)
+    for temperature in (None, 0.5):
+        x = head.draw(params, uniforms, temperature)
+        assert x.dtype == tf.float32 and head.in_support(x).numpy().all()
+        p = head.distribution(params, temperature)
+        assert p.batch_shape == [50, 3] and p.sample(2, seed=1).shape == [2, 50, 3]
+        for i, part in enumerate(parts):
+            own, noise = params[:, i, : part.num_params], uniforms[:, i, : part.num_uniforms]
+            np.testing.assert_array_equal(
+                x[:, i], tf.cast(part.draw(own, noise, temperature), tf.float32)
+            )
+            column = part.distribution(own, temperature)
+            here = tf.cast(x[:, i], column.dtype)
+            np.testing.assert_allclose(p.log_prob(x)[:, i], column.log_prob(here), rtol=1e-6)
+            np.testing.assert_allclose(p.cdf(x)[:, i], column.cdf(here), rtol=1e-6)
+            # As the sampling loop has it: the number of the column is a tensor.
+            one = head.at(tf.constant(i))
+            drawn = one.draw(params[:, i], uniforms[:, i], temperature)
+            np.testing.assert_array_equal(drawn, x[:, i])
+            np.testing.assert_array_equal(one.encode(drawn), head.encode(x)[:, i])
+            if temperature is None:
+                score = one.log_prob(params[:, i], drawn)
+                np.testing.assert_allclose(score, p.log_prob(x)[:, i], rtol=1e-6)
+            assert head.at(i) is part
+    bad = tf.constant([[3.0, 1.0, 1.0], [0.0, np.nan, 1.0], [0.0, 1.0, 0.5], [2.0, -7.0, 0.0]])
+    inside = [[False, True, True], [True, False, True], [True, True, False], [True] * 3]
+    assert head.in_support(bad).numpy().tolist() == inside
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(head))
+    assert repr(copy) == repr(head)
+
+
+@pytest.mark.parametrize("parts", [[], [heads.Bernoulli], [heads.DiscretizedLogisticMixture(2)]])
+def test_columns_of_what_is_no_head_of_scalars(parts):
+    with pytest.raises(ValueError, match="Expected at least one head, of scalars"):
+        heads.Columns(parts)

@@ -316,6 +316,7 @@ class Autoregressive(tfd.Distribution):
         values = tf.reshape(value, [*batch, model.num_sites, *site_shape])
         order = model.permutations[self.member or 0]
         values = tf.gather(values, order, axis=len(batch))
+        laid_out = tf.where(tf.math.is_nan(value), tf.zeros_like(value), value)
         given = tf.where(tf.math.is_nan(values), tf.zeros_like(values), values)
         known = ~tf.math.is_nan(values)
         if site_shape:  # a vector is given as a whole, or not at all
@@ -336,8 +337,8 @@ class Autoregressive(tfd.Distribution):
                     f"A clamped value has to be a prefix of the order: "
                     f"site {gap[-1] + 1} of the order is given, site {gap[-1]} is missing (NaN)."
                 )
-            model.check_support(given)
+            model.check_support(laid_out)
         else:
             order = (is_prefix & whole, "A clamped value has to be a prefix of the order.")
-            given = self._asserting(given, order, self._supported(given))
+            given = self._asserting(given, order, self._supported(laid_out))
         return tf.cast(given, self.dtype), known

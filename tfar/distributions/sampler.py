@@ -103,18 +103,20 @@ def advance(
       ``(carry, drawn)`` with ``drawn`` [count, n, *site_shape].
     """
     head, first, previous = model.head, carry[0], carry[1]
+    order = tf.gather(tf.constant(model.permutations), member)
     n = tf.shape(previous)[0] if previous.shape[0] is None else previous.shape[0]
 
     def body(site, previous, state, log_prob, drawn):
         params, state = model.step(previous, state, member, cached)
         noise = randomness.uniforms(seed, site, [n, head.num_uniforms])
-        x = policy.draw(head, params, noise)
+        own = head.at(order[site])
+        x = policy.draw(own, params, noise)
         if values is not None:
             here = tf.reshape(known[:, site - first], [-1, *[1] * len(head.site_shape)])
             x = tf.where(here, values[:, site - first], x)
         if scored:
-            log_prob += head.distribution(params).log_prob(x)
-        return site + 1, head.encode(x), state, log_prob, drawn.write(site - first, x)
+            log_prob += own.log_prob(params, x)
+        return site + 1, own.encode(x), state, log_prob, drawn.write(site - first, x)
 
     shape = [previous.shape[0], *head.site_shape]
     drawn = tf.TensorArray(head.dtype, count, element_shape=shape)

@@ -5,6 +5,7 @@ sampling is exactly what training saw.
 """
 
 from tfar.heads.base import Head
+from tfar.heads.columns import Columns
 from tfar.heads.discrete import Bernoulli, Categorical, Characters
 from tfar.heads.mixtures import DiscretizedLogisticMixture
 from tfar.heads.real import GaussianMixture, LogisticMixture
@@ -13,6 +14,7 @@ __all__ = [
     "Bernoulli",
     "Categorical",
     "Characters",
+    "Columns",
     "DiscretizedLogisticMixture",
     "GaussianMixture",
     "Head",

@@ -45,6 +45,11 @@ class Head(abc.ABC):
           temperature: as in `distribution`.
         """
 
+    def log_prob(self, params, x):
+        """log p(x; params) of values [...], nats."""
+        p = self.distribution(params)
+        return p.log_prob(tf.cast(x, p.dtype))
+
     @abc.abstractmethod
     def marginal(self, x):
         """Examples ``[N, n]``, an array, to the parameters ``[n, num_params]`` of each column's

@@ -1,0 +1,107 @@
+"""The head of rows of a table: a head for each column."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfar import distributions
+from tfar.heads.base import Head
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Columns(Head):
+    """p(x_i | x_<i) of another family at each site: site i, counted in the layout, has heads[i].
+
+    All values are float32, also those of discrete columns. ``at(i)`` is the head of one site.
+
+    Args:
+      heads: heads of scalars, such as `Bernoulli`, `Categorical` and `GaussianMixture`.
+
+    Raises:
+      ValueError: if there is none, or one is of vectors.
+
+    >>> head = Columns([tfar.heads.Bernoulli(), tfar.heads.GaussianMixture(2)])
+    >>> head.num_params, head.distribution(tf.zeros([5, 2, 6])).batch_shape
+    (6, TensorShape([5, 2]))
+    """
+
+    dtype = tf.float32
+
+    def __init__(self, heads):
+        self.heads = list(heads)
+        if not self.heads or any(not isinstance(h, Head) or h.site_shape for h in self.heads):
+            raise ValueError(f"Expected at least one head, of scalars, got {self.heads!r}.")
+        self.num_params, self.num_inputs, self.num_uniforms = (
+            max(getattr(head, name) for head in self.heads)
+            for name in ("num_params", "num_inputs", "num_uniforms")
+        )
+        self.support = "what each column takes (" + ", ".join(h.support for h in self.heads) + ")"
+
+    def encode(self, x, dtype=tf.float32):
+        each = [self._encoded(head, x[..., i], dtype) for i, head in enumerate(self.heads)]
+        return tf.stack(each, axis=-2)
+
+    def _encoded(self, head, x, dtype):
+        """Padded with zeros to the width of the widest."""
+        code = head.encode(x, dtype)
+        missing = self.num_inputs - head.num_inputs
+        return tf.pad(code, [[0, 0]] * (code.shape.rank - 1) + [[0, missing]])
+
+    def distribution(self, params, temperature=None):
+        return distributions.Columns(params, self, temperature)
+
+    def draw(self, params, uniforms, temperature=None):
+        each = [
+            self._drawn(head, params[..., i, :], uniforms[..., i, :], temperature)
+            for i, head in enumerate(self.heads)
+        ]
+        return tf.stack(each, axis=-1)
+
+    def _drawn(self, head, params, uniforms, temperature):
+        params, uniforms = params[..., : head.num_params], uniforms[..., : head.num_uniforms]
+        return tf.cast(head.draw(params, uniforms, temperature), self.dtype)
+
+    def marginal(self, x):
+        rows = []
+        for i, head in enumerate(self.heads):
+            params = head.marginal(x[:, i : i + 1])
+            rows.append(np.pad(params, ((0, 0), (0, self.num_params - head.num_params))))
+        return np.concatenate(rows)
+
+    def in_support(self, x):
+        each = [head.in_support(x[..., i]) for i, head in enumerate(self.heads)]
+        return tf.stack(each, axis=-1)
+
+    def at(self, site):
+        return _OneColumn(self, site) if tf.is_tensor(site) else self.heads[site]
+
+    def get_config(self):
+        return {"heads": [keras.saving.serialize_keras_object(head) for head in self.heads]}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls([keras.saving.deserialize_keras_object(head) for head in config["heads"]])
+
+    def __repr__(self):
+        return f"Columns({self.heads!r})"
+
+
+class _OneColumn:
+    """The head of the column whose number is a tensor, as the sampling loop needs it."""
+
+    def __init__(self, columns, site):
+        self.columns, self.site = columns, site
+        self.of_logits = False
+
+    def _switch(self, function):
+        branches = [lambda head=head: function(head) for head in self.columns.heads]
+        return tf.switch_case(self.site, branches)
+
+    def encode(self, x, dtype=tf.float32):
+        return self._switch(lambda head: self.columns._encoded(head, x, dtype))
+
+    def draw(self, params, uniforms, temperature=None):
+        return self._switch(lambda h: self.columns._drawn(h, params, uniforms, temperature))
+
+    def log_prob(self, params, x):
+        return self._switch(lambda h: h.log_prob(params[..., : h.num_params], x))
