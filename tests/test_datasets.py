@@ -4,6 +4,7 @@ Real data is found by TFDS_DATA_DIR and TFAR_DATA_DIR only; without it, its test
 """
 
 import dataclasses
+import functools
 import hashlib
 import inspect
 import os
@@ -16,12 +17,13 @@ import pytest
 
 from tfar import datasets
 from tfar.datasets import source as source_lib
-from tfar.datasets import uci
+from tfar.datasets import uci, wine
 from tfar.datasets.source import Source
 
 SPLITS = ("train", "validation", "test")
 UCI = tuple(uci.SOURCES)
-OTHERS = ("binarized_mnist", "cifar10", "cifar10_jpeg", "mnist", "tiny_shakespeare")
+WINES = ("wine_quality_red", "wine_quality_white")
+OTHERS = ("binarized_mnist", "cifar10", "cifar10_jpeg", "mnist", "tiny_shakespeare", *WINES)
 
 
 # What needs no data at all.
@@ -32,8 +34,10 @@ def test_every_data_set_is_a_documented_function():
     for name in datasets.list():
         function = getattr(datasets, name)
         assert function.__name__ == name and name in datasets.__all__
-        assert [*inspect.signature(function).parameters] == ["split", "download"]
-        returns = "A string." if name == "tiny_shakespeare" else "uint8 [N, "
+        folds = ["fold", "standardized"] if name in WINES else []
+        assert [*inspect.signature(function).parameters] == ["split", *folds, "download"]
+        returns = "float32 [N, 11]" if name in WINES else "uint8 [N, "
+        returns = "A string." if name == "tiny_shakespeare" else returns
         for word in ('"train" (', returns, "ValueError", "FileNotFoundError", "http"):
             assert word in inspect.getdoc(function), (name, word)
 
@@ -68,6 +72,13 @@ def test_unknown_name_names_the_nearest(name, near):
 def test_wrong_split_names_the_splits(name, split):
     with pytest.raises(ValueError, match=f"{name} has no split .*'train', 'validation', 'test'"):
         datasets.load(name, split)
+
+
+@pytest.mark.parametrize("name", WINES)
+@pytest.mark.parametrize("fold", [-1, 10, 0.5, "0", None])
+def test_wrong_fold(name, fold):
+    with pytest.raises(ValueError, match=f"{name} has folds 0 to 9, got fold={fold!r}"):
+        getattr(datasets, name)("train", fold=fold)
 
 
 def test_importing_is_light():
@@ -220,6 +231,27 @@ def test_tfds_holds_its_own_files_to_their_checksums(folders):
     with pytest.raises(ValueError, match="a file of mnist is not the published one"):
         datasets.mnist("test")
     assert _prepared(folders) == []
+
+
+def test_files_whose_checksums_tfds_lacks_are_held_to_ours(folders):
+    (folders / "files/winequality-red.csv").write_text("not this")
+    with pytest.raises(ValueError, match="a file of wine_quality_red is not the published one"):
+        datasets.wine_quality_red("test")
+    assert _prepared(folders) == []
+
+
+def test_original_wines_come_before_a_download(folders, monkeypatch):
+    rows = [[f"{10 * row + column}.5" for column in range(11)] + ["6"] for row in range(1_599)]
+    lines = [";".join(row) for row in [[*wine.COLUMNS, "quality"], *rows]]
+    made_up = "\n".join(lines).encode()
+    (folders / "files/winequality-red.csv").write_bytes(made_up)
+    known = {"winequality-red.csv": (len(made_up), hashlib.sha256(made_up).hexdigest())}
+    source = dataclasses.replace(wine.SOURCES["red"], tfds_lacks=known)
+    monkeypatch.setitem(wine.SOURCES, "red", source)
+    x = wine._function("red", correlation="", repeated=0)("test", standardized=False)
+    assert x.shape == (160, 11)
+    np.testing.assert_array_equal(x[:, 0] % 10, 0.5)
+    np.testing.assert_array_equal(x - x[:, :1], np.tile(np.arange(11), [160, 1]))  # in this order
 
 
 def test_original_file_comes_before_a_download(folders, toy, monkeypatch):
@@ -467,6 +499,74 @@ def test_uci_binary(home, monkeypatch, name):
     source = uci.SOURCES[name]
     for split, rows in source.sizes.items():
         _check(name, split, _load_or_skip(name, split), (rows, *source.shape))
+
+
+# As measured: rows, SHA-256 of all of them in the order of the folds' test splits, and the first.
+WINE_TABLES = {
+    "wine_quality_red": (
+        1_599,
+        "e3b15b7a1df6650ae57171dea546570e070b2464f657089dfdea876f361a4472",
+        [13.2, 0.46, 0.52, 2.2, 0.071, 12.0, 35.0, 1.0006, 3.1, 0.56, 9.0],
+    ),
+    "wine_quality_white": (
+        4_898,
+        "d9ccf5cdbb62ae5b51d40ad4fdc5ae107a4910110013bdbbb76f601141bbe5d7",
+        [7.2, 0.44, 0.28, 3.4, 0.048, 22.0, 112.0, 0.99188, 3.21, 0.37, 11.3],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WINES)
+def test_wine_quality_as_measured(home, name):
+    rows, sha256, first = WINE_TABLES[name]
+    _load_or_skip(name, "test")
+    read = functools.partial(getattr(datasets, name), standardized=False)
+    x = np.concatenate([read("test", fold=fold) for fold in range(10)])
+    assert x.shape == (rows, 11) and x.dtype == np.float32
+    np.testing.assert_array_equal(x[0], np.float32(first))
+    assert hashlib.sha256(x.tobytes()).hexdigest() == sha256
+    correlations = np.abs(np.corrcoef(x.T) - np.eye(11))
+    repeated = len(x) - len(np.unique(x, axis=0))
+    doc = inspect.getdoc(read.func)
+    assert f"the largest is {correlations.max():.2f} in" in doc and correlations.max() < 0.98
+    assert f"{repeated} rows are copies" in doc
+
+
+def _sorted_rows(x):
+    return x[np.lexsort(x.T)]
+
+
+@pytest.mark.parametrize("name", WINES)
+@pytest.mark.parametrize("fold", [0, 4, 9])
+def test_wine_quality_folds(home, name, fold):
+    _load_or_skip(name, "test")
+    read = functools.partial(getattr(datasets, name), standardized=False)
+    parts = [read("test", fold=k) for k in range(10)]
+    sizes = [len(part) for part in parts]
+    assert max(sizes) - min(sizes) <= 1 and sizes == sorted(sizes, reverse=True)
+    np.testing.assert_array_equal(read("test", fold=fold), parts.pop(fold))
+    np.testing.assert_array_equal(read("validation", fold=fold), parts.pop(fold % 9))
+    # As multisets: rows repeat, so that sets of rows would say nothing of what is disjoint.
+    train = read("train", fold=fold)
+    np.testing.assert_array_equal(_sorted_rows(train), _sorted_rows(np.concatenate(parts)))
+
+
+@pytest.mark.parametrize("name", WINES)
+def test_wine_quality_is_standardized_by_the_training_split(home, name):
+    _load_or_skip(name, "test")
+    read = getattr(datasets, name)
+    for fold in (0, 9):
+        train = read("train", fold=fold, standardized=False).astype(np.float64)
+        for split in SPLITS:
+            x = read(split, fold=fold)
+            raw = read(split, fold=fold, standardized=False)
+            assert x.dtype == np.float32
+            np.testing.assert_allclose(x, (raw - train.mean(0)) / train.std(0), atol=1e-4)
+        x = read("train", fold=fold).astype(np.float64)
+        np.testing.assert_allclose(x.mean(0), 0, atol=1e-5)
+        np.testing.assert_allclose(x.std(0), 1, atol=1e-5)
+        assert np.abs(read("test", fold=fold).mean(0)).max() > 1e-3  # not by its own mean
+    np.testing.assert_array_equal(datasets.load(name, "train"), read("train", fold=0))
 
 
 @pytest.mark.parametrize("split, rows", [("train", 4_500), ("validation", 500), ("test", 1_000)])

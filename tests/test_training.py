@@ -17,6 +17,8 @@ EVENT_SHAPES = {
     "dna": [180],
     "mushrooms": [112],
     "nips": [500],
+    "wine_quality_red": [11],
+    "wine_quality_white": [11],
 }
 
 

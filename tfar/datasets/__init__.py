@@ -26,6 +26,7 @@ from tfar.datasets.colours import cifar10, cifar10_jpeg
 from tfar.datasets.digits import binarized_mnist, mnist
 from tfar.datasets.texts import tiny_shakespeare
 from tfar.datasets.uci import adult, connect4, dna, mushrooms, nips, ocr_letters, rcv1, web
+from tfar.datasets.wine import wine_quality_red, wine_quality_white
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,8 @@ __all__ = [
     "rcv1",
     "tiny_shakespeare",
     "web",
+    "wine_quality_red",
+    "wine_quality_white",
 ]
 
 _FUNCTIONS = {name: globals()[name] for name in __all__ if name not in ("list", "load")}
@@ -57,6 +60,8 @@ def load(
     name: str, split: str, *, download: bool = True
 ) -> np.ndarray | dict[str, np.ndarray] | str:
     """Reads a data set by its name: `load("dna", "train")` is `dna("train")`.
+
+    Of a set in folds that is fold 0; the function of that name takes others.
 
     Args:
       name: one of `list()`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from tfar.datasets.source import Source, original
+from tfar.datasets.source import Source, check_split, original
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,9 +81,7 @@ def cifar10_jpeg(split: str, *, download: bool = True) -> dict[str, np.ndarray]:
     """
     import numpy as np
 
-    if split not in _JPEG_ROWS:
-        names = ", ".join(map(repr, _JPEG_ROWS))
-        raise ValueError(f"cifar10_jpeg has no split {split!r}; its splits are {names}")
+    check_split("cifar10_jpeg", split, _JPEG_ROWS)
     path = original(_JPEG)
     if path is None:
         raise FileNotFoundError(

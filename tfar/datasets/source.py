@@ -12,7 +12,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     import tensorflow_datasets as tfds
@@ -31,6 +31,9 @@ class Source:
       urls: the address of every original file, keyed by file name.
       tfds_splits: TFDS' name or slice for a split, where it is not the split's own name.
       sha256: the SHA-256 of original files, for those whose builder is ours (TFDS knows its own).
+      tfds_lacks: size in bytes and SHA-256 of original files, for a builder of TFDS whose checksums
+        are not in the wheel of TFDS. Without them it would neither verify a file nor take one from
+        TFAR_DATA_DIR.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Source:
     urls: Mapping[str, str]
     tfds_splits: Mapping[str, str] = dataclasses.field(default_factory=dict)
     sha256: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    tfds_lacks: Mapping[str, tuple[int, str]] = dataclasses.field(default_factory=dict)
 
     def read(self, split: str, *, download: bool = True) -> dict[str, np.ndarray]:
         """Returns every TFDS feature of a whole split, rows in TFDS' (fixed) order.
@@ -54,9 +58,7 @@ class Source:
           FileNotFoundError: not prepared, and its files are not here and were not downloaded.
           PermissionError: the data set must be prepared, and no folder for that may be written.
         """
-        if split not in self.sizes:
-            names = ", ".join(map(repr, self.sizes))
-            raise ValueError(f"{self.name} has no split {split!r}; its splits are {names}")
+        check_split(self.name, split, self.sizes)
         import tensorflow_datasets as tfds
 
         builder = self._prepared(download)
@@ -102,8 +104,13 @@ class Source:
         """Makes the prepared copy; TFDS writes to "incomplete.*" and renames it at the end."""
         import requests
         import tensorflow_datasets as tfds
-        from tensorflow_datasets.core.download import download_manager, util
+        from tensorflow_datasets.core.download import checksums, download_manager, util
 
+        if self.tfds_lacks:
+            type(builder).url_infos = {
+                self.urls[name]: checksums.UrlInfo(size, sha256, name)
+                for name, (size, sha256) in self.tfds_lacks.items()
+            }
         config = tfds.download.DownloadConfig(
             manual_dir=os.environ.get("TFAR_DATA_DIR"), try_download_gcs=False
         )
@@ -157,6 +164,13 @@ def _no_warnings():
         yield
     finally:
         logging.set_verbosity(verbosity)
+
+
+def check_split(name: str, split: str, splits: Iterable[str]) -> None:
+    """Raises ValueError, which names the splits that there are, if `split` is none of them."""
+    if split not in splits:
+        names = ", ".join(map(repr, splits))
+        raise ValueError(f"{name} has no split {split!r}; its splits are {names}")
 
 
 def original(file_name: str) -> pathlib.Path | None:
