@@ -23,7 +23,15 @@ from tfar.datasets.source import Source
 SPLITS = ("train", "validation", "test")
 UCI = tuple(uci.SOURCES)
 WINES = ("wine_quality_red", "wine_quality_white")
-OTHERS = ("binarized_mnist", "cifar10", "cifar10_jpeg", "mnist", "tiny_shakespeare", *WINES)
+OTHERS = (
+    "binarized_mnist",
+    "caltech101_silhouettes",
+    "cifar10",
+    "cifar10_jpeg",
+    "mnist",
+    "tiny_shakespeare",
+    *WINES,
+)
 
 
 # What needs no data at all.
@@ -397,6 +405,18 @@ PINNED = {  # data set, split: mean, SHA-256 of the array's bytes
         33.791224489795916,
         "a85d8dffc6063fb89dcbc2122651701e7bbc18837f940fc9d76df48c224558ca",
     ),
+    ("caltech101_silhouettes", "train"): (
+        0.5463196864111498,
+        "9d3b5adb09901a404b32b21b5fc290f4d8175c8cf3fcb27c123c63a065528cc8",
+    ),
+    ("caltech101_silhouettes", "validation"): (
+        0.5435386168601716,
+        "479aa506eda603d7417546dec62778fe4bf33298950a5156abe53b30857ebd0a",
+    ),
+    ("caltech101_silhouettes", "test"): (
+        0.5399919720814204,
+        "14f69c07ee3439db81543712d43c97761257bdd0efeb0aea56992e3d89f858b1",
+    ),
     # Of the uci sets: the bytes of the original file's own arrays.
     ("dna", "train"): (
         0.25375,
@@ -482,6 +502,40 @@ def test_mnist(home, split, rows):
     labels = data["condition"]
     assert labels.shape == (rows,) and labels.dtype == np.int32
     assert hashlib.sha256(labels.tobytes()).hexdigest() == LABELS[split]
+
+
+def test_caltech101_silhouettes(home, monkeypatch):
+    """A permutation of the images of the file, upright."""
+    monkeypatch.setenv("TFDS_DATA_DIR", str(home))  # prepared anew, from the original file
+    parts = {split: _load_or_skip("caltech101_silhouettes", split) for split in SPLITS}
+    for split, rows in {"train": 4_100, "validation": 2_264, "test": 2_307}.items():
+        _check("caltech101_silhouettes", split, parts[split], (rows, 28, 28, 1))
+    images = np.concatenate([*parts.values()])[..., 0]
+    scipy_io = pytest.importorskip("scipy.io")
+    path = source_lib.original("caltech101_silhouettes_28.mat")
+    file = scipy_io.loadmat(path)["X"].reshape(-1, 28, 28, order="F")[
+        np.random.RandomState(0).permutation(8_671)
+    ]
+    np.testing.assert_array_equal(images, file)
+    # Faces, motorbikes and chairs are as good as symmetric between left and right, not upside down.
+    assert (images != images[:, :, ::-1]).mean() < 0.8 * (images != images[:, ::-1]).mean()
+
+
+def test_caltech101_silhouettes_that_is_another_or_has_no_reader(folders, monkeypatch):
+    from tfar.datasets import silhouettes, silhouettes_builder
+
+    path = folders / "files/caltech101_silhouettes_28.mat"
+    path.write_bytes(b"something else")
+    with pytest.raises(ValueError, match=r"its SHA-256 is .*, not 862d0a4b"):
+        datasets.caltech101_silhouettes("test")
+    assert _prepared(folders) == []
+    known = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
+    changed = dataclasses.replace(silhouettes.SOURCE, sha256=known)
+    monkeypatch.setattr(silhouettes, "SOURCE", changed)
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    monkeypatch.delitem(sys.modules, "scipy.io", raising=False)
+    with pytest.raises(ImportError, match="MATLAB file, read by SciPy: pip install scipy"):
+        silhouettes_builder.read_file(path)
 
 
 def test_tiny_shakespeare(home):

@@ -12,6 +12,7 @@ from tfar import feeding, recipes, training, zoo
 
 EVENT_SHAPES = {
     "binarized_mnist": [28, 28, 1],
+    "caltech101_silhouettes": [28, 28, 1],
     "mnist": [28, 28, 1],
     "cifar10_jpeg": [32, 32, 3],
     "dna": [180],

@@ -2,7 +2,7 @@
 
 >>> from tfar import datasets
 >>> print(*datasets.list()[:6])
-adult binarized_mnist cifar10 cifar10_jpeg connect4 dna
+adult binarized_mnist caltech101_silhouettes cifar10 cifar10_jpeg connect4
 
 Everything but `cifar10_jpeg`, a single local file, goes through TensorFlow Datasets, which prepares
 a data set once, verifies its checksums, and reads it back in a fixed order. Two environment
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from tfar.datasets.colours import cifar10, cifar10_jpeg
 from tfar.datasets.digits import binarized_mnist, mnist
+from tfar.datasets.silhouettes import caltech101_silhouettes
 from tfar.datasets.texts import tiny_shakespeare
 from tfar.datasets.uci import adult, connect4, dna, mushrooms, nips, ocr_letters, rcv1, web
 from tfar.datasets.wine import wine_quality_red, wine_quality_white
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "adult",
     "binarized_mnist",
+    "caltech101_silhouettes",
     "cifar10",
     "cifar10_jpeg",
     "connect4",

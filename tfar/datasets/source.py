@@ -96,7 +96,9 @@ class Source:
     def _builder(self, folder: str) -> tfds.core.DatasetBuilder:
         import tensorflow_datasets as tfds
 
-        import tfar.datasets.uci_binary  # noqa: F401 (TFDS learns of our builder)
+        # TFDS learns of our builders.
+        import tfar.datasets.silhouettes_builder
+        import tfar.datasets.uci_binary  # noqa: F401
 
         return tfds.builder(self.builder, data_dir=folder)
 
