@@ -1,0 +1,67 @@
+"""The examples, on made-up data."""
+
+import pathlib
+import runpy
+
+import keras
+import matplotlib.image
+import numpy as np
+import pytest
+
+EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture(scope="module")
+def example():
+    return runpy.run_path(str(EXAMPLES / "autoencoder_or_made.py"))
+
+
+@pytest.fixture(scope="module")
+def trained(example):
+    """``(models, x)``: 8 pixels, all copies of the first."""
+    keras.utils.set_random_seed(0)
+    x = np.tile(np.random.default_rng(0).integers(0, 2, [64, 1]), [1, 8]).astype(np.float32)
+    return example["train"](x, (7, 9), epochs=200, batch_size=16), x
+
+
+def test_what_sums_to_one(example, trained):
+    models, x = trained
+    assert example["sum_over_all_images"](models["MADE"], 8) == pytest.approx(1, abs=1e-5)
+    assert example["sum_over_all_images"](models["autoencoder"], 8) > 1.5
+    least = example["entropy"](x)
+    assert least == pytest.approx(np.log(2), abs=0.05)
+    loss = {name: example["nats"](model, x).mean() for name, model in models.items()}
+    assert loss["autoencoder"] < least <= loss["MADE"]
+
+
+def test_nats_are_those_of_the_model(example, trained):
+    models, x = trained
+    found = example["nats"](models["MADE"], x)
+    np.testing.assert_allclose(found, -models["MADE"].log_prob(x).numpy(), rtol=1e-5)
+    inputs = models["autoencoder"](x).numpy().astype(np.float64)
+    probs = 1 / (1 + np.exp(-inputs))
+    expected = -np.log(np.where(x == 1, probs, 1 - probs)).sum(axis=1)
+    np.testing.assert_allclose(example["nats"](models["autoencoder"], x), expected, rtol=1e-4)
+
+
+def test_who_sees_what(example, trained):
+    models, x = trained
+    made = example["jacobian"](models["MADE"], x[:4])
+    assert made.shape == (8, 8) and not np.triu(made).any() and np.tril(made, -1).any()
+    assert np.triu(example["jacobian"](models["autoencoder"], x[:4])).any()
+
+
+def test_table_and_picture(example, tmp_path):
+    rng = np.random.default_rng(0)
+    x = (rng.random([40, 784]) < 0.3).astype(np.float32)
+    toy = x[:, :8]
+    models, toys = example["train"](x, (5, 6), 1), example["train"](toy, (5, 6), 1)
+    jacobians = {name: example["jacobian"](model, x[:2]) for name, model in models.items()}
+    rows = example["figures"](models, toys, toy, x, jacobians)
+    assert [len(row) for row in rows.values()] == [2, 2, 2, 2]
+    assert rows["8 pixels: sum over all 256 images of exp(-loss)"][1] == "1.0000"
+    decoded = example["decode_noise"](models["autoencoder"], x, 3, rng)
+    iterated = example["iterate_from_noise"](models["autoencoder"], x, 3, rng, times=2)
+    assert decoded.shape == iterated.shape == (3, 784) and set(np.unique(iterated)) == {0, 1}
+    example["draw"]({"one": decoded, "two": iterated}, jacobians, tmp_path / "a.png")
+    assert matplotlib.image.imread(tmp_path / "a.png").std() > 0.05
