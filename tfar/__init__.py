@@ -17,6 +17,7 @@ __all__ = [
     "distributions",
     "export",
     "feeding",
+    "fit_table",
     "heads",
     "layers",
     "models",
@@ -25,6 +26,7 @@ __all__ = [
     "plots",
     "recipes",
     "serving",
+    "tables",
     "testing",
     "text",
     "training",
@@ -35,6 +37,8 @@ __all__ = [
 def __getattr__(name):
     if name == "export":
         return importlib.import_module("tfar.serving").export
+    if name == "fit_table":
+        return importlib.import_module("tfar.tables").fit_table
     if name in __all__:
         return importlib.import_module(f"tfar.{name}")
     raise AttributeError(f"module 'tfar' has no attribute {name!r}")

@@ -121,12 +121,17 @@ def info(name):
 def sample(model, num, out, seed, label, prompt, length, **policy):
     """Draw samples of MODEL into a PNG (or, by its ending, an .npy file).
 
-    A model of text goes on from a prompt, and its text is printed as it comes.
+    A model of text goes on from a prompt, and its text is printed as it comes. Rows of a model of
+    a table are printed as CSV.
     """
-    from tfar import text
+    from tfar import tables, text
 
     _say(f"Loading {model}")
     loaded, _ = _load(model)
+    if tables.is_table(loaded):
+        given = {key: value for key, value in policy.items() if value is not None}
+        click.echo(tables.sample(loaded, num, seed, **given).to_csv(index=False), nl=False)
+        return
     if text.is_text(loaded):
         pieces = text.stream(loaded, prompt, length, seed=seed, **policy)
         for piece in itertools.chain([prompt], pieces, ["\n"]):
@@ -144,13 +149,21 @@ def sample(model, num, out, seed, label, prompt, length, **policy):
 @click.argument("model")
 @click.argument("file", type=click.File(encoding="utf-8"))
 def score(model, file):
-    """The log-likelihood of the text in FILE (- for standard input) under MODEL."""
+    """The log-likelihood of the text or table in FILE (- for standard input) under MODEL.
+
+    A table is a CSV file; the figure is the mean over its rows.
+    """
     import numpy as np
 
-    from tfar import text
+    from tfar import tables, text
 
     _say(f"Loading {model}")
     loaded, _ = _load(model)
+    if tables.is_table(loaded):
+        nats = tables.log_prob(loaded, tables.read_csv(file))
+        error = nats.std(ddof=1) / len(nats) ** 0.5 if len(nats) > 1 else np.nan
+        click.echo(f"{nats.mean():.4f} ± {error:.4f} nats a row, {len(nats):,} rows")
+        return
     given = file.read()
     nats = text.log_prob(loaded, given, progress=_progress("Scoring")).sum()
     each = nats / len(given)
@@ -260,6 +273,43 @@ def train(recipe, out, epochs):
     model.save(partial)
     partial.replace(folder / "model.keras")
     click.echo(f"{folder / 'model.keras'}: the weights of the lowest validation NLL")
+
+
+@main.command("train-table")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--out", default="table.keras", show_default=True, help="The model, a .keras file.")
+@click.option("--run", help="Folder of the run, which goes on where it stopped.")
+@click.option("--drop", multiple=True, help="A column to leave out; may be given several times.")
+@click.option("--categorical", multiple=True, help="A column that has categories; likewise.")
+@click.option("--epochs", default=300, show_default=True, type=click.IntRange(1), help="At most.")
+@click.option("--seed", default=0, show_default=True, help="Of the split, the weights and all.")
+def train_table(file, out, run, drop, categorical, epochs, seed):
+    """Fit a joint distribution to the columns of the CSV in FILE.
+
+    A tenth of the rows is held out, and says when to stop. `tfar sample` then draws rows, `tfar
+    score` gives log-likelihoods in the units of the data, and `tfar.tables.complete` draws any
+    columns given any others.
+    """
+    from tfar import tables
+
+    if not out.endswith(".keras"):
+        raise click.BadParameter(f"{out!r} does not end in .keras", param_hint="--out")
+    frame = tables.read_csv(file)
+    unknown = sorted(set(drop) - set(frame.columns))
+    if unknown:
+        raise ValueError(f"The table has no column {unknown[0]!r}, but {list(frame.columns)}.")
+    frame = frame.drop(columns=list(drop))
+    for name, kind in tables.kinds(frame, categorical).items():
+        _say(f"{name}: {kind}")
+    verbose = "auto" if sys.stderr.isatty() else 2
+    model = tables.fit_table(
+        frame, categorical, epochs=epochs, seed=seed, folder=run, verbose=verbose
+    )
+    partial = pathlib.Path(out).with_suffix(".partial.keras")
+    model.save(partial)
+    partial.replace(out)
+    nats = tables.log_prob(model, frame).mean()
+    click.echo(f"{out}: {nats:.4f} nats a row, on all {len(frame):,} rows")
 
 
 @main.command()

@@ -136,7 +136,7 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
                 keras.callbacks.TerminateOnNaN(),
                 averages := keras.callbacks.SwapEMAWeights(),
                 # Before the backup: a run that is killed between them judges the epoch again.
-                BestWeights(folder, averages),
+                BestWeights(folder, averages, recipe.patience),
                 keras.callbacks.BackupAndRestore(
                     folder / "backup", double_checkpoint=True, delete_checkpoint=False
                 ),
@@ -204,15 +204,20 @@ class BestWeights(keras.callbacks.Callback):
       folder: where to.
       averages: the ``keras.callbacks.SwapEMAWeights`` that puts the weights that were validated
         into the model for a test, and so for keeping them.
+      patience: epochs without a lower one after which training stops, or None.
     """
 
-    def __init__(self, folder, averages):
+    def __init__(self, folder, averages, patience=None):
         super().__init__()
         self.path, self.record, self.averages = folder / BEST, folder / "best.json", averages
+        self.patience = patience or np.inf
 
     def on_epoch_end(self, epoch, logs=None):
-        best = json.loads(self.record.read_text())["val_nats"] if self.record.exists() else np.inf
-        if not logs["val_nats"] < best:  # NaN is no improvement
+        best = {"val_nats": np.inf, "epoch": epoch + 1}
+        if self.record.exists():
+            best = json.loads(self.record.read_text())
+        if not logs["val_nats"] < best["val_nats"]:  # NaN is no improvement
+            self.model.stop_training |= epoch + 1 - best["epoch"] >= self.patience
             return
         self.averages.on_test_begin()
         for path, write in (

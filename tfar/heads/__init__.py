@@ -5,7 +5,7 @@ sampling is exactly what training saw.
 """
 
 from tfar.heads.base import Head
-from tfar.heads.columns import Columns
+from tfar.heads.columns import Columns, Table
 from tfar.heads.discrete import Bernoulli, Categorical, Characters
 from tfar.heads.mixtures import DiscretizedLogisticMixture
 from tfar.heads.real import GaussianMixture, LogisticMixture
@@ -19,6 +19,7 @@ __all__ = [
     "GaussianMixture",
     "Head",
     "LogisticMixture",
+    "Table",
     "get",
 ]
 

@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from tfar import distributions
 from tfar.heads.base import Head
+from tfar.heads.discrete import Bernoulli, Categorical
+from tfar.heads.real import LogisticMixture
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -105,3 +107,42 @@ class _OneColumn:
 
     def log_prob(self, params, x):
         return self._switch(lambda h: h.log_prob(params[..., : h.num_params], x))
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Table(Columns):
+    """`Columns` of a table, whose names and units are saved with the model, see `tfar.tables`.
+
+    A column with ``"categories"`` has a `Categorical` head, or a `Bernoulli` one for two of them;
+    one with ``"mean"`` and ``"std"`` has a `LogisticMixture` in those units.
+
+    Args:
+      columns: a list of dicts ``{"name": str, "categories": list}`` or
+        ``{"name": str, "mean": float, "std": float}``.
+      num_components: of the mixtures.
+
+    >>> Table([{"name": "side", "categories": ["left", "right"]}, {"name": "x", "mean": 3.0,
+    ...     "std": 2.0}]).heads[0]
+    Bernoulli(centered=False)
+    """
+
+    def __init__(self, columns, num_components=10):
+        self.columns = [dict(column) for column in columns]
+        self.num_components = int(num_components)
+        super().__init__([self._head(column) for column in self.columns])
+
+    def _head(self, column):
+        if "categories" not in column:
+            return LogisticMixture(self.num_components, mean=column["mean"], std=column["std"])
+        count = len(column["categories"])
+        return Bernoulli() if count == 2 else Categorical(count)
+
+    def get_config(self):
+        return {"columns": self.columns, "num_components": self.num_components}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __repr__(self):
+        return f"Table({self.columns!r}, {self.num_components})"

@@ -1,0 +1,197 @@
+"""Tables: frames to arrays and back, fitting, units, answers, and bad entries."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from click.testing import CliRunner
+
+from tfar import cli, heads, serving, tables, testing
+from tfar.models import OrderlessNADE
+
+
+def made_up(count=400, seed=0):
+    """A side, a number that depends on it, a grade, and a count in large units."""
+    rng = np.random.default_rng(seed)
+    right = rng.random(count) < 0.3
+    x = np.where(right, 5.0, -5.0) + rng.normal(size=count)
+    return pd.DataFrame(
+        {
+            "side": np.where(right, "right", "left"),
+            "x": x,
+            "grade": rng.integers(3, 6, size=count),
+            "income": 20_000 + 5_000 * rng.normal(size=count) + 1_000 * x,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return made_up()
+
+
+@pytest.fixture(scope="module")
+def model(frame):
+    options = {"hidden": (32,), "components": 3, "dropout": 0.0, "num_orders": 2}
+    return tables.fit_table(
+        frame, epochs=60, batch_size=16, learning_rate=5e-3, verbose=0, **options
+    )
+
+
+def test_what_columns_are_taken_for(frame):
+    kinds = ["categorical", "real", "categorical", "real"]
+    assert tables.kinds(frame) == dict(zip(frame.columns, kinds))
+    assert tables.kinds(frame, ["x"])["x"] == "categorical"
+    many = pd.DataFrame({"a": range(21), "b": [True, False, True] * 7})
+    assert tables.kinds(many) == {"a": "real", "b": "categorical"}
+
+
+def test_rows_to_numbers_and_back(frame):
+    columns = tables.describe(frame)
+    assert columns[0] == {"name": "side", "categories": ["left", "right"]}
+    assert columns[2] == {"name": "grade", "categories": [3, 4, 5]}
+    np.testing.assert_allclose(columns[3]["mean"], frame.income.mean())
+    x = tables.to_array(columns, frame)
+    assert x.dtype == np.float32 and x.shape == (400, 4)
+    assert set(x[:, 0]) == {0, 1} and set(x[:, 2]) == {0, 1, 2}
+    pd.testing.assert_frame_equal(tables.to_frame(columns, x), frame, rtol=1e-6)
+    shuffled = frame[["income", "grade", "x", "side"]]
+    np.testing.assert_array_equal(tables.to_array(columns, shuffled), x)
+    json.dumps(columns)  # they are saved with the model
+
+
+def test_densities_are_in_the_units_of_the_data(frame, model):
+    """In other units, the density changes by the Jacobian."""
+    nats = tables.log_prob(model, frame)
+    head = model.head
+    standard = [
+        column if "categories" in column else {**column, "mean": 0.0, "std": 1.0}
+        for column in head.columns
+    ]
+    config = {**model.get_config(), "head": heads.Table(standard, head.num_components)}
+    config.update(dtype=model.dtype_policy, network=model.network)
+    x = tables.to_array(head.columns, frame)
+    stds = np.array([column.get("std", 1.0) for column in head.columns])
+    x = (x - [column.get("mean", 0.0) for column in head.columns]) / stds
+    unit = OrderlessNADE(**config).log_prob(x.astype(np.float32)).numpy()
+    np.testing.assert_allclose(nats, unit - np.log(stds).sum(), rtol=1e-4, atol=1e-3)
+    # About what the frame was made by: 9 nats of income, 1.4 of x, 1.1 of grade, 0.6 of side.
+    fresh = tables.log_prob(model, made_up(seed=1)).mean()
+    entropy = np.log(3) + 1.42 + (1.42 + np.log(5_000)) + 0.61
+    assert -entropy - 0.4 < fresh < -entropy + 0.1
+
+
+def test_samples_look_like_the_table(frame, model):
+    drawn = tables.sample(model, 2000, seed=1)
+    assert drawn.columns.tolist() == frame.columns.tolist()
+    assert set(drawn.side) == {"left", "right"} and set(drawn.grade) == {3, 4, 5}
+    for side in ("left", "right"):
+        rows = drawn[drawn.side == side]
+        assert abs(rows.x.mean() - frame[frame.side == side].x.mean()) < 0.5
+    assert abs(drawn.income.std() / frame.income.std() - 1) < 0.3
+    pd.testing.assert_frame_equal(drawn, tables.sample(model, 2000, seed=1))
+
+
+def test_missing_entries_are_drawn_given_the_others(model):
+    lacking = pd.DataFrame(
+        {
+            "side": [None] * 200 + ["right"] * 200,
+            "x": [5.0] * 200 + [np.nan] * 200,
+            "grade": [4] * 400,
+            "income": [np.nan] * 400,
+        },
+        index=range(1000, 1400),
+    )
+    whole = tables.complete(model, lacking, seed=3)
+    assert not whole.isna().any().any() and whole.index.equals(lacking.index)
+    assert (whole.side[:200] == "right").mean() > 0.95 and (whole.x[:200] == 5.0).all()
+    assert (whole.side[200:] == "right").all() and abs(whole.x[200:].mean() - 5.0) < 0.5
+    assert (whole.grade == 4).all() and whole.income.nunique() == 400
+    pd.testing.assert_frame_equal(whole, tables.complete(model, lacking, seed=3))
+
+
+def test_a_model_of_a_table_is_saved_with_its_columns(frame, model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert tables.is_table(loaded) and loaded.head.columns == model.head.columns
+    np.testing.assert_allclose(
+        tables.log_prob(loaded, frame), tables.log_prob(model, frame), rtol=1e-6
+    )
+    serving.export(model, tmp_path / "1")
+    testing.verify_graph(tmp_path / "1")
+    served = tf.saved_model.load(str(tmp_path / "1")).signatures["log_prob"]
+    x = tables.to_array(model.head.columns, frame)
+    answer = served(x=tf.constant(x))["log_prob"]
+    np.testing.assert_allclose(answer, tables.log_prob(model, frame), rtol=1e-4, atol=1e-4)
+
+
+def test_a_column_that_is_constant_and_outliers():
+    frame = made_up(60)
+    frame["same"], frame.loc[7, "x"] = 2.5, 1e9
+    model = tables.fit_table(frame, hidden=(8,), epochs=3, num_orders=1, verbose=0)
+    assert np.isfinite(tables.log_prob(model, frame)).all()
+    assert np.isfinite(tables.sample(model, 50, seed=1).x).all()
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"side": "up"}, r"'side' has the categories \['left', 'right'\], got 'up' in row 2"),
+        ({"grade": 7}, r"'grade' has the categories \[3, 4, 5\], got 7 in row 2"),
+        ({"x": np.nan}, "'x' has no value in row 2"),
+        ({"side": None}, "'side' has no value in row 2"),
+        ({"x": np.inf}, "'x' is one of real numbers, got inf in row 2"),
+        ({"x": "much"}, "'x' is one of real numbers, got 'much' in row 2"),
+    ],
+)
+def test_bad_entries_are_named(frame, model, change, message):
+    bad = frame.head(4).astype(object)
+    for name, value in change.items():
+        bad.loc[2, name] = value
+    with pytest.raises(ValueError, match=message):
+        tables.log_prob(model, bad)
+
+
+def test_bad_tables(frame, model):
+    with pytest.raises(ValueError, match=r"missing are \['grade'\], unknown are \['more'\]"):
+        tables.log_prob(model, frame.rename(columns={"grade": "more"}))
+    with pytest.raises(ValueError, match="at least ten rows of a column"):
+        tables.fit_table(frame.head(3))
+    with pytest.raises(ValueError, match="'side' has one value only"):
+        tables.fit_table(frame[frame.side == "left"])
+    with pytest.raises(ValueError, match="The table has no column 'none'"):
+        tables.fit_table(frame, categorical=["none"])
+
+
+def test_from_the_shell(tmp_path):
+    """Train, sample and score, with the separator of the wine data."""
+    frame = made_up(80)
+    path, out = tmp_path / "data.csv", tmp_path / "model.keras"
+    frame.to_csv(path, sep=";", index=False)
+
+    def tfar(*arguments):
+        return CliRunner().invoke(cli.main, [str(a) for a in arguments])
+
+    result = tfar("train-table", path, "--out", out, "--epochs", 2, "--drop", "income")
+    assert result.exit_code == 0, result.output
+    assert "grade: categorical" in result.output
+    model = keras.saving.load_model(out)
+    frame = frame.drop(columns="income")
+    nats = tables.log_prob(model, frame).mean()
+    assert f"{nats:.4f} nats a row, on all 80 rows" in result.stdout
+    drawn = tfar("sample", out, "-n", 5, "--seed", 1)
+    assert drawn.exit_code == 0, drawn.output
+    assert drawn.stdout == tables.sample(model, 5, seed=1).to_csv(index=False)
+    frame.to_csv(tmp_path / "other.csv", index=False)
+    scored = tfar("score", out, tmp_path / "other.csv")
+    assert scored.exit_code == 0 and f"{nats:.4f} ± " in scored.stdout
+    for arguments, message in (
+        (("train-table", path, "--out", "model.h5"), "does not end in .keras"),
+        (("train-table", path, "--drop", "none"), "The table has no column 'none'"),
+        (("score", out, path), r"unknown are ['income']"),
+    ):
+        refused = tfar(*arguments)
+        assert refused.exit_code and message in refused.output
