@@ -40,7 +40,12 @@ def test_a_figure_of_several_splits_is_that_of_all_their_examples():
 
 
 @pytest.mark.parametrize(
-    "nats, words", [(1.0, "0.50 nats below, better"), (2.25, "0.75 nats above, worse")]
+    "nats, words",
+    [
+        (1.0, "0.50 nats below, better"),
+        (2.25, "0.75 nats above, worse"),
+        (1.503, "0.003 nats above, worse"),
+    ],
 )
 def test_by_default_the_test_split_is_compared(nats, words):
     metrics = {"validation": found(9.0, 1.0, 10), "test": found(nats, 0.1, 20), "paper": PAPER}

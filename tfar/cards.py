@@ -50,11 +50,12 @@ def versus(metrics):
         return f"none: {paper['none']}"
     ours = compared(metrics)
     gap, digits = ours["nats"] - paper["nats"], 2 if per == "example" else 4
+    fine = digits if round(gap, digits) else digits + 1  # none is "0.00 above"
     splits = paper.get("splits")
     on = f" on {' and '.join(splits)} it has {nats(ours, per)} nats," if splits else " it is"
     return (
         f"{paper['nats']:.{digits}f} nats ({paper['what']}; {paper['reference']}):{on} "
-        f"{abs(gap):.{digits}f} nats {'below, better' if gap < 0 else 'above, worse'}"
+        f"{abs(gap):.{fine}f} nats {'below, better' if gap < 0 else 'above, worse'}"
     )
 
 
