@@ -65,7 +65,7 @@ def toy(**changes):
 def test_every_recipe_runs_two_steps(path, tmp_path):
     recipe = recipes.load_recipe(path)
     # More images take time and show no more; one epoch has one cycle.
-    recipe = dataclasses.replace(recipe, batch_size=4, cycles=1)
+    recipe = dataclasses.replace(recipe, batch_size=4, cycles=1, validate_every=1)
     if recipe.dataset == "tiny_shakespeare":
         data = {"train": "to be, or not to be. " * 30 * recipe.batch_size, "validation": "be." * 99}
     else:
@@ -204,6 +204,24 @@ def test_worse_weights_do_not_replace_better_ones(tmp_path):
         resumed.on_epoch_end(1, {"val_nats": worse})
     assert (tmp_path / training.BEST).read_bytes() == kept
     assert not list(tmp_path.glob("partial*"))
+
+
+def test_training_stops_when_validation_has_not_been_better_for_long(tmp_path):
+    """At a huge rate the first epochs are the best."""
+    recipe = toy(learning_rate=5.0, epochs=30, patience=3)
+    training.train(recipe, tmp_path, data=made_up([3, 3, 1]), verbose=0)
+    best = json.loads((tmp_path / "best.json").read_text())["epoch"]
+    epochs = len((tmp_path / "log.csv").read_text().splitlines()) - 1
+    assert epochs == best + 3 < 30
+
+
+def test_validation_may_be_seldom(tmp_path):
+    training.train(toy(validate_every=3), tmp_path, data=made_up([3, 3, 1]), verbose=0)
+    assert json.loads((tmp_path / "best.json").read_text())["epoch"] == 3
+    header, *rows = (line.split(",") for line in (tmp_path / "log.csv").read_text().splitlines())
+    column = header.index("val_nats")
+    assert [index for index, row in enumerate(rows, 1) if row[column] != "NA"] == [3]
+    assert len(rows) == 4
 
 
 def test_batches_depend_on_seed_and_epoch_only():

@@ -76,7 +76,7 @@ def card(metrics):
 {" characters" if text else ""} |
 | input | [batch, {", ".join(map(str, metrics["event_shape"]))}], any integer, bool or float \
 dtype{_labels(metrics)}; head `{metrics["head"]}` |
-| samples | int32, same layout |
+| samples | {metrics.get("dtype", "int32")}, same layout |
 | test NLL | **{nats(test, per)} nats**{" a character" if text else ""} ({bits(test, per)}) |
 | validation NLL | {nats(validation, per)} nats |
 | paper | {versus(metrics)} |

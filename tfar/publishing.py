@@ -174,6 +174,7 @@ def _described(model):
         "model": type(model).__name__,
         "event_shape": list(model.event_shape),
         "head": repr(model.head),
+        "dtype": model.head.dtype.name,
         "distribution": _family(model.head),
         "order": model.order if isinstance(model.order, str) else "given",
         "members": model.members,

@@ -40,6 +40,7 @@ class Recipe:
       ema: momentum of the average of the weights that is validated and kept.
       shift: fraction of the images of an epoch that are moved by up to one pixel in each
         direction, falling linearly to 0 over the first ``shift_until`` of the epochs.
+      validate_every: epochs from one validation to the next.
       patience: epochs without a lower validation NLL after which training stops; None for never.
       seed: of weights, batches, dropout and shifts.
       jit_compile: whether XLA compiles the training step.
@@ -63,6 +64,7 @@ class Recipe:
     ema: float = 0.999
     shift: float = 0.0
     shift_until: float = 0.9
+    validate_every: int = 1
     patience: int | None = None
     seed: int = 1
     jit_compile: bool = False

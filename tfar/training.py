@@ -130,6 +130,7 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
             shuffle=False,  # `batches` has done it
             validation_data=(data["validation"],),
             validation_batch_size=500,
+            validation_freq=recipe.validate_every,
             verbose=verbose,
             callbacks=[
                 EpochSeeds(),
@@ -213,6 +214,8 @@ class BestWeights(keras.callbacks.Callback):
         self.patience = patience or np.inf
 
     def on_epoch_end(self, epoch, logs=None):
+        if "val_nats" not in logs:
+            return
         best = {"val_nats": np.inf, "epoch": epoch + 1}
         if self.record.exists():
             best = json.loads(self.record.read_text())
