@@ -220,7 +220,8 @@ class BestWeights(keras.callbacks.Callback):
         if self.record.exists():
             best = json.loads(self.record.read_text())
         if not logs["val_nats"] < best["val_nats"]:  # NaN is no improvement
-            self.model.stop_training |= epoch + 1 - best["epoch"] >= self.patience
+            if epoch + 1 - best["epoch"] >= self.patience:
+                self.model.stop_training = True
             return
         self.averages.on_test_begin()
         for path, write in (

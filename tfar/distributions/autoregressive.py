@@ -197,8 +197,8 @@ class Autoregressive(tfd.Distribution):
         else:
             flat = self._asserting(flat, self._supported(flat))
         inputs = flat if condition is None else {"x": flat, "condition": condition}
-        counted = None if self.observed is None else self._unknown_sites()
-        log_prob = self.model.log_prob(inputs, self.member, counted)
+        counted = {} if self.observed is None else {"counted": self._unknown_sites()}
+        log_prob = self.model.log_prob(inputs, self.member, **counted)
         return tf.reshape(log_prob, lead if lead.is_fully_defined() else tf.shape(x)[: lead.rank])
 
     def _unknown_sites(self):
