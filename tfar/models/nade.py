@@ -196,6 +196,8 @@ class NADE(AutoregressiveModel):
     31
     """
 
+    rescaled = False  # see `TiedHidden`
+
     def __init__(
         self,
         event_shape,
@@ -209,8 +211,9 @@ class NADE(AutoregressiveModel):
         head = heads.get(head)
         if int(hidden) != hidden or hidden < 1:
             raise ValueError(f"Expected at least one hidden unit, got hidden={hidden}.")
+        dtype = kwargs.get("dtype")
         network = TiedHidden(
-            hidden, head.num_params, activation, dropout, dtype=kwargs.get("dtype")
+            hidden, head.num_params, activation, dropout, self.rescaled, dtype=dtype
         )
         super().__init__(network, event_shape, head, order, **kwargs)
 

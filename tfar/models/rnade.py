@@ -8,12 +8,11 @@ NIPS 2013.
 import keras
 
 from tfar import heads
-from tfar.models.base import AutoregressiveModel
-from tfar.models.nade import TiedHidden
+from tfar.models.nade import NADE
 
 
 @keras.saving.register_keras_serializable(package="tfar")
-class RNADE(AutoregressiveModel):
+class RNADE(NADE):
     """p(x_i | x_<i) = sum_k pi_k N(x_i; m_k, s_k^2), a mixture whose parameters come from
 
     h_i = g(r_i (c + W_{.,<i} x_<i)),   (log pi, m, log s) = b_i + V_i h_i
@@ -35,6 +34,8 @@ class RNADE(AutoregressiveModel):
     tf.float32
     """
 
+    rescaled = True
+
     def __init__(
         self,
         event_shape,
@@ -45,18 +46,5 @@ class RNADE(AutoregressiveModel):
         dropout=0.0,
         **kwargs,
     ):
-        head = heads.get(heads.GaussianMixture(10) if head is None else head)
-        if int(hidden) != hidden or hidden < 1:
-            raise ValueError(f"Expected at least one hidden unit, got hidden={hidden}.")
-        dtype = kwargs.get("dtype")
-        network = TiedHidden(
-            hidden, head.num_params, activation, dropout, rescaled=True, dtype=dtype
-        )
-        super().__init__(network, event_shape, head, order, **kwargs)
-
-    def get_config(self):
-        config = self.network.get_config()
-        return {
-            **super().get_config(),
-            **{key: config[key] for key in ("hidden", "activation", "dropout")},
-        }
+        head = heads.GaussianMixture(10) if head is None else head
+        super().__init__(event_shape, hidden, head, order, activation, dropout, **kwargs)
