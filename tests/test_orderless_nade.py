@@ -86,6 +86,13 @@ def test_the_others_given_any_sites(model, sites):
     np.testing.assert_allclose(log_prob, joint.log_prob(both), rtol=1e-4, atol=1e-5)
 
 
+def test_the_sites_that_are_not_observed_keep_their_order(model):
+    several = model.of_order([[2, 0, 3, 1], [1, 3, 0, 2]])
+    observed = np.array([False, True, False, True])
+    for member, expected in ((None, [3, 1, 2, 0]), (0, [3, 1, 2, 0]), (1, [1, 3, 0, 2])):
+        assert several.ordered_for(observed, member).permutations.tolist() == [expected]
+
+
 def test_a_prefix_may_be_observed_of_a_fixed_order():
     model = shared("nade_relu")  # reversed
     observed = np.zeros(6, bool)
@@ -107,6 +114,11 @@ def test_a_prefix_may_be_observed_of_a_fixed_order():
         ("nade", {"observed": [1, 0, 0, 0]}, r"Expected bools of shape \[4\] as observed, got int"),
         ("nade", {"observed": np.ones(3, bool)}, r"as observed, got bool of shape \[3\]"),
         ("made_orders", {"observed": np.ones([2, 2, 1], bool)}, "an ensemble of 2: use"),
+        (
+            "orderless_nade_orders",
+            {"observed": np.ones(3, bool), "member": 3},
+            "a member from 0 to 2, got 3",
+        ),
         (
             "pixel_cnn_mixture",
             {"observed": np.array([[[1, 0], [0, 0], [0, 0]]], bool)},

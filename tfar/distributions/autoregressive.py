@@ -81,13 +81,13 @@ class Autoregressive(tfd.Distribution):
         name="Autoregressive",
     ):
         parameters = dict(locals())
+        if member is not None and member not in range(model.members):
+            raise ValueError(f"Expected a member from 0 to {model.members - 1}, got {member}.")
         self.observed = self._checked_observed(model, observed)
         if self.observed is not None:
             sites = self.observed.reshape([model.num_sites, -1])[:, 0]
             model = model.ordered_for(sites, member)
             member = member if model.members > 1 else None
-        if member is not None and member not in range(model.members):
-            raise ValueError(f"Expected a member from 0 to {model.members - 1}, got {member}.")
         if jit_compile and member is None and model.members > 1:
             raise ValueError(
                 "XLA needs fixed shapes, and how many samples each member of an ensemble draws is "

@@ -151,7 +151,9 @@ class OrderlessNADE(AutoregressiveModel):
     model of its own; several are an ensemble, p(x) = (1/R) sum_r p_r(x). Scoring one order takes n
     passes, less their first and last layers.
 
-    Since every order serves, what is given may be any sites: ``model.joint(observed=...)``.
+    Since every order serves, what is given may be any sites: ``model.joint(observed=...)``, in one
+    order, which begins with them and goes on as that of the member (of an ensemble by default the
+    first).
 
     Args:
       event_shape: shape of one example.
@@ -223,7 +225,7 @@ class OrderlessNADE(AutoregressiveModel):
         """The model of another order, or of several, with the same weights."""
         config = {**self.get_config(), **self._arguments, "num_orders": None, "order": order}
         config.update(head=self.head, dtype=self.dtype_policy, network=self.network)
-        return OrderlessNADE(**config)
+        return type(self)(**config)
 
     def ordered_for(self, observed, member=None):
         """As in `AutoregressiveModel`; the other sites come as in the member's order."""
