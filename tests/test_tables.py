@@ -164,6 +164,18 @@ def test_bad_tables(frame, model):
         tables.fit_table(frame[frame.side == "left"])
     with pytest.raises(ValueError, match="The table has no column 'none'"):
         tables.fit_table(frame, categorical=["none"])
+    with pytest.raises(ValueError, match="two columns of the name 'x'"):
+        tables.fit_table(frame.rename(columns={"income": "x"}))
+    dated = frame.assign(when=pd.date_range("2026-01-01", periods=len(frame)))
+    with pytest.raises(ValueError, match=r"'when' holds Timestamp.*numbers or strings"):
+        tables.fit_table(dated)
+
+
+def test_columns_may_be_numbered():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=[20, 2]))
+    columns = tables.describe(frame)
+    assert [column["name"] for column in columns] == ["0", "1"]
+    np.testing.assert_allclose(tables.to_array(columns, frame), frame, rtol=1e-6)
 
 
 def test_from_the_shell(tmp_path):

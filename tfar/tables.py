@@ -44,6 +44,7 @@ def kinds(frame, categorical=()):
     >>> kinds(pd.DataFrame({"a": [1, 2, 1], "b": [0.5, 1.5, 2.5], "c": ["x", "y", "x"]}))
     {'a': 'categorical', 'b': 'real', 'c': 'categorical'}
     """
+    frame = _named(frame)
     unknown = [name for name in categorical if name not in frame.columns]
     if unknown:
         raise ValueError(f"The table has no column {unknown[0]!r}, but {list(frame.columns)}.")
@@ -56,16 +57,17 @@ def kinds(frame, categorical=()):
         few = pd.api.types.is_integer_dtype(column) and column.nunique() <= MANY
         return "categorical" if few else "real"
 
-    return {str(name): kind(name, frame[name]) for name in frame.columns}
+    return {name: kind(name, frame[name]) for name in frame.columns}
 
 
 def describe(frame, categorical=()):
     """The columns of a table as `tfar.heads.Table` takes them, a list of dicts.
 
     Raises:
-      ValueError: if an entry is missing or not finite, or a column of categories has only one.
+      ValueError: if an entry is missing or not finite, a column of categories has only one, or has
+        some that are neither strings, numbers nor bools, or two columns have one name.
     """
-    columns = []
+    frame, columns = _named(frame), []
     for name, kind in kinds(frame, categorical).items():
         values = frame[name]
         _check_missing(name, values)
@@ -77,6 +79,12 @@ def describe(frame, categorical=()):
         categories = [_plain(value) for value in sorted(values.unique(), key=_sort_key)]
         if len(categories) < 2:
             raise ValueError(f"The column {name!r} has one value only, {categories}: leave it out.")
+        for category in categories:
+            if not isinstance(category, str | int | float | bool):
+                raise ValueError(
+                    f"The column {name!r} holds {category!r}, a {type(category).__name__}: make it "
+                    "one of numbers or strings."
+                )
         columns.append({"name": name, "categories": categories})
     return columns
 
@@ -94,7 +102,7 @@ def to_array(columns, frame, missing=False):
         category; the message names the column and the row.
     """
     names = [column["name"] for column in columns]
-    frame = frame.rename(columns=str)
+    frame = _named(frame)
     lacking = [name for name in names if name not in frame.columns]
     extra = [name for name in frame.columns if name not in names]
     if lacking or extra:
@@ -246,6 +254,15 @@ def complete(model, frame, seed=None):
 
 
 # Entries ----------------------------------------------------------------------------------------
+
+
+def _named(frame):
+    """The data frame with strings for names, all different."""
+    frame = frame.rename(columns=str)
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise ValueError(f"The table has two columns of the name {twice[0]!r}.")
+    return frame
 
 
 def _check_missing(name, values):
