@@ -147,7 +147,7 @@ def test_constant_columns_and_outliers_have_finite_densities_and_gradients(name)
     x = head.mean + head.std * np.random.default_rng(0).normal(size=[200, 3]).astype(np.float32)
     x[:, 1], x[7, 2] = head.mean + 2 * head.std, head.mean + 1e5 * head.std
     params = tf.constant(head.marginal(x), tf.float32)
-    assert params.shape == [3, head.num_params]
+    assert params.shape == [3, head.num_params] and np.isfinite(params).all()
     with tf.GradientTape() as tape:
         tape.watch(params)
         log_prob = head.distribution(params).log_prob(x)
@@ -271,11 +271,20 @@ def test_columns_are_their_heads_side_by_side():
                 score = one.log_prob(params[:, i], drawn)
                 np.testing.assert_allclose(score, p.log_prob(x)[:, i], rtol=1e-6)
             assert head.at(i) is part
+    for code in (head.encode(x, tf.float64), head.at(tf.constant(1)).encode(x[:, 1], tf.float64)):
+        assert code.dtype == tf.float64
     bad = tf.constant([[3.0, 1.0, 1.0], [0.0, np.nan, 1.0], [0.0, 1.0, 0.5], [2.0, -7.0, 0.0]])
     inside = [[False, True, True], [True, False, True], [True, True, False], [True] * 3]
     assert head.in_support(bad).numpy().tolist() == inside
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(head))
     assert repr(copy) == repr(head)
+
+
+def test_samples_of_columns_are_independent():
+    head = heads.Columns([heads.GaussianMixture(1)] * 2)
+    x = head.distribution(tf.zeros([2, 3])).sample(2000, seed=1).numpy()
+    assert abs(np.corrcoef(x.T)[0, 1]) < 0.1
+    assert np.abs(x.std(axis=0) - 1).max() < 0.1
 
 
 @pytest.mark.parametrize("parts", [[], [heads.Bernoulli], [heads.DiscretizedLogisticMixture(2)]])
