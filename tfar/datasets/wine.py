@@ -60,7 +60,7 @@ _DOC = """Wine quality, {colour}: 11 physical and chemical measurements of each 
     volatile acidity, citric acid, residual sugar, chlorides, free sulfur dioxide, total sulfur
     dioxide, density, pH, sulphates, alcohol.
 
-    The set has no published splits. Protocol, after [1], section 4.1: the score, which is discrete,
+    The set has no published splits. Protocol, after [1]: the score, which is discrete,
     is left out; of every two columns whose Pearson correlation is above 0.98 one would be (here
     there are none: the largest is {correlation} in absolute value). The rows are permuted by
     ``numpy.random.RandomState(0)`` and cut into 10 parts by ``numpy.array_split``. Of fold k, part
