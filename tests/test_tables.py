@@ -63,6 +63,13 @@ def test_rows_to_numbers_and_back(frame):
     json.dumps(columns)  # they are saved with the model
 
 
+def test_a_model_is_a_mixture_of_different_orders(model):
+    assert len(np.unique(model.permutations, axis=0)) == model.members == 2
+    frame = made_up(30)[["side", "x"]]
+    few = tables.fit_table(frame, hidden=(4,), epochs=1, num_orders=9, verbose=0)
+    assert sorted(few.permutations.tolist()) == [[0, 1], [1, 0]]
+
+
 def test_densities_are_in_the_units_of_the_data(frame, model):
     """In other units, the density changes by the Jacobian."""
     nats = tables.log_prob(model, frame)

@@ -160,7 +160,7 @@ def fit_table(
       hidden: units of hidden layers.
       components: of the mixtures.
       dropout: rate for hidden units.
-      num_orders: orders of columns whose mixture the model is.
+      num_orders: random orders of columns whose mixture the model is.
       epochs, batch_size, learning_rate: as in Keras, with a warm-up and a cosine.
       validation: fraction of the rows.
       patience: epochs without a better validation NLL after which it stops.
@@ -211,7 +211,8 @@ def fit_table(
         run = pathlib.Path(folder or temporary)
         best = training.train(recipe, run, data=splits, verbose=verbose)
     rng = np.random.RandomState(seed)
-    return best.of_order([rng.permutation(len(columns)) for _ in range(num_orders)])
+    drawn = [rng.permutation(len(columns)) for _ in range(num_orders)]
+    return best.of_order(np.unique(drawn, axis=0))  # of two columns there are only two
 
 
 def is_table(model):
