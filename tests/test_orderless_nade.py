@@ -141,6 +141,15 @@ def test_samples_need_what_is_observed(model):
         joint.sample(2, seed=1, value=[1, 1, 1])
 
 
+@pytest.mark.parametrize("hidden", [(400,), (3, 400)])
+def test_units_of_every_layer_are_dropped_in_training_alone(hidden):
+    layer = models.orderless_nade.OrderlessHidden(hidden, 1, "sigmoid", dropout=0.5)
+    layer.build((None, 2, 1))
+    sums = tf.ones([1, hidden[0]])
+    assert np.all(layer._deep(sums) > 0)
+    assert 0.3 < np.mean(layer._deep(sums, training=True) == 0) < 0.7
+
+
 def test_other_orders_share_the_weights(model):
     other = model.of_order([[3, 2, 1, 0], [1, 0, 3, 2]])
     assert other.members == 2
@@ -148,6 +157,10 @@ def test_other_orders_share_the_weights(model):
     x = np.array([[1, 0, 2, 1]])
     each = [other.log_prob(x, member=r).numpy() for r in range(2)]
     np.testing.assert_allclose(other.log_prob(x), np.logaddexp(*each) - np.log(2), rtol=1e-5)
+    counted = np.array([True, False, True, True])
+    each = [other.log_prob(x, member=r, counted=counted).numpy() for r in range(2)]
+    mixture = other.log_prob(x, counted=counted)
+    np.testing.assert_allclose(mixture, np.logaddexp(*each) - np.log(2), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
