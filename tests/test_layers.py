@@ -6,8 +6,10 @@ import pytest
 import tensorflow as tf
 from cases import LAYERS
 
+from tfar.heads import GaussianMixture
 from tfar.layers import Causal, CausalLayer, MaskedDense, Pointwise, Shift, Sum
 from tfar.layers.dense import units_by_site
+from tfar.models import RNADE
 from tfar.models.nade import TiedHidden, recurrence
 from tfar.testing import randomise
 
@@ -163,3 +165,17 @@ def test_a_sum_of_different_shapes_is_refused():
     layers = [MaskedDense(range(3), range(3), 3, channels) for channels in (3, 1)]
     with pytest.raises(ValueError, match="outputs of one shape"):
         Sum(layers).build((None, 3, 1))
+
+
+def test_rnade_by_loops():
+    """The formula of the docstring, in NumPy, the scales of activations included."""
+    model = randomise(RNADE([3], 5, GaussianMixture(2), "reversed", activation="tanh"), seed=3)
+    layer, x = model.network, np.float32([[0.3, -1.2, 2.0], [1.0, 0.0, -0.5]])
+    (scales,) = layer.scales
+    kernel, out, bias = (w.numpy() for w in (layer.kernel, layer.out_kernel, layer.bias))
+    params = np.zeros([2, 3, 6], np.float32)
+    for i, site in enumerate([2, 1, 0]):
+        a = layer.hidden_bias.numpy() + x[:, ::-1][:, :i] @ kernel[:i, 0]
+        params[:, site] = np.tanh(scales.numpy()[i] * a) @ out[i] + bias[i]
+    expected = model.head.distribution(params).log_prob(x)
+    np.testing.assert_allclose(model(x).log_prob(x), expected, rtol=1e-4, atol=1e-5)
