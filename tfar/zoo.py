@@ -160,9 +160,10 @@ def serve_config(base_path=None):
 
     >>> print(serve_config("/models"))
     model_config_list {
+      ...
       config {
-        name: "fvsbn_dna"
-        base_path: "/models/fvsbn_dna"
+        name: "pixelcnn_mnist"
+        base_path: "/models/pixelcnn_mnist"
         model_platform: "tensorflow"
       }
       ...
