@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfar import orders
 from tfar.distributions.autoregressive import Autoregressive
 from tfar.layers import CausalLayer
+from tfar.models.distributed import Distributed, share
 from tfar.models.inputs import InputChecks
 
 if keras.backend.backend() != "tensorflow":
@@ -17,7 +18,7 @@ if keras.backend.backend() != "tensorflow":
 
 
 @keras.saving.register_keras_serializable(package="tfar")
-class AutoregressiveModel(InputChecks, keras.Model):
+class AutoregressiveModel(Distributed, InputChecks, keras.Model):
     """p(x) = prod_i p(x_i | x_<i), with all conditionals computed by one causal network.
 
     ``model(x)`` for ``x`` of shape [B, *event_shape] is a ``tfd.Distribution`` of that batch shape:
@@ -31,6 +32,7 @@ class AutoregressiveModel(InputChecks, keras.Model):
     The loss is the negative log-likelihood, the mean over the batch in nats: ``compile`` takes an
     optimizer and no loss. ``evaluate`` gives it as ``nats``, and as ``bits_per_dim``: nats divided
     by log 2 and by the number of dimensions of an event. ``predict`` gives log p(x), [B] nats.
+    All three give the same under ``tf.distribute``, see `tfar.models.distributed`.
 
     Args:
       network: a `tfar.layers.CausalLayer`, exclusive, that maps [B, n, head.num_inputs] to
@@ -293,7 +295,8 @@ class AutoregressiveModel(InputChecks, keras.Model):
         self.bits_per_dim.update_state(nats / (np.log(2) * self.num_dimensions), sample_weight)
         if sample_weight is not None:
             nats *= tf.cast(sample_weight, nats.dtype)
-        return tf.reduce_mean(nats) + sum(tf.cast(loss, nats.dtype) for loss in self.losses)
+        loss = tf.reduce_mean(nats) + sum(tf.cast(loss, nats.dtype) for loss in self.losses)
+        return share(loss, tf.shape(nats)[0])
 
     def predict_step(self, data):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)

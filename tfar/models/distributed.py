@@ -1,0 +1,72 @@
+"""What makes several replicas compute what one device computes, under `tf.distribute`."""
+
+import tensorflow as tf
+
+
+class Distributed:
+    """The training and test steps of a Keras model under any ``tf.distribute`` strategy.
+
+    A batch of N examples is split over R replicas, n_r of it each. Keras adds up the gradients of
+    the replicas, and logs R times the mean of their losses weighted by n_r. So the loss must be
+    `share`, with which ``fit``, ``evaluate`` and ``predict`` of a model that is made in the scope
+    of ``MirroredStrategy`` or ``MultiWorkerMirroredStrategy`` give what one device gives on the
+    same batches, up to rounding: a last batch that is uneven included, and one that leaves a
+    replica nothing. With one replica nothing changes.
+
+    Not as on one device are: what is drawn in training (dropout, masks, sets of sites), which is
+    the same on every replica; gradients clipped by the optimizer, which Keras does before it adds
+    them up; and the metrics in the logs of single batches, which are means over replicas of what
+    each has seen (``loss`` is exact there too). Those of an epoch are exact.
+    """
+
+    def train_step(self, data):
+        return _reducible(super().train_step(data), self.distribute_strategy)
+
+    def test_step(self, data):
+        return _reducible(super().test_step(data), self.distribute_strategy)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Without the iterator: Keras would average its first batch over the replicas, which fails
+        # if that is uneven, and only to build what is built already.
+        super()._maybe_symbolic_build(data_batch=data_batch)
+
+
+def share(loss, count):
+    """A replica's share of the loss of a whole batch, L = sum_r n_r L_r / sum_r n_r.
+
+    Its gradient is that of n_r L_r / N, so that the sum over replicas is the gradient of L. Its
+    value is L / R on each of them, so that the value that Keras logs is L.
+
+    Args:
+      loss: L_r, the mean over the replica's part of the batch, a float scalar.
+      count: n_r, the number of examples of that part, an int scalar; at 0, L_r does not count.
+
+    Returns:
+      A scalar of the dtype of ``loss``; the very ``loss`` if there is one replica, or outside
+      ``strategy.run``.
+
+    >>> strategy = tf.distribute.OneDeviceStrategy("CPU:0")
+    >>> float(strategy.run(lambda: share(tf.constant(3.0), 2)))
+    3.0
+    """
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return loss
+    count = tf.cast(count, loss.dtype)
+    part = tf.math.multiply_no_nan(loss, count)  # the mean of no examples is NaN
+    sums = replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.stop_gradient([part, count]))
+    total, number = sums[0], sums[1]
+    part /= number
+    return part + tf.stop_gradient(total / number / replica.num_replicas_in_sync - part)
+
+
+def _reducible(logs, strategy):
+    """Logs as Keras can reduce them: it fails on scalars where there are several workers.
+
+    See github.com/tensorflow/tensorflow/issues/72388.
+    """
+    several = (
+        isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        and strategy.extended._in_multi_worker_mode()  # what Keras asks
+    )
+    return tf.nest.map_structure(lambda log: tf.reshape(log, [1]), logs) if several else logs
