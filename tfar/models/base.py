@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfar import orders
 from tfar.distributions.autoregressive import Autoregressive
 from tfar.layers import CausalLayer
-from tfar.models.distributed import Distributed, share
+from tfar.models.distributed import Distributed, never_empty, share
 from tfar.models.inputs import InputChecks
 
 if keras.backend.backend() != "tensorflow":
@@ -146,12 +146,14 @@ class AutoregressiveModel(Distributed, InputChecks, keras.Model):
             member = self._default_member(training)
         elif isinstance(member, int) and not 0 <= member < self.members:
             raise ValueError(f"Expected a member from 0 to {self.members - 1}, got {member}.")
-        x = tf.reshape(x, [-1, self.num_sites, *self.head.site_shape])
-        x, context = self.head.encode(x, self.compute_dtype), self._context(condition, member)
-        params = tf.cast(self._parameters(x, context, member, training), tf.float32)
-        return self.head.distribution(
-            tf.reshape(params, [-1, *self.grid_shape, self.head.num_params])
-        )
+
+        def params(x, condition):
+            x = tf.reshape(x, [-1, self.num_sites, *self.head.site_shape])
+            x, context = self.head.encode(x, self.compute_dtype), self._context(condition, member)
+            y = tf.cast(self._parameters(x, context, member, training), tf.float32)
+            return tf.reshape(y, [-1, *self.grid_shape, self.head.num_params])
+
+        return self.head.distribution(never_empty(params, x, condition))
 
     def _default_member(self, training):
         return 0

@@ -14,9 +14,8 @@ class Distributed:
     replica nothing. With one replica nothing changes.
 
     Not as on one device are: what is drawn in training (dropout, masks, sets of sites), which is
-    the same on every replica; gradients clipped by the optimizer, which Keras does before it adds
-    them up; and the metrics in the logs of single batches, which are means over replicas of what
-    each has seen (``loss`` is exact there too). Those of an epoch are exact.
+    the same on every replica; and the metrics in the logs of single batches, which are means over
+    replicas of what each has seen (``loss`` is exact there too). Those of an epoch are exact.
     """
 
     def train_step(self, data):
@@ -29,6 +28,8 @@ class Distributed:
         # Without the iterator: Keras would average its first batch over the replicas, which fails
         # if that is uneven, and only to build what is built already.
         super()._maybe_symbolic_build(data_batch=data_batch)
+        if self.optimizer is not None and self.distribute_strategy.num_replicas_in_sync > 1:
+            _sum_first(self.optimizer)
 
 
 def share(loss, count):
@@ -49,15 +50,69 @@ def share(loss, count):
     >>> float(strategy.run(lambda: share(tf.constant(3.0), 2)))
     3.0
     """
-    replica = tf.distribute.get_replica_context()
-    if replica is None or replica.num_replicas_in_sync == 1:
+    if not _one_of_several():
         return loss
+    replica = tf.distribute.get_replica_context()
     count = tf.cast(count, loss.dtype)
     part = tf.math.multiply_no_nan(loss, count)  # the mean of no examples is NaN
     sums = replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.stop_gradient([part, count]))
     total, number = sums[0], sums[1]
     part /= number
     return part + tf.stop_gradient(total / number / replica.num_replicas_in_sync - part)
+
+
+def never_empty(function, x, condition):
+    """``function(x, condition)``, [B, ...], where a replica may be left no examples, B = 0.
+
+    TensorFlow's convolutions give wrong shapes, or fail, on an empty batch: the function is then
+    given one example of zeros, and what it makes of it is cut off.
+
+    Args:
+      function: of the tensors ``x`` [B, ...] and ``condition`` [B] or None.
+
+    >>> never_empty(lambda x, _: 2 * x, tf.ones([1]), None).numpy()
+    array([2.], dtype=float32)
+    """
+    if not _one_of_several():
+        return function(x, condition)
+    count = tf.shape(x)[0]
+    missing = tf.cast(tf.equal(count, 0), tf.int32)
+
+    def filled(part):
+        return tf.concat([part, tf.zeros([missing, *part.shape[1:]], part.dtype)], axis=0)
+
+    return function(filled(x), condition if condition is None else filled(condition))[:count]
+
+
+def _one_of_several():
+    """Whether this is one of several replicas, in ``strategy.run``."""
+    replica = tf.distribute.get_replica_context()
+    return replica is not None and replica.num_replicas_in_sync > 1
+
+
+def _sum_first(optimizer):
+    """Makes an optimizer look at gradients when they are added up over replicas, not before.
+
+    Keras clips the gradients of each replica by itself and, where the loss is scaled, asks the
+    first replica alone whether they are finite.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if getattr(inner, "sums_first", False):
+        return
+    add, clip = inner._all_reduce_sum_gradients, inner._clip_gradients
+    inner._clip_gradients = lambda grads: clip([g for g, _ in add([(g, g) for g in grads])])
+    inner._all_reduce_sum_gradients = lambda grads_and_variables: grads_and_variables
+    inner.sums_first = True
+    if inner is not optimizer:
+        finite = optimizer.check_finite
+        optimizer.check_finite = lambda grads: _everywhere(finite(grads))
+
+
+def _everywhere(condition):
+    """Whether a bool is true on all replicas."""
+    replica = tf.distribute.get_replica_context()
+    failed = tf.cast(tf.logical_not(condition), tf.float32)
+    return tf.equal(replica.all_reduce(tf.distribute.ReduceOp.SUM, failed), 0.0)
 
 
 def _reducible(logs, strategy):

@@ -1,0 +1,83 @@
+"""Trains and scores tiny models under a strategy; `test_distribute.py` runs it, in processes.
+
+    python tests/distribute_run.py STRATEGY OUT.npz PLANT NAME...
+
+Logical devices must be made before TensorFlow starts, and a worker is a process of its own.
+"""
+
+import sys
+
+import cases
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfar.models import base
+
+COUNT, BATCH = 17, 8  # the last batch of 1 leaves a replica nothing; of validation 3 and 2
+PLANTS = {
+    "none": base.share,
+    "mean": lambda loss, count: loss,
+    "equal shares": lambda loss, count: loss / tf.distribute.get_strategy().num_replicas_in_sync,
+}
+
+
+def strategy_of(name):
+    """Of a name; "mirrored" takes two GPUs, or makes two logical devices of the processor."""
+    if name == "multiworker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if name == "default":
+        return tf.distribute.get_strategy()
+    kind = "GPU" if len(tf.config.list_physical_devices("GPU")) > 1 else "CPU"
+    if kind == "CPU":
+        device = tf.config.list_physical_devices("CPU")[0]
+        halves = [tf.config.LogicalDeviceConfiguration() for _ in range(2)]
+        tf.config.set_logical_device_configuration(device, halves)
+    return tf.distribute.MirroredStrategy([f"{kind}:0", f"{kind}:1"])
+
+
+def run(strategy, name, weighted=False):
+    """{what: array} of evaluate, predict and two epochs of fit with SGD."""
+    with strategy.scope():
+        model = cases.randomised(name)
+        clip = 0.1 if weighted else None
+        model.compile(keras.optimizers.SGD(0.05, momentum=0.5, global_clipnorm=clip))
+    x, validation = cases.inputs(model, COUNT), cases.inputs(model, 5, seed=1)
+    weights = np.random.RandomState(2).rand(COUNT).astype(np.float32) if weighted else None
+    found = model.evaluate(x, sample_weight=weights, batch_size=BATCH, verbose=0, return_dict=True)
+    found = {f"evaluate {key}": value for key, value in found.items()}
+    found["predict"] = model.predict(x, batch_size=BATCH, verbose=0)
+    history = model.fit(
+        x,
+        sample_weight=weights,
+        epochs=2,
+        batch_size=BATCH,
+        shuffle=False,
+        validation_data=(validation,),
+        verbose=0,
+    ).history
+    found.update({f"fit {key}": value for key, value in history.items()})
+    found.update({f"weights {i}": w for i, w in enumerate(model.get_weights())})
+    return {key: np.asarray(value) for key, value in found.items()}
+
+
+def every(strategy, names):
+    """All of `run`, of names that may end in "*": with sample weights, and clipped gradients."""
+    return {
+        f"{name}/{key}": value
+        for name in names
+        for key, value in run(strategy, name.rstrip("*"), name.endswith("*")).items()
+    }
+
+
+def main(kind, out, plant, *names):
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(2)  # replicas wait for each other
+    base.share = PLANTS[plant]
+    keras.utils.set_random_seed(1)
+    strategy = strategy_of(kind)
+    np.savez(out, **every(strategy, names))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
