@@ -5,6 +5,7 @@
 Logical devices must be made before TensorFlow starts, and a worker is a process of its own.
 """
 
+import pathlib
 import sys
 
 import cases
@@ -12,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfar import models, recipes, training
 from tfar.models import base
 
 COUNT, BATCH = 17, 8  # the last batch of 1 leaves a replica nothing; of validation 3 and 2
@@ -61,13 +63,44 @@ def run(strategy, name, weighted=False):
     return {key: np.asarray(value) for key, value in found.items()}
 
 
-def every(strategy, names):
-    """All of `run`, of names that may end in "*": with sample weights, and clipped gradients."""
-    return {
-        f"{name}/{key}": value
-        for name in names
-        for key, value in run(strategy, name.rstrip("*"), name.endswith("*")).items()
-    }
+def train(strategy, folder):
+    """{what: array} of the trainer, with batches of 15 that do not split evenly."""
+    x = (np.random.RandomState(0).rand(80, 3, 3, 1) < 0.3).astype(np.uint8)
+    recipe = recipes.Recipe(
+        name="toy",
+        summary="A toy.",
+        dataset="toy",
+        model=lambda x: models.MADE(x.shape[1:], (8,)),
+        paper={"none": "A toy."},
+        epochs=2,
+        batch_size=15,
+        learning_rate=1e-2,
+        ema=0.5,
+        shift=0.5,
+        clip_norm=0.5,
+    )
+    data = {"train": x[:60], "validation": x[60:]}
+    for _ in range(2):  # the second finds a finished run
+        model = training.train(recipe, folder, data=data, verbose=0, strategy=strategy)
+    found = {f"weights {i}": w for i, w in enumerate(model.get_weights())}
+    log = np.genfromtxt(folder / "log.csv", delimiter=",", names=True)
+    assert not list(folder.glob("partial*"))
+    return {**found, **{key: log[key] for key in log.dtype.names}}
+
+
+def every(strategy, names, folder):
+    """All of `run`, of names that may end in "*": with sample weights, and clipped gradients.
+
+    The name "train" is of `train`, in a folder.
+    """
+    found = {}
+    for name in names:
+        if name == "train":
+            new = train(strategy, folder / "run")
+        else:
+            new = run(strategy, name.rstrip("*"), name.endswith("*"))
+        found.update({f"{name}/{key}": value for key, value in new.items()})
+    return found
 
 
 def main(kind, out, plant, *names):
@@ -76,7 +109,7 @@ def main(kind, out, plant, *names):
     base.share = PLANTS[plant]
     keras.utils.set_random_seed(1)
     strategy = strategy_of(kind)
-    np.savez(out, **every(strategy, names))
+    np.savez(out, **every(strategy, names, pathlib.Path(out).parent))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import tempfile
 
 import distribute_run
 import numpy as np
@@ -21,12 +22,14 @@ FAMILIES = [  # with "*": sample weights, and clipped gradients
     "gated_pixel_cnn_labels",
     "char_rnn*",
     "transformer",
+    "train",  # the trainer
 ]
 
 
 @functools.cache
 def one_device(name):
-    return distribute_run.every(tf.distribute.get_strategy(), [name])
+    with tempfile.TemporaryDirectory() as folder:
+        return distribute_run.every(tf.distribute.get_strategy(), [name], pathlib.Path(folder))
 
 
 def start(out, kind, plant, names, **environment):
@@ -102,7 +105,7 @@ def test_two_replicas_give_what_one_device_gives(two_replicas, name):
 
 
 def test_two_workers_give_what_one_device_gives(tmp_path):
-    names = ["made*", "gated_pixel_cnn_labels"]
+    names = ["made*", "gated_pixel_cnn_labels", "train"]
     for found in workers(tmp_path, "none", names):
         verify(found, names)
 

@@ -261,14 +261,37 @@ def evaluate(model, data, split):
 @click.argument("recipe")
 @click.option("--out", help="Folder of the run.  [default: runs/NAME]")
 @click.option("--epochs", type=click.IntRange(1), help="In place of the recipe's.")
-def train(recipe, out, epochs):
-    """Train RECIPE, a name of the zoo or a recipe.py; goes on where it stopped."""
-    from tfar import recipes, training, zoo
+@click.option(
+    "--strategy",
+    default="default",
+    show_default=True,
+    type=click.Choice(["default", "mirrored", "multiworker", "tpu"]),
+    help="One device, all GPUs of this machine, the workers of TF_CONFIG, or a TPU.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16", "float16"]),
+    help="Of the arithmetic, in place of the recipe's.",
+)
+def train(recipe, out, epochs, strategy, precision):
+    """Train RECIPE, a name of the zoo or a recipe.py; goes on where it stopped.
+
+    Under a strategy a batch is split over the devices, so that the run is the same. Of several
+    workers, which must all see the folder of the run, the chief alone writes.
+    """
+    from tfar import recipes, strategies, training, zoo
+
+    strategy = strategies.get(strategy)
 
     path = recipe if recipe.endswith(".py") else zoo.recipe_path(recipe)
     loaded = recipes.load_recipe(path)
     folder = pathlib.Path(out or f"runs/{loaded.name}")
-    model = training.train(loaded, folder, epochs, verbose="auto" if sys.stderr.isatty() else 2)
+    verbose = "auto" if sys.stderr.isatty() else 2
+    model = training.train(
+        loaded, folder, epochs, verbose=verbose, strategy=strategy, precision=precision
+    )
+    if not strategies.is_chief(strategy):
+        return
     partial = folder / "partial.keras"
     model.save(partial)
     partial.replace(folder / "model.keras")

@@ -104,7 +104,10 @@ def batches(recipe, data, epochs, first_epoch=0, length=None):
         lambda a: tf.TensorSpec([recipe.batch_size, *a.shape[1:]], a.dtype),
         windows(x, length) if length else data,
     )
-    return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(8)
+    stream = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(8)
+    options = tf.data.Options()  # each worker makes all batches, and takes its part of each
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return stream.with_options(options)
 
 
 def steps_per_epoch(recipe, data, length=None):

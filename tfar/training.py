@@ -3,18 +3,19 @@
 Training is plain ``model.fit`` with Keras' own callbacks.
 """
 
+import dataclasses
 import json
-import pathlib
 import shutil
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar import datasets, feeding
+from tfar import datasets, feeding, strategies
 from tfar.recipes import OPTIMIZERS, different
 
 BEST, RECORD = "best.weights.h5", "recipe.json"
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -71,12 +72,18 @@ def build(recipe, x):
     return model
 
 
-def train(recipe, folder, epochs=None, data=None, verbose="auto"):
+def train(
+    recipe, folder, epochs=None, data=None, verbose="auto", strategy="default", precision=None
+):
     """Trains a recipe, or goes on where a run in the same folder stopped.
 
     After every epoch the whole state goes to ``folder/backup``, and the averaged weights to
     ``folder/best.weights.h5`` if they have the lowest validation NLL so far. ``folder/log.csv``
     has a line an epoch.
+
+    Under a strategy of several replicas the recipe's batch is split over them, so that the run is
+    the one that one device would make, up to rounding and dropout. Of several workers, which must
+    all see ``folder``, the chief alone writes to it.
 
     Args:
       recipe: a `tfar.recipes.Recipe`.
@@ -85,6 +92,9 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
       data: ``{"train": ..., "validation": ...}`` in place of the recipe's data set, arrays, dicts
         of arrays "x" and "condition", or strings.
       verbose: as in ``keras.Model.fit``.
+      strategy: a ``tf.distribute.Strategy`` or a name, see `tfar.strategies.get`.
+      precision: "float32", "bfloat16" or "float16" in place of the recipe's; weights and the
+        log-likelihood are in float32 always, and the loss is scaled for "float16".
 
     Returns:
       An uncompiled model with the best weights.
@@ -92,17 +102,27 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
     Raises:
       FileNotFoundError: if the data set is not there.
       ValueError: if the folder holds a run of another recipe, there is less than a batch of data,
-        or training diverged.
+        no such strategy or precision, or training diverged.
     """
-    folder = pathlib.Path(folder)
+    strategy = strategies.get(strategy)  # first: several workers need it before anything runs
+    if precision is not None:
+        if precision not in POLICIES:
+            raise ValueError(f"Expected a precision of {list(POLICIES)}, got {precision!r}.")
+        recipe = dataclasses.replace(recipe, precision=POLICIES[precision])
     if data is None:
         data = {split: datasets.load(recipe.dataset, split) for split in ("train", "validation")}
+    with strategies.own_folder(strategy, folder) as own:
+        return _train(recipe, own, epochs, data, verbose, strategy)
+
+
+def _train(recipe, folder, epochs, data, verbose, strategy):
     data = {split: feeding.inputs(recipe, part) for split, part in data.items()}
     x = feeding.events(data["train"])
     epochs = recipe.epochs if epochs is None else epochs
     if recipe.shift and np.ndim(x) != 4:
         raise ValueError(f"shift moves images [N, H, W, C], got the shape {list(np.shape(x))}.")
-    model, length = build(recipe, x), None
+    with strategy.scope():
+        model, length = build(recipe, x), None
     if isinstance(x, str):
         (length,) = model.event_shape
         data = {split: model.head.vocabulary.encode(text) for split, text in data.items()}
@@ -112,15 +132,17 @@ def train(recipe, folder, epochs=None, data=None, verbose="auto"):
     if epochs % recipe.cycles:
         raise ValueError(f"{recipe.cycles} cycles do not divide {epochs} epochs.")
     schedule = Schedule(recipe.learning_rate, steps * epochs // recipe.cycles, recipe.warmup)
-    optimizer = OPTIMIZERS[recipe.optimizer](
-        schedule,
-        weight_decay=recipe.weight_decay,
-        global_clipnorm=recipe.clip_norm,
-        use_ema=True,
-        ema_momentum=recipe.ema,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias"])
-    model.compile(optimizer, jit_compile=recipe.jit_compile)
+    with strategy.scope():
+        optimizer = OPTIMIZERS[recipe.optimizer](
+            schedule,
+            weight_decay=recipe.weight_decay,
+            global_clipnorm=recipe.clip_norm,
+            use_ema=True,
+            ema_momentum=recipe.ema,
+        )
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        alone = strategy.num_replicas_in_sync == 1  # Keras fails to compile for several
+        model.compile(optimizer, jit_compile=recipe.jit_compile and alone)
     first_epoch = _first_epoch(folder / "backup")
     if first_epoch < epochs:
         model.fit(

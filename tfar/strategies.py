@@ -1,0 +1,79 @@
+"""Where a recipe is trained: one device, several, or several machines, by `tf.distribute`."""
+
+import contextlib
+import pathlib
+import shutil
+import tempfile
+
+import tensorflow as tf
+
+
+def _tpu():
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
+    tf.config.experimental_connect_to_cluster(resolver)
+    tf.tpu.experimental.initialize_tpu_system(resolver)
+    return tf.distribute.TPUStrategy(resolver)
+
+
+STRATEGIES = {
+    "default": tf.distribute.get_strategy,
+    "mirrored": tf.distribute.MirroredStrategy,
+    "multiworker": tf.distribute.MultiWorkerMirroredStrategy,
+    "tpu": _tpu,
+}
+
+
+def get(strategy):
+    """The ``tf.distribute.Strategy`` of a name.
+
+    Args:
+      strategy: "default", the one in whose scope this is called, else one device; "mirrored", all
+        GPUs of this machine; "multiworker", the workers that the environment variable TF_CONFIG
+        names, each of which runs the same program, and which must be asked for before TensorFlow
+        computes anything; "tpu", the TPU of this environment (not tried here); or a strategy,
+        which is returned.
+
+    Raises:
+      ValueError: if there is none of that name.
+
+    >>> get("default").num_replicas_in_sync
+    1
+    """
+    if isinstance(strategy, tf.distribute.Strategy):
+        return strategy
+    if strategy not in STRATEGIES:
+        raise ValueError(f"Expected a strategy of {list(STRATEGIES)}, got {strategy!r}.")
+    return STRATEGIES[strategy]()
+
+
+def is_chief(strategy):
+    """Whether this process is the one that writes: of several workers the chief, or the first.
+
+    >>> is_chief(get("default"))
+    True
+    """
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return True
+    resolver = strategy.cluster_resolver
+    first = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
+    return not resolver.task_type or (resolver.task_type == first and resolver.task_id == 0)
+
+
+@contextlib.contextmanager
+def own_folder(strategy, folder):
+    """A folder that this process may write to: ``folder`` of the chief, a copy of other workers.
+
+    Saving takes all workers, because they add up their metrics, and so all of them save; what the
+    others save is thrown away. They read what the chief has written, hence ``folder`` is to be on
+    a disk that all workers see.
+    """
+    with tempfile.TemporaryDirectory() as copy:
+        own = pathlib.Path(folder)
+        if not is_chief(strategy):
+            own = pathlib.Path(copy) / "run"
+            if pathlib.Path(folder).exists():
+                shutil.copytree(folder, own)
+        if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            # All copies are made before the chief writes.
+            strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(lambda: tf.ones([])), None)
+        yield own
