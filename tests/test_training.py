@@ -310,3 +310,27 @@ def test_cycles_run_the_schedule_again_from_half_the_rate(tmp_path):
     np.testing.assert_array_equal(whole["val_nats"], first["val_nats"])
     with pytest.raises(ValueError, match="2 cycles do not divide 5 epochs"):
         training.train(recipe, tmp_path / "odd", 5, data, 0)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_every_precision_trains_float32_weights(precision, tmp_path):
+    data = made_up([3, 3, 1])
+    for part in data.values():
+        part[:] = part[:, :1, :1]  # all pixels are the same
+    recipe = toy(epochs=16, ema=0.5, clip_norm=1.0, shift=0.0, learning_rate=0.1)
+    model = training.train(recipe, tmp_path, data=data, verbose=0, precision=precision)
+    assert model.compute_dtype == precision
+    assert all(weight.dtype == "float32" for weight in model.trainable_variables)
+    assert model.log_prob(data["validation"]).dtype == "float32"
+    log = np.genfromtxt(tmp_path / "log.csv", delimiter=",", names=True)
+    assert log["val_nats"][-1] < 0.7 * log["val_nats"][0]
+    other = "float16" if precision == "float32" else "float32"
+    with pytest.raises(ValueError, match=r"another recipe \(config, precision differ\)"):
+        training.train(recipe, tmp_path, data=data, verbose=0, precision=other)
+
+
+def test_an_unknown_strategy_or_precision_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"a strategy of \['default', .* got 'mirror'"):
+        training.train(toy(), tmp_path, data=made_up([3, 3, 1]), strategy="mirror")
+    with pytest.raises(ValueError, match=r"a precision of \['float32', .* got 'float64'"):
+        training.train(toy(), tmp_path, data=made_up([3, 3, 1]), precision="float64")
