@@ -2,13 +2,15 @@
 
 import dataclasses
 import json
+import os
+import signal
 
 import keras
 import numpy as np
 import pytest
 
 import tfar
-from tfar import feeding, recipes, training, zoo
+from tfar import feeding, recipes, survival, training, zoo
 
 EVENT_SHAPES = {
     "binarized_mnist": [28, 28, 1],
@@ -159,11 +161,68 @@ def test_a_backup_that_was_cut_short_is_repaired(tmp_path):
     data = made_up([3, 3, 1])
     whole = training.train(toy(), tmp_path, data=data, verbose=0)
     metadata = tmp_path / "backup" / "training_metadata.json"
-    metadata.write_text(metadata.read_text()[:5])
-    assert training._first_epoch(tmp_path / "backup") == 3
-    metadata.write_text("")
-    again = training.train(toy(), tmp_path, data=data, verbose=0)
-    for a, b in zip(whole.get_weights(), again.get_weights()):
+    weights = tmp_path / "backup" / "latest.weights.h5"
+    kept = {path: path.read_bytes() for path in metadata.parent.iterdir()}
+    for damage in (
+        lambda: metadata.write_text(metadata.read_text()[:5]),
+        lambda: metadata.write_text(""),
+        lambda: weights.write_bytes(weights.read_bytes()[:-100]),
+        lambda: weights.write_bytes(b"\0" * 4096 + weights.read_bytes()[4096:]),
+        lambda: weights.unlink(),
+    ):
+        damage()
+        with pytest.warns(UserWarning, match="backup is damaged: going on after epoch 3"):
+            again = training.train(toy(), tmp_path, data=data, verbose=0)
+        for a, b in zip(whole.get_weights(), again.get_weights()):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+        for path, content in kept.items():
+            path.write_bytes(content)
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:9])
+    with pytest.warns(UserWarning, match="backup is damaged: training starts again"):
+        assert survival.first_epoch(tmp_path / "backup") == 0
+
+
+def test_a_sigterm_ends_training_after_the_epoch_which_is_saved(tmp_path, monkeypatch):
+    data = made_up([3, 3, 1])
+    whole = training.train(toy(), tmp_path / "whole", data=data, verbose=0)
+    begin = training.EpochSeeds.on_epoch_begin
+
+    def terminated(self, epoch, logs=None):
+        if epoch == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        begin(self, epoch, logs)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as context, pytest.raises(SystemExit, match="143"):
+        context.setattr(training.EpochSeeds, "on_epoch_begin", terminated)
+        training.train(toy(), tmp_path / "parts", data=data, verbose=0)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert survival.first_epoch(tmp_path / "parts/backup") == 2
+    resumed = training.train(toy(), tmp_path / "parts", data=data, verbose=0)
+    for a, b in zip(whole.get_weights(), resumed.get_weights()):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_good_state(tmp_path, monkeypatch):
+    data = made_up([3, 3, 1])
+    begin = training.EpochSeeds.on_epoch_begin
+
+    def broken(self, epoch, logs=None):
+        if epoch == 2:
+            self.model.trainable_variables[0].assign_add(np.nan * self.model.get_weights()[0])
+        begin(self, epoch, logs)
+
+    with (
+        monkeypatch.context() as context,
+        pytest.raises(ValueError, match=r"loss is nan after step 1 of epoch 3: .* after epoch 2"),
+    ):
+        context.setattr(training.EpochSeeds, "on_epoch_begin", broken)
+        training.train(toy(), tmp_path / "parts", data=data, verbose=0)
+    assert survival.first_epoch(tmp_path / "parts/backup") == 2
+    whole = training.train(toy(), tmp_path / "whole", data=data, verbose=0)
+    resumed = training.train(toy(), tmp_path / "parts", data=data, verbose=0)
+    for a, b in zip(whole.get_weights(), resumed.get_weights()):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 

@@ -5,13 +5,13 @@ Training is plain ``model.fit`` with Keras' own callbacks.
 
 import dataclasses
 import json
-import shutil
+import signal
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar import datasets, feeding, strategies
+from tfar import datasets, feeding, strategies, survival
 from tfar.recipes import OPTIMIZERS, different
 
 BEST, RECORD = "best.weights.h5", "recipe.json"
@@ -103,6 +103,8 @@ def train(
       FileNotFoundError: if the data set is not there.
       ValueError: if the folder holds a run of another recipe, there is less than a batch of data,
         no such strategy or precision, or training diverged.
+      SystemExit: of status 143 if the process got a SIGTERM; the running epoch was finished and
+        saved, and training goes on after it when it is asked for again.
     """
     strategy = strategies.get(strategy)  # first: several workers need it before anything runs
     if precision is not None:
@@ -143,29 +145,33 @@ def _train(recipe, folder, epochs, data, verbose, strategy):
         optimizer.exclude_from_weight_decay(var_names=["bias"])
         alone = strategy.num_replicas_in_sync == 1  # Keras fails to compile for several
         model.compile(optimizer, jit_compile=recipe.jit_compile and alone)
-    first_epoch = _first_epoch(folder / "backup")
+    first_epoch = survival.first_epoch(folder / "backup")
     if first_epoch < epochs:
-        model.fit(
-            feeding.batches(recipe, data["train"], epochs, first_epoch, length),
-            epochs=epochs,
-            steps_per_epoch=steps,
-            shuffle=False,  # `batches` has done it
-            validation_data=(data["validation"],),
-            validation_batch_size=500,
-            validation_freq=recipe.validate_every,
-            verbose=verbose,
-            callbacks=[
-                EpochSeeds(),
-                keras.callbacks.TerminateOnNaN(),
-                averages := keras.callbacks.SwapEMAWeights(),
-                # Before the backup: a run that is killed between them judges the epoch again.
-                BestWeights(folder, averages, recipe.patience),
-                keras.callbacks.BackupAndRestore(
-                    folder / "backup", double_checkpoint=True, delete_checkpoint=False
-                ),
-                keras.callbacks.CSVLogger(folder / "log.csv", append=first_epoch > 0),
-            ],
-        )
+        with survival.StopOnSignal() as stop:
+            model.fit(
+                feeding.batches(recipe, data["train"], epochs, first_epoch, length),
+                epochs=epochs,
+                steps_per_epoch=steps,
+                shuffle=False,  # `batches` has done it
+                validation_data=(data["validation"],),
+                validation_batch_size=500,
+                validation_freq=recipe.validate_every,
+                verbose=verbose,
+                callbacks=[
+                    EpochSeeds(),
+                    survival.StopOnNaN(),
+                    stop,
+                    averages := keras.callbacks.SwapEMAWeights(),
+                    # Before the backup: a run that is killed between them judges the epoch again.
+                    BestWeights(folder, averages, recipe.patience),
+                    keras.callbacks.BackupAndRestore(
+                        folder / "backup", double_checkpoint=True, delete_checkpoint=False
+                    ),
+                    keras.callbacks.CSVLogger(folder / "log.csv", append=first_epoch > 0),
+                ],
+            )
+        if stop.asked:
+            raise SystemExit(128 + signal.SIGTERM)
     if not (folder / BEST).exists():
         raise ValueError(f"{recipe.name}: validation NLL was never finite; lower learning_rate.")
     best = build(recipe, x)
@@ -189,23 +195,6 @@ def _record(recipe, epochs, model, folder):
             f"{folder} holds a run of another recipe ({', '.join(differs)} differ): give another "
             "folder, or remove it."
         )
-
-
-def _first_epoch(backup):
-    """The epoch at which a run goes on, after Keras' own repair of a backup cut short."""
-    metadata = backup / "training_metadata.json"
-    if not metadata.exists():
-        return 0
-    try:
-        return json.loads(metadata.read_text())["epoch"]
-    except ValueError:  # killed while writing: the backup before this one is whole
-        for file in (metadata, backup / "latest.weights.h5"):
-            previous = file.with_name(f"{file.name}.bkp")
-            if not previous.exists():
-                shutil.rmtree(backup)
-                return 0
-            shutil.copyfile(previous, file)
-        return _first_epoch(backup)
 
 
 class EpochSeeds(keras.callbacks.Callback):
