@@ -18,7 +18,6 @@ FAMILIES = [  # with "*": sample weights, and clipped gradients
     "fvsbn",
     "nade_categorical",
     "made*",
-    "pixel_cnn*",
     "gated_pixel_cnn_labels",
     "char_rnn*",
     "transformer",

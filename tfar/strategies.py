@@ -73,7 +73,11 @@ def own_folder(strategy, folder):
             own = pathlib.Path(copy) / "run"
             if pathlib.Path(folder).exists():
                 shutil.copytree(folder, own)
-        if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            # All copies are made before the chief writes.
-            strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(lambda: tf.ones([])), None)
+        _wait_for_all(strategy)  # all copies are made before the chief writes
         yield own
+        _wait_for_all(strategy)  # and the chief has written before a worker reads again
+
+
+def _wait_for_all(strategy):
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(lambda: tf.ones([])), None)
