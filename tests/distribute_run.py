@@ -5,23 +5,27 @@
 Logical devices must be made before TensorFlow starts, and a worker is a process of its own.
 """
 
+import json
+import os
 import pathlib
+import signal
 import sys
 
 import cases
 import keras
 import numpy as np
 import tensorflow as tf
+import toys
 
-from tfar import models, recipes, training
+from tfar import models, survival, training
 from tfar.models import base
 
 COUNT, BATCH = 17, 8  # the last batch of 1 leaves a replica nothing; of validation 3 and 2
-PLANTS = {
-    "none": base.share,
+BUGS = {
     "mean": lambda loss, count: loss,
     "equal shares": lambda loss, count: loss / tf.distribute.get_strategy().num_replicas_in_sync,
 }
+SIGNALS = {"SIGTERM": (0, 1), "SIGKILL": (1, 3)}  # the epoch and the steps of it that are done
 
 
 def strategy_of(name):
@@ -65,23 +69,14 @@ def run(strategy, name, weighted=False):
 
 def train(strategy, folder):
     """{what: array} of the trainer, with batches of 15 that do not split evenly."""
-    x = (np.random.RandomState(0).rand(80, 3, 3, 1) < 0.3).astype(np.uint8)
-    recipe = recipes.Recipe(
-        name="toy",
-        summary="A toy.",
-        dataset="toy",
-        model=lambda x: models.MADE(x.shape[1:], (8,)),
-        paper={"none": "A toy."},
-        epochs=2,
-        batch_size=15,
-        learning_rate=1e-2,
-        ema=0.5,
-        shift=0.5,
-        clip_norm=0.5,
+    recipe = toys.toy(
+        model=lambda x: models.MADE(x.shape[1:], (8,)), epochs=2, batch_size=15, clip_norm=0.5
     )
-    data = {"train": x[:60], "validation": x[60:]}
+    data = toys.made_up([3, 3, 1], 60, 20)
     for _ in range(2):  # the second finds a finished run
-        model = training.train(recipe, folder, data=data, verbose=0, strategy=strategy)
+        model = training.train(
+            recipe, folder, data=data, verbose=0, strategy=strategy, save_every=2
+        )
     found = {f"weights {i}": w for i, w in enumerate(model.get_weights())}
     log = np.genfromtxt(folder / "log.csv", delimiter=",", names=True)
     assert not list(folder.glob("partial*"))
@@ -103,13 +98,44 @@ def every(strategy, names, folder):
     return found
 
 
-def main(kind, out, plant, *names):
+def plant(name):
+    """A bug in the loss, or a signal that this process gets while it trains."""
+    if name in BUGS:
+        base.share = BUGS[name]
+    if name in SIGNALS:
+        end = survival.Checkpoint.on_train_batch_end
+
+        def on_train_batch_end(self, batch, logs=None):
+            if (self.epoch, batch + 1) == SIGNALS[name]:
+                os.kill(os.getpid(), signal.Signals[name])
+            end(self, batch, logs)
+
+        survival.Checkpoint.on_train_batch_end = on_train_batch_end
+
+
+def refuse_to_write(folder):
+    """Makes writing there fail, from now on in this process."""
+
+    def audit(event, args):
+        writes = event in ("os.rename", "os.remove", "os.mkdir")
+        if writes or (event == "open" and set(str(args[1])) & set("wax+")):
+            for path in args[:2]:
+                if isinstance(path, (str, os.PathLike)) and folder in pathlib.Path(path).parents:
+                    raise PermissionError(f"{event} of {path}")
+
+    sys.addaudithook(audit)
+
+
+def main(kind, out, planted, *names):
+    folder = pathlib.Path(out).parent
+    if json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index"):
+        refuse_to_write(folder / "run")
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(2)  # replicas wait for each other
-    base.share = PLANTS[plant]
+    plant(planted)
     keras.utils.set_random_seed(1)
     strategy = strategy_of(kind)
-    np.savez(out, **every(strategy, names, pathlib.Path(out).parent))
+    np.savez(out, **every(strategy, names, folder))
 
 
 if __name__ == "__main__":

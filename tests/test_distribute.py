@@ -1,9 +1,11 @@
 """Several replicas give what one device gives, in processes of their own (`distribute_run.py`)."""
 
+import contextlib
 import functools
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +15,8 @@ import distribute_run
 import numpy as np
 import pytest
 import tensorflow as tf
+
+from tfar import survival
 
 FAMILIES = [  # with "*": sample weights, and clipped gradients
     "fvsbn",
@@ -54,29 +58,25 @@ def mirrored(folder, plant, names):
     return finished(start(folder / "out.npz", "mirrored", plant, names), folder / "out.npz")
 
 
-def workers(folder, plant, names):
-    """What each of two workers found, on the loopback address."""
+@contextlib.contextmanager
+def workers(folder, plants, names):
+    """Two processes on the loopback address, and where each writes what it finds."""
     with socket.socket() as one, socket.socket() as other:
         for end in (one, other):
             end.bind(("localhost", 0))
         hosts = [f"localhost:{end.getsockname()[1]}" for end in (one, other)]
-    outs = [folder / f"{index}.npz" for index in range(2)]
-    config = {"cluster": {"worker": hosts}}
-    processes = [
-        start(
-            out,
-            "multiworker",
-            plant,
-            names,
-            TF_CONFIG=json.dumps({**config, "task": {"type": "worker", "index": index}}),
-        )
-        for index, out in enumerate(outs)
-    ]
+    started = []
+    for index, plant in enumerate(plants):
+        config = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
+        out = folder / f"{index}.npz"
+        process = start(out, "multiworker", plant, names, TF_CONFIG=json.dumps(config))
+        started.append((process, out))
     try:
-        return [finished(process, out) for process, out in zip(processes, outs)]
+        yield started
     finally:
-        for process in processes:
+        for process, _ in started:
             process.kill()
+            process.communicate()
 
 
 def largest_difference(found, key):
@@ -99,8 +99,27 @@ def test_two_replicas_give_what_one_device_gives(tmp_path):
 
 def test_two_workers_give_what_one_device_gives(tmp_path):
     names = ["made*", "gated_pixel_cnn_labels", "train"]
-    for found in workers(tmp_path, "none", names):
-        verify(found, names)
+    with workers(tmp_path, ["none", "none"], names) as started:
+        for process, out in started:
+            verify(finished(process, out), names)
+
+
+def test_workers_that_were_ended_go_on_from_what_the_chief_wrote(tmp_path):
+    """Worker 1, which `distribute_run.py` keeps from writing, gets a signal."""
+
+    def place():
+        found = survival.Checkpoint(tmp_path / "run" / "checkpoint.npz", 4, 2, None)
+        return found.epoch, found.step
+
+    with workers(tmp_path, ["none", "SIGTERM"], ["train"]) as started:
+        assert [process.wait(300) for process, _ in started] == [143, 143]
+    assert place() == (0, 2)
+    with workers(tmp_path, ["none", "SIGKILL"], ["train"]) as started:
+        assert started[1][0].wait(300) == -signal.SIGKILL
+    assert place() == (1, 2)
+    with workers(tmp_path, ["none", "none"], ["train"]) as started:
+        for process, out in started:
+            verify(finished(process, out), ["train"])
 
 
 @pytest.mark.parametrize("plant", ["mean", "equal shares"])

@@ -2,15 +2,14 @@
 
 import dataclasses
 import json
-import os
-import signal
 
 import keras
 import numpy as np
 import pytest
+from toys import made_up, made_up_of_8_bits, toy
 
 import tfar
-from tfar import feeding, recipes, survival, training, zoo
+from tfar import feeding, recipes, training, zoo
 
 EVENT_SHAPES = {
     "binarized_mnist": [28, 28, 1],
@@ -23,42 +22,6 @@ EVENT_SHAPES = {
     "wine_quality_red": [11],
     "wine_quality_white": [11],
 }
-
-
-def made_up(shape, train=64, validation=16):
-    rng = np.random.default_rng(0)
-    return {
-        "train": (rng.random([train, *shape]) < 0.3).astype(np.uint8),
-        "validation": (rng.random([validation, *shape]) < 0.3).astype(np.uint8),
-    }
-
-
-def made_up_of_8_bits(shape, train=64, validation=16):
-    """With labels."""
-    rng = np.random.default_rng(1)
-    return {
-        split: {
-            "x": (part * rng.integers(1, 256, part.shape)).astype(np.uint8),
-            "condition": rng.integers(0, 10, len(part), dtype=np.int32),
-        }
-        for split, part in made_up(shape, train, validation).items()
-    }
-
-
-def toy(**changes):
-    fields = {
-        "name": "toy",
-        "summary": "A toy.",
-        "dataset": "toy",
-        "model": lambda x: tfar.models.MADE(x.shape[1:], (8,), dropout=0.2),
-        "paper": {"nats": 1.0, "what": "nothing", "reference": "nobody"},
-        "epochs": 4,
-        "batch_size": 16,
-        "learning_rate": 1e-2,
-        "ema": 0.9,
-        "shift": 0.5,
-    }
-    return recipes.Recipe(**{**fields, **changes})
 
 
 @pytest.mark.parametrize(
@@ -118,112 +81,6 @@ def test_the_kept_weights_are_the_validated_averages(tmp_path):
     np.testing.assert_allclose(nats, best["val_nats"], rtol=1e-5)
     log = np.genfromtxt(tmp_path / "log.csv", delimiter=",", names=True)
     assert best["val_nats"] == pytest.approx(log["val_nats"].min(), rel=1e-6)
-
-
-class Stop(Exception):
-    pass
-
-
-def stop_at(epoch, method):
-    def stop(self, number, logs=None):
-        if number == epoch:
-            raise Stop
-        method(self, number, logs)
-
-    return stop
-
-
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_an_interrupted_run_ends_as_an_uninterrupted_one(optimizer, tmp_path, monkeypatch):
-    recipe = toy(optimizer=optimizer)
-    data = made_up([3, 3, 1])
-    whole = training.train(recipe, tmp_path / "whole", data=data, verbose=0)
-
-    # Interrupted before the best weights are kept, between them and the backup, and after both.
-    for owner, epoch in (
-        (training.BestWeights, 1),
-        (keras.callbacks.BackupAndRestore, 2),
-        (keras.callbacks.CSVLogger, 2),
-    ):
-        with monkeypatch.context() as context, pytest.raises(Stop):
-            context.setattr(owner, "on_epoch_end", stop_at(epoch, owner.on_epoch_end))
-            training.train(recipe, tmp_path / "parts", data=data, verbose=0)
-    resumed = training.train(recipe, tmp_path / "parts", data=data, verbose=0)
-
-    for a, b in zip(whole.get_weights(), resumed.get_weights()):
-        np.testing.assert_allclose(a, b, atol=1e-6)
-    best = [(tmp_path / run / "best.json").read_text() for run in ("whole", "parts")]
-    whole, parts = map(json.loads, best)
-    assert whole == pytest.approx(parts, rel=1e-5)
-
-
-def test_a_backup_that_was_cut_short_is_repaired(tmp_path):
-    data = made_up([3, 3, 1])
-    whole = training.train(toy(), tmp_path, data=data, verbose=0)
-    metadata = tmp_path / "backup" / "training_metadata.json"
-    weights = tmp_path / "backup" / "latest.weights.h5"
-    kept = {path: path.read_bytes() for path in metadata.parent.iterdir()}
-    for damage in (
-        lambda: metadata.write_text(metadata.read_text()[:5]),
-        lambda: metadata.write_text(""),
-        lambda: weights.write_bytes(weights.read_bytes()[:-100]),
-        lambda: weights.write_bytes(b"\0" * 4096 + weights.read_bytes()[4096:]),
-        lambda: weights.unlink(),
-    ):
-        damage()
-        with pytest.warns(UserWarning, match="backup is damaged: going on after epoch 3"):
-            again = training.train(toy(), tmp_path, data=data, verbose=0)
-        for a, b in zip(whole.get_weights(), again.get_weights()):
-            np.testing.assert_allclose(a, b, atol=1e-6)
-        for path, content in kept.items():
-            path.write_bytes(content)
-    for path in kept:
-        path.write_bytes(path.read_bytes()[:9])
-    with pytest.warns(UserWarning, match="backup is damaged: training starts again"):
-        assert survival.first_epoch(tmp_path / "backup") == 0
-
-
-def test_a_sigterm_ends_training_after_the_epoch_which_is_saved(tmp_path, monkeypatch):
-    data = made_up([3, 3, 1])
-    whole = training.train(toy(), tmp_path / "whole", data=data, verbose=0)
-    begin = training.EpochSeeds.on_epoch_begin
-
-    def terminated(self, epoch, logs=None):
-        if epoch == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-        begin(self, epoch, logs)
-
-    before = signal.getsignal(signal.SIGTERM)
-    with monkeypatch.context() as context, pytest.raises(SystemExit, match="143"):
-        context.setattr(training.EpochSeeds, "on_epoch_begin", terminated)
-        training.train(toy(), tmp_path / "parts", data=data, verbose=0)
-    assert signal.getsignal(signal.SIGTERM) is before
-    assert survival.first_epoch(tmp_path / "parts/backup") == 2
-    resumed = training.train(toy(), tmp_path / "parts", data=data, verbose=0)
-    for a, b in zip(whole.get_weights(), resumed.get_weights()):
-        np.testing.assert_allclose(a, b, atol=1e-6)
-
-
-def test_a_loss_that_is_no_number_keeps_the_last_good_state(tmp_path, monkeypatch):
-    data = made_up([3, 3, 1])
-    begin = training.EpochSeeds.on_epoch_begin
-
-    def broken(self, epoch, logs=None):
-        if epoch == 2:
-            self.model.trainable_variables[0].assign_add(np.nan * self.model.get_weights()[0])
-        begin(self, epoch, logs)
-
-    with (
-        monkeypatch.context() as context,
-        pytest.raises(ValueError, match=r"loss is nan after step 1 of epoch 3: .* after epoch 2"),
-    ):
-        context.setattr(training.EpochSeeds, "on_epoch_begin", broken)
-        training.train(toy(), tmp_path / "parts", data=data, verbose=0)
-    assert survival.first_epoch(tmp_path / "parts/backup") == 2
-    whole = training.train(toy(), tmp_path / "whole", data=data, verbose=0)
-    resumed = training.train(toy(), tmp_path / "parts", data=data, verbose=0)
-    for a, b in zip(whole.get_weights(), resumed.get_weights()):
-        np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_a_folder_belongs_to_one_recipe(tmp_path):
@@ -287,7 +144,7 @@ def test_batches_depend_on_seed_and_epoch_only():
     x = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
     recipe = toy(batch_size=3, shift=0.0)
     stream = np.stack(list(feeding.batches(recipe, x, epochs=3).as_numpy_iterator()))[..., 0]
-    later = np.stack(list(feeding.batches(recipe, x, epochs=3, first_epoch=1).as_numpy_iterator()))
+    later = np.stack(list(feeding.batches(recipe, x, epochs=3, first=(1, 0)).as_numpy_iterator()))
     assert stream.shape == (9, 3, 1, 1)
     np.testing.assert_array_equal(stream[3:], later[..., 0])
     assert len(np.unique(stream[:3])) == 9  # no example twice in an epoch

@@ -16,7 +16,7 @@ class Commands(click.Group):
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ImportError) as error:
             if os.environ.get("TFAR_DEBUG"):
                 raise
             raise click.ClickException(str(error)) from error
@@ -273,8 +273,18 @@ def evaluate(model, data, split):
     type=click.Choice(["float32", "bfloat16", "float16"]),
     help="Of the arithmetic, in place of the recipe's.",
 )
-def train(recipe, out, epochs, strategy, precision):
+@click.option(
+    "--save-every",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Steps from one save of the whole state to the next.",
+)
+@click.option("--tensorboard", is_flag=True, help="Log scalars and samples to TensorBoard.")
+def train(recipe, out, epochs, strategy, **options):
     """Train RECIPE, a name of the zoo or a recipe.py; goes on where it stopped.
+
+    However it stopped: the results are those of a run that was never stopped.
 
     Under a strategy a batch is split over the devices, so that the run is the same. Of several
     workers, which must all see the folder of the run, the chief alone writes.
@@ -286,10 +296,7 @@ def train(recipe, out, epochs, strategy, precision):
     path = recipe if recipe.endswith(".py") else zoo.recipe_path(recipe)
     loaded = recipes.load_recipe(path)
     folder = pathlib.Path(out or f"runs/{loaded.name}")
-    verbose = "auto" if sys.stderr.isatty() else 2
-    model = training.train(
-        loaded, folder, epochs, verbose=verbose, strategy=strategy, precision=precision
-    )
+    model = training.train(loaded, folder, epochs, strategy=strategy, **options)
     if not strategies.is_chief(strategy):
         return
     partial = folder / "partial.keras"

@@ -74,29 +74,30 @@ def shifted_fraction(recipe, epoch, epochs):
     return recipe.shift * max(0.0, 1 - epoch % cycle / (recipe.shift_until * cycle))
 
 
-def batches(recipe, data, epochs, first_epoch=0, length=None):
+def batches(recipe, data, epochs, first=(0, 0), length=None):
     """An endless-looking stream: the shuffled, augmented batches of one epoch after the other.
 
-    What an epoch holds depends on the seed and its number only, so that a resumed run sees what an
-    uninterrupted one would. The last, incomplete batch of an epoch is left out.
+    What a batch holds depends on the seed, the epoch and the step only, so that a resumed run sees
+    what an uninterrupted one would. The last, incomplete batch of an epoch is left out.
 
     Args:
       recipe: a `tfar.recipes.Recipe`.
       data: examples, a dict of them, or a sequence [N] to cut into windows, elsewhere every epoch.
       epochs: all of them.
-      first_epoch: where to start.
+      first: epoch and step to start at.
       length: of windows, in the case of a sequence.
     """
 
     def generate():
-        for epoch in range(first_epoch, epochs):
+        for epoch in range(first[0], epochs):
             rng = np.random.default_rng([recipe.seed, epoch])
             fraction = shifted_fraction(recipe, epoch, epochs)
             shown = shifted(x, fraction, rng) if fraction else x
             shown = windows(x, length, rng.integers(length)) if length else shown
             shown = {**data, "x": shown} if isinstance(data, dict) else shown
             order = rng.permutation(len(events(shown)))[: steps * recipe.batch_size]
-            for rows in order.reshape([steps, recipe.batch_size]):
+            done = first[1] if epoch == first[0] else 0
+            for rows in order.reshape([steps, recipe.batch_size])[done:]:
                 yield rows_of(shown, rows)
 
     x, steps = events(data), steps_per_epoch(recipe, data, length)

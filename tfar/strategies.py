@@ -73,11 +73,25 @@ def own_folder(strategy, folder):
             own = pathlib.Path(copy) / "run"
             if pathlib.Path(folder).exists():
                 shutil.copytree(folder, own)
-        _wait_for_all(strategy)  # all copies are made before the chief writes
+        any_worker(strategy, True)  # all copies are made before the chief writes
         yield own
-        _wait_for_all(strategy)  # and the chief has written before a worker reads again
+        any_worker(strategy, True)  # and the chief has written before a worker reads again
 
 
-def _wait_for_all(strategy):
-    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(lambda: tf.ones([])), None)
+def num_workers(strategy):
+    """Processes that train together.
+
+    >>> num_workers(get("default"))
+    1
+    """
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return 1
+    return max(1, len(tf.nest.flatten(strategy.cluster_resolver.cluster_spec().as_dict())))
+
+
+def any_worker(strategy, condition):
+    """Whether a bool is true in any of the workers, all of which are to ask, and wait for it."""
+    if num_workers(strategy) == 1:
+        return condition
+    true = strategy.run(lambda: tf.constant(float(condition)))
+    return bool(strategy.reduce(tf.distribute.ReduceOp.SUM, true, axis=None) > 0)

@@ -1,49 +1,61 @@
-"""Runs that end before their time: signals, losses that are no numbers, damaged checkpoints."""
+"""Runs that end before their time and go on bit for bit: checkpoints, SIGTERM, diverged losses."""
 
-import json
-import shutil
+import contextlib
+import os
 import signal
 import threading
 import warnings
+import zipfile
+import zlib
 
-import h5py
 import keras
 import numpy as np
 
-METADATA, WEIGHTS = "training_metadata.json", "latest.weights.h5"  # Keras' names
+from tfar import strategies
+
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
-class StopOnNaN(keras.callbacks.Callback):
-    """Ends training at the first step whose loss is not finite, before anything is saved of it.
+class Checkpoint(keras.callbacks.Callback):
+    """Saves the whole state of training, and restores it when training begins.
 
-    Unlike ``keras.callbacks.TerminateOnNaN``, which ends the epoch as any other, so that the
-    checkpoint of the epoch before is overwritten.
+    That is the place in the data (epochs done, steps done of the next one), the weights and their
+    averages, the optimizer, the metrics of the epoch so far and the random generators. If batches
+    depend on their place only, a run that was killed at any moment goes on to the very weights,
+    bit for bit, of one that was not, on the same machine.
+
+    ``keras.callbacks.BackupAndRestore`` begins an epoch again from weights that have seen half of
+    it, and forgets the generators.
+
+    Saved are ``path`` and, the state before it, ``path`` with the ending ".previous", which is
+    gone on from, with a warning, if the first cannot be read. Files are written aside and renamed.
+
+    When the process gets a SIGTERM while this is entered as a context manager, in the main thread,
+    the state is saved after the running step and the process exits with status 143; of several
+    workers any may get it, and all exit at the next save. A second SIGTERM ends the process.
+
+    Args:
+      path: an .npz file; its folder is made if need be.
+      steps: steps of an epoch, all of them.
+      every: steps from one save to the next; the end of an epoch is saved too, and so is what
+        callbacks before this one have done there.
+      strategy: the ``tf.distribute.Strategy`` of the model.
+
+    Attributes:
+      epoch, step: the place.
 
     Raises:
-      ValueError: that names the step and the epoch, from ``fit``.
+      ValueError: from ``fit``, if the loss or a weight is not finite; nothing is saved of it.
+      OSError: from ``fit``, if the state cannot be written; what was saved before is kept.
+      SystemExit: of status 143, from ``fit``, after a SIGTERM.
     """
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        loss = float(logs["loss"])
-        if not np.isfinite(loss):
-            raise ValueError(
-                f"The loss is {loss} after step {batch + 1} of epoch {self.epoch + 1}: lower "
-                f"learning_rate. The state after epoch {self.epoch} and the best weights are kept."
-            )
-
-
-class StopOnSignal(keras.callbacks.Callback):
-    """Ends training after the running epoch, which is saved, when the process gets a SIGTERM.
-
-    A second SIGTERM ends it at once, and the epoch is run again when training goes on. Listens
-    as a context manager, around ``fit``, in the main thread; ``asked`` says whether one came.
-    Several workers have to get the signal in the same epoch, or all will wait for one.
-    """
-
-    asked = False
+    def __init__(self, path, steps, every, strategy):
+        super().__init__()
+        self.path, self.previous = path, path.with_name(f"{path.name}.previous")
+        self.steps, self.every, self.strategy = steps, every, strategy
+        self.asked = False
+        self.epoch, self.step, self.saved = self._read()
 
     def __enter__(self):
         self.listens = threading.current_thread() is threading.main_thread()
@@ -58,46 +70,78 @@ class StopOnSignal(keras.callbacks.Callback):
     def _ask(self, *_):
         self.asked = True
         signal.signal(signal.SIGTERM, self.before)
-        print("SIGTERM: stops after this epoch, or at once at a second one.", flush=True)
+
+    def on_train_begin(self, logs=None):
+        if self.saved:
+            for variable, value in zip(self._variables(), self.saved, strict=True):
+                variable.assign(value)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.before_epoch = self.step  # steps that an earlier process has done
+        if self.step:  # Keras has reset the metrics
+            metrics = self.model.metrics_variables
+            for variable, value in zip(metrics, self.saved[-len(metrics) :]):
+                variable.assign(value)
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = self.before_epoch + batch + 1
+        if not np.isfinite(logs["loss"]):
+            raise self._diverged(f"The loss is {float(logs['loss'])} after step {step}")
+        alone = strategies.num_workers(self.strategy) == 1
+        if step < self.steps and (step % self.every == 0 or (alone and self.asked)):
+            self._save(self.epoch, step)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.model.stop_training |= self.asked
+        self._save(epoch + 1, 0)
 
+    def _variables(self):
+        model = self.model
+        return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
 
-def first_epoch(backup):
-    """The epoch at which a run goes on, 0 if nothing is saved.
+    def _save(self, epoch, step):
+        values = [variable.numpy() for variable in self._variables()]
+        if not all(np.isfinite(v).all() for v in values if v.dtype.kind == "f"):
+            raise self._diverged(f"Weights are not finite at step {step or self.steps}")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(f"partial-{self.path.name}")
+        try:
+            with partial.open("wb") as file:
+                np.savez(file, *values, place=[epoch, step])
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise OSError(
+                f"{self.path} could not be written ({error.strerror}): make room and train again "
+                f"to go on from {self._where()}, which is kept."
+            ) from error
+        with contextlib.suppress(FileNotFoundError):
+            self.path.replace(self.previous)
+        partial.replace(self.path)
+        self.epoch, self.step, self.saved = epoch, step, values
+        if strategies.any_worker(self.strategy, self.asked):
+            raise SystemExit(128 + signal.SIGTERM)
 
-    A checkpoint that is cut short or cannot be read is replaced by the one before it, with a
-    warning; if that is no better, training starts again.
+    def _diverged(self, what):
+        return ValueError(
+            f"{what} of epoch {self.epoch + 1}: lower learning_rate. The best weights and "
+            f"{self._where()} are kept."
+        )
 
-    Args:
-      backup: the folder of ``keras.callbacks.BackupAndRestore``, with ``double_checkpoint=True``.
-    """
-    if not backup.exists():
-        return 0
-    epoch = _epoch_of(backup)
-    if epoch is None:
-        epoch = _epoch_of(backup, ".bkp")
-        said = "training starts again" if epoch is None else f"going on after epoch {epoch}"
-        warnings.warn(f"The checkpoint in {backup} is damaged: {said}.", stacklevel=2)
-        if epoch is None:
-            shutil.rmtree(backup)
-            return 0
-        for name in (METADATA, WEIGHTS):
-            shutil.copyfile(backup / f"{name}.bkp", backup / name)
-    return epoch
+    def _where(self):
+        return f"the state after {self.epoch} epochs and {self.step} steps"
 
-
-def _read(_, item):
-    if isinstance(item, h5py.Dataset):
-        item[()]
-
-
-def _epoch_of(backup, suffix=""):
-    """The epoch of a checkpoint all of which can be read, or None."""
-    try:
-        with h5py.File(backup / f"{WEIGHTS}{suffix}") as weights:
-            weights.visititems(_read)
-        return json.loads((backup / f"{METADATA}{suffix}").read_text())["epoch"]
-    except (OSError, ValueError, KeyError, RuntimeError):
-        return None
+    def _read(self):
+        """``(epoch, step, values)`` of the newest file that can be read; 0, 0 and none without."""
+        for path in (self.path, self.previous):
+            if not path.exists():  # of the first: killed between two renames
+                continue
+            try:
+                with path.open("rb") as file, np.load(file) as saved:  # which checks sums
+                    epoch, step = (int(number) for number in saved["place"])
+                    return epoch, step, [saved[f"arr_{i}"] for i in range(len(saved.files) - 1)]
+            except UNREADABLE as error:
+                path.unlink()  # lest it replaces the previous one
+                after = "the one before" if self.previous.exists() else "the beginning"
+                warnings.warn(f"{path} is damaged ({error}): going on from {after}.", stacklevel=3)
+        return 0, 0, []

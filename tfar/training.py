@@ -5,13 +5,13 @@ Training is plain ``model.fit`` with Keras' own callbacks.
 
 import dataclasses
 import json
-import signal
+import sys
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar import datasets, feeding, strategies, survival
+from tfar import datasets, feeding, progress, strategies, survival
 from tfar.recipes import OPTIMIZERS, different
 
 BEST, RECORD = "best.weights.h5", "recipe.json"
@@ -73,11 +73,20 @@ def build(recipe, x):
 
 
 def train(
-    recipe, folder, epochs=None, data=None, verbose="auto", strategy="default", precision=None
+    recipe,
+    folder,
+    epochs=None,
+    data=None,
+    verbose="auto",
+    strategy="default",
+    precision=None,
+    save_every=200,
+    tensorboard=False,
 ):
-    """Trains a recipe, or goes on where a run in the same folder stopped.
+    """Trains a recipe, or goes on where a run in the same folder stopped, at whatever moment.
 
-    After every epoch the whole state goes to ``folder/backup``, and the averaged weights to
+    Every few steps and after every epoch the whole state goes to ``folder/checkpoint.npz``, see
+    `tfar.survival.Checkpoint`; after an epoch the averaged weights go to
     ``folder/best.weights.h5`` if they have the lowest validation NLL so far. ``folder/log.csv``
     has a line an epoch.
 
@@ -91,10 +100,14 @@ def train(
       epochs: in place of the recipe's, schedule included.
       data: ``{"train": ..., "validation": ...}`` in place of the recipe's data set, arrays, dicts
         of arrays "x" and "condition", or strings.
-      verbose: as in ``keras.Model.fit``.
+      verbose: 0 for silence, 1 for Keras' bar of every epoch, 2 for a line an epoch; "auto", 1 on
+        a terminal and else 2.
       strategy: a ``tf.distribute.Strategy`` or a name, see `tfar.strategies.get`.
       precision: "float32", "bfloat16" or "float16" in place of the recipe's; weights and the
         log-likelihood are in float32 always, and the loss is scaled for "float16".
+      save_every: steps from one save of the state to the next.
+      tensorboard: whether ``folder/tensorboard`` gets the scalars of each epoch, and samples of
+        images or of text.
 
     Returns:
       An uncompiled model with the best weights.
@@ -103,7 +116,8 @@ def train(
       FileNotFoundError: if the data set is not there.
       ValueError: if the folder holds a run of another recipe, there is less than a batch of data,
         no such strategy or precision, or training diverged.
-      SystemExit: of status 143 if the process got a SIGTERM; the running epoch was finished and
+      OSError: if the disk is full; what was saved before is kept.
+      SystemExit: of status 143 if the process got a SIGTERM; the running step was finished and
         saved, and training goes on after it when it is asked for again.
     """
     strategy = strategies.get(strategy)  # first: several workers need it before anything runs
@@ -114,10 +128,10 @@ def train(
     if data is None:
         data = {split: datasets.load(recipe.dataset, split) for split in ("train", "validation")}
     with strategies.own_folder(strategy, folder) as own:
-        return _train(recipe, own, epochs, data, verbose, strategy)
+        return _train(recipe, own, epochs, data, verbose, strategy, save_every, tensorboard)
 
 
-def _train(recipe, folder, epochs, data, verbose, strategy):
+def _train(recipe, folder, epochs, data, verbose, strategy, save_every, tensorboard):
     data = {split: feeding.inputs(recipe, part) for split, part in data.items()}
     x = feeding.events(data["train"])
     epochs = recipe.epochs if epochs is None else epochs
@@ -145,38 +159,39 @@ def _train(recipe, folder, epochs, data, verbose, strategy):
         optimizer.exclude_from_weight_decay(var_names=["bias"])
         alone = strategy.num_replicas_in_sync == 1  # Keras fails to compile for several
         model.compile(optimizer, jit_compile=recipe.jit_compile and alone)
-    first_epoch = survival.first_epoch(folder / "backup")
-    if first_epoch < epochs:
-        with survival.StopOnSignal() as stop:
+        model.optimizer.build(model.trainable_variables)  # which a checkpoint restores
+    place = survival.Checkpoint(folder / "checkpoint.npz", steps, save_every, strategy)
+    best = BestWeights(folder, averages := keras.callbacks.SwapEMAWeights(), recipe.patience)
+    if verbose == "auto":
+        verbose = 1 if sys.stdout.isatty() else 2
+    callbacks = [
+        averages,
+        best,
+        keras.callbacks.CSVLogger(folder / "log.csv", append=True),
+        progress.Progress(epochs, recipe.batch_size, lines=verbose == 2),
+    ]
+    if tensorboard:
+        callbacks += progress.tensorboard(folder / "tensorboard", averages)
+    with place:
+        while place.epoch < epochs and not best.gave_up(place.epoch):
+            _forget(folder / "log.csv", place.epoch)
             model.fit(
-                feeding.batches(recipe, data["train"], epochs, first_epoch, length),
-                epochs=epochs,
-                steps_per_epoch=steps,
+                feeding.batches(recipe, data["train"], epochs, (place.epoch, place.step), length),
+                initial_epoch=place.epoch,
+                epochs=place.epoch + 1 if place.step else epochs,  # the rest of an epoch by itself
+                steps_per_epoch=steps - place.step,
                 shuffle=False,  # `batches` has done it
                 validation_data=(data["validation"],),
                 validation_batch_size=500,
                 validation_freq=recipe.validate_every,
-                verbose=verbose,
-                callbacks=[
-                    EpochSeeds(),
-                    survival.StopOnNaN(),
-                    stop,
-                    averages := keras.callbacks.SwapEMAWeights(),
-                    # Before the backup: a run that is killed between them judges the epoch again.
-                    BestWeights(folder, averages, recipe.patience),
-                    keras.callbacks.BackupAndRestore(
-                        folder / "backup", double_checkpoint=True, delete_checkpoint=False
-                    ),
-                    keras.callbacks.CSVLogger(folder / "log.csv", append=first_epoch > 0),
-                ],
+                verbose=verbose if verbose == 1 else 0,
+                callbacks=[*callbacks, place],
             )
-        if stop.asked:
-            raise SystemExit(128 + signal.SIGTERM)
     if not (folder / BEST).exists():
         raise ValueError(f"{recipe.name}: validation NLL was never finite; lower learning_rate.")
-    best = build(recipe, x)
-    best.load_weights(folder / BEST)
-    return best
+    trained = build(recipe, x)
+    trained.load_weights(folder / BEST)
+    return trained
 
 
 def _record(recipe, epochs, model, folder):
@@ -197,14 +212,15 @@ def _record(recipe, epochs, model, folder):
         )
 
 
-class EpochSeeds(keras.callbacks.Callback):
-    """Makes dropout depend on the seed and the epoch only: Keras does not save its generators."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        for variable in self.model.non_trainable_variables:
-            if "seed_generator_state" in variable.path:
-                seed, _ = variable.numpy()
-                variable.assign(np.array([seed, (epoch << 20) % 2**32], variable.dtype))
+def _forget(path, epochs):
+    """Cuts a log to its lines of so many epochs: a killed run may have written one more."""
+    if not path.exists():
+        return
+    lines = path.read_text().splitlines(keepends=True)
+    kept = [line for line in lines[1:] if int(line.partition(",")[0]) < epochs]
+    partial = path.with_name(f"partial-{path.name}")
+    partial.write_text("".join(lines[:1] + kept))
+    partial.replace(path)
 
 
 class BestWeights(keras.callbacks.Callback):
@@ -227,12 +243,8 @@ class BestWeights(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if "val_nats" not in logs:
             return
-        best = {"val_nats": np.inf, "epoch": epoch + 1}
-        if self.record.exists():
-            best = json.loads(self.record.read_text())
-        if not logs["val_nats"] < best["val_nats"]:  # NaN is no improvement
-            if epoch + 1 - best["epoch"] >= self.patience:
-                self.model.stop_training = True
+        if not logs["val_nats"] < self._held()["val_nats"]:  # NaN is no improvement
+            self.model.stop_training = self.gave_up(epoch + 1)
             return
         self.averages.on_test_begin()
         for path, write in (
@@ -243,3 +255,12 @@ class BestWeights(keras.callbacks.Callback):
             write(partial)
             partial.replace(path)
         self.averages.on_test_end()
+
+    def gave_up(self, epochs):
+        """Whether so many epochs are ``patience`` more than those of the best weights."""
+        return epochs - self._held()["epoch"] >= self.patience
+
+    def _held(self):
+        if self.record.exists():
+            return json.loads(self.record.read_text())
+        return {"val_nats": np.inf, "epoch": np.inf}

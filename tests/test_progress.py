@@ -1,0 +1,111 @@
+"""What is printed and logged while a recipe is trained."""
+
+import importlib.util
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import toys
+
+import tfar
+from tfar import training
+
+
+def trained(folder, data=None, **changes):
+    options = {key: changes.pop(key) for key in ("verbose", "tensorboard") if key in changes}
+    recipe = toys.toy(epochs=2, **changes)
+    training.train(recipe, folder, data=data or toys.made_up([3, 3, 1]), **options)
+
+
+def test_a_line_an_epoch_where_there_is_no_terminal(tmp_path, capsys):
+    trained(tmp_path, verbose="auto")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    log = np.genfromtxt(tmp_path / "log.csv", delimiter=",", names=True)
+    for number, line in enumerate(lines, 1):
+        assert line.startswith(f"epoch {number}/2  ")
+        figures = dict(re.findall(r"(\w+) ([\d.e+]+)  ", line))
+        assert float(figures["examples_per_s"]) > 0
+        for key in ("nats", "bits_per_dim", "val_nats", "val_bits_per_dim"):
+            assert float(figures[key]) == pytest.approx(log[key][number - 1], rel=1e-3)
+    assert lines[-1].endswith("  0:00:00 left") and not lines[0].endswith("  0:00:00 left")
+
+
+def test_a_bar_has_the_rate(tmp_path, capsys):
+    trained(tmp_path, verbose=1)
+    assert "examples_per_s: " in capsys.readouterr().out
+
+
+def events(folder):
+    """{tag: [(step, tensor)]} of a TensorBoard log."""
+    found = {}
+    for path in sorted(folder.glob("events*")):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                tensor = tf.make_ndarray(value.tensor)
+                found.setdefault(value.tag, []).append((event.step, tensor))
+    return found
+
+
+def images(folder):
+    found = events(folder / "tensorboard" / "train")["samples"]
+    assert [step for step, _ in found] == [0, 1]
+    return [tf.io.decode_png(tensor[2]).numpy() for _, tensor in found]
+
+
+def test_tensorboard_shows_scalars_and_samples(tmp_path):
+    trained(tmp_path, tensorboard=True, verbose=0, learning_rate=0.3)
+    log = np.genfromtxt(tmp_path / "log.csv", delimiter=",", names=True)
+    for part, key in (("train", "nats"), ("validation", "val_nats")):
+        scalars = events(tmp_path / "tensorboard" / part)["epoch_nats"]
+        assert [step for step, _ in scalars] == [0, 1]
+        np.testing.assert_allclose([value for _, value in scalars], log[key], rtol=1e-5)
+    first, last = images(tmp_path)
+    assert first.shape == last.shape and first.std() > 0
+    assert (first != last).any()  # the weights have changed, and the seed has not
+
+
+def test_tensorboard_shows_samples_of_every_class(tmp_path):
+    def model(x):
+        head = tfar.heads.DiscretizedLogisticMixture(2)
+        return tfar.models.GatedPixelCNN(
+            x.shape[1:], filters=4, layers=1, head=head, num_classes=10
+        )
+
+    data = toys.made_up_of_8_bits([4, 4, 1])
+    trained(tmp_path, data, model=model, conditional=True, tensorboard=True, verbose=0)
+    assert len(images(tmp_path)) == 2
+
+
+def test_tensorboard_shows_samples_of_text(tmp_path):
+    def model(x):
+        return tfar.models.CharRNN([16], (8,), "rnn", tfar.heads.Characters.of(x))
+
+    data = {"train": "to be, or not to be " * 40, "validation": "to be, or not to be " * 8}
+    trained(tmp_path, data, model=model, shift=0.0, tensorboard=True, verbose=0)
+    samples = events(tmp_path / "tensorboard" / "train")["samples"]
+    for _, drawn in samples:
+        assert set(drawn.item().decode().strip("`\n")) <= set("to be, or not to be \n")
+    assert len(samples) == 2
+
+
+def test_drawing_samples_leaves_training_as_it_is(tmp_path):
+    for shown in (False, True):
+        trained(tmp_path / str(shown), tensorboard=shown, verbose=0)
+    with (
+        np.load(tmp_path / "False/checkpoint.npz") as a,
+        np.load(tmp_path / "True/checkpoint.npz") as b,
+    ):
+        for name in a.files:
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_tensorboard_is_asked_for_where_it_is_missing(tmp_path, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "tensorboard" else find(name)
+    )
+    with pytest.raises(ImportError, match=r"pip install 'tfar\[tensorboard\]'"):
+        trained(tmp_path, tensorboard=True)

@@ -1,0 +1,99 @@
+"""What a training run shows: lines for a log, and what TensorBoard displays."""
+
+import datetime
+import importlib.util
+import time
+
+import click
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfar import plots, text
+
+SAMPLES, CHARACTERS = 16, 300
+
+
+class Progress(keras.callbacks.Callback):
+    """Adds ``examples_per_s`` to the logs and, if asked, prints a line an epoch.
+
+    The line has what is in the logs, nats and bits/dim among it, and the time that the epochs that
+    are left will take. Time for validation counts in that, not in ``examples_per_s``.
+
+    Args:
+      epochs: all of them.
+      batch_size: examples of a step.
+      lines: whether to print.
+    """
+
+    def __init__(self, epochs, batch_size, lines):
+        super().__init__()
+        self.epochs, self.batch_size, self.lines = epochs, batch_size, lines
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begin, self.rate = time.perf_counter(), {}
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.perf_counter()
+        if batch == 0:  # the first step may be traced and compiled
+            self.first = now
+        else:
+            self.rate = {"examples_per_s": batch * self.batch_size / (now - self.first)}
+        logs.update(self.rate)
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs.update(self.rate)
+        if not self.lines:
+            return
+        seconds = (time.perf_counter() - self.begin) * (self.epochs - epoch - 1)
+        figures = [f"{key} {value:.4g}" for key, value in logs.items() if "loss" not in key]
+        left = f"{datetime.timedelta(seconds=round(seconds))} left"
+        click.echo("  ".join([f"epoch {epoch + 1}/{self.epochs}", *figures, left]))
+
+
+class Samples(keras.callbacks.Callback):
+    """Shows TensorBoard what is drawn from images' and texts' averaged models after each epoch.
+
+    The same seed draws each time. Of a conditional model the samples take the labels in turn.
+
+    Args:
+      folder: of the log.
+      averages: the ``keras.callbacks.SwapEMAWeights`` that puts the averages into the model.
+    """
+
+    def __init__(self, folder, averages):
+        super().__init__()
+        self.folder, self.averages = folder, averages
+
+    def on_train_begin(self, logs=None):
+        self.writer = tf.summary.create_file_writer(str(self.folder))
+
+    def on_epoch_end(self, epoch, logs=None):
+        model = self.model
+        self.averages.on_test_begin()
+        with self.writer.as_default(step=epoch):
+            if text.is_text(model):
+                drawn = text.generate(model, length=CHARACTERS, seed=1)
+                tf.summary.text("samples", f"```\n{drawn}\n```")
+            elif len(model.event_shape) == 3:
+                labels = np.arange(SAMPLES) % (model.num_classes or 1)
+                condition, n = (None, SAMPLES) if model.num_classes is None else (labels, ())
+                drawn = model.joint(condition=condition).sample(n, seed=1).numpy()
+                tf.summary.image("samples", plots.grid(drawn)[None])
+        self.averages.on_test_end()
+
+
+def tensorboard(folder, averages):
+    """The callbacks that write the scalars and the samples of each epoch to a log.
+
+    Args:
+      folder: of the log, the argument ``--logdir`` of TensorBoard.
+      averages: see `Samples`.
+
+    Raises:
+      ImportError: if TensorBoard is not installed.
+    """
+    if importlib.util.find_spec("tensorboard") is None:
+        raise ImportError("TensorBoard is not installed: pip install 'tfar[tensorboard]'")
+    scalars = keras.callbacks.TensorBoard(folder, write_graph=False)
+    return [scalars, Samples(folder / "train", averages)]
