@@ -209,5 +209,6 @@ def test_a_full_disk_ends_training_and_keeps_the_last_good_state(whole, tmp_path
             run(tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.glob("partial-*"))
     run(tmp_path, save_every=100)
     verify_same(whole, tmp_path)
