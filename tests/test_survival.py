@@ -176,6 +176,7 @@ def test_a_sigterm_ends_training_after_the_step_which_is_saved(
     place = survival.Checkpoint(tmp_path / "checkpoint.npz", STEPS, 1, None)
     assert (place.epoch, place.step) == saved
     run(tmp_path, save_every=100)
+    assert signal.getsignal(signal.SIGTERM) is before
     verify_same(whole, tmp_path)
 
 
