@@ -2,11 +2,11 @@
 
     python benchmarks/scaling.py [--json benchmarks/scaling.json]
 
-`fit` of `pixelcnn_mnist`'s network and optimizer on made-up images, in float32. A replica has one
-core of the processor and one thread: as a logical device of one process (mirrored), or as a worker
-of its own on the loopback address (multiworker). "Strong" splits a batch of 32 over the replicas,
-"weak" gives 32 to each. The time of the sums is that of all-reducing tensors of the gradients'
-shapes by themselves; the best of 5 stretches of 10 steps counts.
+`fit` of `pixelcnn_mnist`'s network and optimizer on made-up images, in float32. A replica computes
+with one thread, on a machine of two cores or more: as a logical device of one process (mirrored),
+or as a worker of its own on the loopback address (multiworker). "Strong" splits a batch of 32 over
+the replicas, "weak" gives 32 to each. The time of the sums is that of all-reducing tensors of the
+gradients' shapes by themselves; the best of 5 stretches of 10 steps counts.
 """
 
 import argparse
@@ -87,9 +87,8 @@ def measure(name, replicas, batch):
 
 
 def start(name, replicas, batch):
-    """What `measure` finds in processes of their own, a worker on each core."""
+    """What `measure` finds in processes of their own."""
     workers = replicas if name == "multiworker" else 1
-    cores = sorted(os.sched_getaffinity(0))[:replicas]
     sockets = [socket.socket() for _ in range(workers)]
     for end in sockets:
         end.bind(("localhost", 0))
@@ -101,11 +100,10 @@ def start(name, replicas, batch):
         for index in range(workers):
             task = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
             config = {"TF_CONFIG": json.dumps(task)} if workers > 1 else {}
-            own = cores if workers == 1 else [cores[index]]
             command = [sys.executable, __file__, "--child", name, replicas, batch, out]
             processes.append(
                 subprocess.Popen(
-                    [str(part) for part in command] + [str(core) for core in own],
+                    [str(part) for part in command],
                     env={**os.environ, **config},
                     stderr=subprocess.PIPE,
                     text=True,
@@ -118,8 +116,7 @@ def start(name, replicas, batch):
         return json.loads(out.read_text())
 
 
-def child(name, replicas, batch, out, *cores):
-    os.sched_setaffinity(0, [int(core) for core in cores])
+def child(name, replicas, batch, out):
     found = measure(name, int(replicas), int(batch))
     task = json.loads(os.environ.get("TF_CONFIG", '{"task": {"index": 0}}'))["task"]
     if task["index"] == 0:

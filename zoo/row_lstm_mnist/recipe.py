@@ -19,7 +19,8 @@ clip_norm = 1.0
 shift = 1.0  # as for PixelCNN: what is scored is not shifted
 shift_until = 0.8
 ema = 0.9995
-seed = 1  # in float32: most operations are small, and bfloat16 is no faster
+jit_compile = True  # 28 rows, one after the other, of small operations: 1.5 times as fast
+seed = 1  # in float32: bfloat16 is no faster
 
 
 def model(x):
