@@ -1,6 +1,7 @@
 """What is printed and logged while a recipe is trained."""
 
 import importlib.util
+import itertools
 import re
 
 import numpy as np
@@ -9,13 +10,13 @@ import tensorflow as tf
 import toys
 
 import tfar
-from tfar import training
+from tfar import plots, progress, training
 
 
 def trained(folder, data=None, **changes):
     options = {key: changes.pop(key) for key in ("verbose", "tensorboard") if key in changes}
-    recipe = toys.toy(epochs=2, **changes)
-    training.train(recipe, folder, data=data or toys.made_up([3, 3, 1]), **options)
+    recipe = toys.toy(**{"epochs": 2, **changes})
+    return training.train(recipe, folder, data=data or toys.made_up([3, 3, 1]), **options)
 
 
 def test_a_line_an_epoch_where_there_is_no_terminal(tmp_path, capsys):
@@ -29,7 +30,21 @@ def test_a_line_an_epoch_where_there_is_no_terminal(tmp_path, capsys):
         assert float(figures["examples_per_s"]) > 0
         for key in ("nats", "bits_per_dim", "val_nats", "val_bits_per_dim"):
             assert float(figures[key]) == pytest.approx(log[key][number - 1], rel=1e-3)
-    assert lines[-1].endswith("  0:00:00 left") and not lines[0].endswith("  0:00:00 left")
+
+
+def test_the_time_left_is_that_of_the_epochs_left(capsys, monkeypatch):
+    clock = itertools.count(0, 50)
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    shown = progress.Progress(epochs=3, batch_size=8, lines=True)
+    for epoch in range(3):
+        shown.on_epoch_begin(epoch)
+        for batch in range(3):
+            shown.on_train_batch_end(batch, {})
+        shown.on_epoch_end(epoch, {"nats": 1.0})
+    ends = [line.split("  ", 2)[2] for line in capsys.readouterr().out.splitlines()]
+    assert ends == [
+        f"examples_per_s 0.16  {left} left" for left in ("0:06:40", "0:03:20", "0:00:00")
+    ]
 
 
 def test_a_bar_has_the_rate(tmp_path, capsys):
@@ -51,7 +66,7 @@ def events(folder):
 
 def images(folder):
     found = events(folder / "tensorboard" / "train")["samples"]
-    assert [step for step, _ in found] == [0, 1]
+    assert [step for step, _ in found] == list(range(len(found)))
     return [tf.io.decode_png(tensor[2]).numpy() for _, tensor in found]
 
 
@@ -65,6 +80,12 @@ def test_tensorboard_shows_scalars_and_samples(tmp_path):
     first, last = images(tmp_path)
     assert first.shape == last.shape and first.std() > 0
     assert (first != last).any()  # the weights have changed, and the seed has not
+
+
+def test_the_samples_are_of_the_averaged_weights(tmp_path):
+    model = trained(tmp_path, epochs=1, tensorboard=True, verbose=0, learning_rate=0.3)
+    (drawn,) = images(tmp_path)
+    np.testing.assert_array_equal(drawn, plots.grid(model.joint().sample(16, seed=1).numpy()))
 
 
 def test_tensorboard_shows_samples_of_every_class(tmp_path):
