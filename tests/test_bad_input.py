@@ -129,6 +129,13 @@ def test_wrong_dtype(x):
 # Inside tf.function, where values are not known --------------------------------------------------
 
 
+@pytest.mark.parametrize("bad", [3, -1, 1.5, np.nan])
+def test_a_category_out_of_range_in_a_graph(bad):
+    model = shared("fvsbn_categorical")
+    log_prob = tf.function(model.log_prob)(tf.constant([[0, bad, 1], [0, 1, 1]]))
+    np.testing.assert_allclose(log_prob, [-np.inf, *model.log_prob(np.array([[0, 1, 1]]))])
+
+
 @pytest.mark.parametrize("x", [HALF[1:], NAN, TWO.astype(np.float32)])
 @pytest.mark.parametrize("name", ["fvsbn", "made"])
 def test_outside_the_support_in_a_graph(name, x):

@@ -210,13 +210,26 @@ def test_mixed_precision(name, globally, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64, bool, np.float16, np.float64])
-@pytest.mark.parametrize("name", ["nade_relu", "made_orders"])
+@pytest.mark.parametrize(
+    "name", ["nade_relu", "made_orders", "nade_categorical", "pixel_cnn_mixture", "char_rnn"]
+)
 def test_every_dtype_means_the_same(name, dtype):
     model = shared(name)
-    x = events(model, 6)
+    x = np.minimum(events(model, 6), 1)
     expected = model.joint().log_prob(x)
     np.testing.assert_array_equal(model.joint().log_prob(x.astype(dtype)), expected)
     np.testing.assert_array_equal(model.log_prob({"x": x.astype(dtype)}), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, bool, np.int64, np.float64])
+def test_fit_takes_every_dtype(dtype):
+    x = np.arange(24).reshape(8, 3) % 2
+    losses = []
+    for given in (x.astype(np.int32), x.astype(dtype)):
+        model = randomise(NADE([3], 4, Categorical(4)))
+        model.compile(keras.optimizers.SGD(0.1))
+        losses.append(model.fit(given, epochs=2, shuffle=False, verbose=0).history["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
 
 
 def test_functional_and_sequential_models_end_in_a_distribution(x):

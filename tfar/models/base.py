@@ -195,9 +195,12 @@ class AutoregressiveModel(Distributed, InputChecks, keras.Model):
 
     def _score(self, inputs, conditionals, counted=None):
         x, condition = self._pick(inputs)
-        valid = tf.reduce_all(self.head.in_support(x), axis=list(range(1, x.shape.rank)))
+        supported = self.head.in_support(x)
+        valid = tf.reduce_all(supported, axis=list(range(1, x.shape.rank)))
         if condition is not None:
             valid &= (condition >= 0) & (condition < self.num_classes)
+        # TFP's distributions take few dtypes, and some fail at values that are none of theirs.
+        x = tf.cast(tf.where(supported, x, tf.zeros_like(x)), self.head.dtype)
         log_prob = tf.cast(conditionals.log_prob(x), tf.float32)
         if counted is not None:
             log_prob = tf.where(counted, log_prob, 0.0)
