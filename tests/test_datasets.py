@@ -28,7 +28,9 @@ OTHERS = (
     "caltech101_silhouettes",
     "cifar10",
     "cifar10_jpeg",
+    "dna_nucleotides",
     "mnist",
+    "mushrooms_attributes",
     "tiny_shakespeare",
     *WINES,
 )
@@ -460,6 +462,21 @@ LABELS = {
     "validation": "f00c18a8b856b41e534e12c1a148479cb0a47787dc1da532bf223da31a244148",
     "test": "58b236bac2b9f39e838e65b8a6942832a40044c1da3df14e20f2f8291c6af177",
 }
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_categories_say_what_the_bits_say(split):
+    bits, categories = (_load_or_skip(name, split) for name in ("dna", "dna_nucleotides"))
+    again = np.eye(4, dtype=np.uint8)[categories][..., 1:]
+    np.testing.assert_array_equal(again.reshape(bits.shape), bits)
+    names = ("mushrooms", "mushrooms_attributes")
+    bits, categories = (_load_or_skip(name, split) for name in names)
+    again = [
+        np.eye(size, dtype=np.uint8)[categories[:, i]]
+        for i, size in enumerate((6, 4, 10, 2, 9, 2, 2, 2, 12, 2, 4, 4, 9, 9, 1, 4, 3, 5, 9, 6, 7))
+    ]
+    np.testing.assert_array_equal(np.concatenate(again, axis=1), bits)
+    assert categories.dtype == np.uint8
 
 
 def _load_or_skip(name, split):

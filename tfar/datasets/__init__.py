@@ -22,6 +22,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from tfar.datasets.categories import dna_nucleotides, mushrooms_attributes
 from tfar.datasets.colours import cifar10, cifar10_jpeg
 from tfar.datasets.digits import binarized_mnist, mnist
 from tfar.datasets.silhouettes import caltech101_silhouettes
@@ -42,10 +43,12 @@ __all__ = [
     "cifar10_jpeg",
     "connect4",
     "dna",
+    "dna_nucleotides",
     "list",
     "load",
     "mnist",
     "mushrooms",
+    "mushrooms_attributes",
     "nips",
     "ocr_letters",
     "rcv1",
