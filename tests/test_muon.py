@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfar.layers import CausalConv2D
-from tfar.muon import Muon
+from tfar.muon import Muon, orthogonal
 
 
 def _layer(name="hidden"):
@@ -47,6 +47,15 @@ def test_step_is_the_nearly_orthogonal_matrix_of_the_momentum():
         assert (np.diag(inside) > 0.6).all() and (np.diag(inside) < 1.3).all()
         outside = step.reshape([20, 6]) / scale
         np.testing.assert_allclose(u @ (u.T @ outside), outside, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(20, 6), (6, 20), (5, 5)])
+def test_the_orthogonal_matrix_is_that_of_keras(shape):
+    matrix = np.random.default_rng(1).normal(size=shape).astype("float32")
+    optimizer = keras.optimizers.Muon()
+    factors = optimizer.muon_a, optimizer.muon_b, optimizer.muon_c
+    expected = optimizer.zeropower_via_newtonschulz5(tf.constant(matrix), 5)
+    np.testing.assert_allclose(orthogonal(matrix, factors, 5), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name, same", [("hidden", [False, True]), ("output", [True, True])])
