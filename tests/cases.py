@@ -48,7 +48,7 @@ from tfar.models import (
 )
 from tfar.models.fvsbn import TriangularDense
 from tfar.models.nade import TiedHidden
-from tfar.models.orderless_nade import OrderlessHidden
+from tfar.models.orderless_nade import BLOCK, OrderlessHidden
 from tfar.models.pixel_cnn_pp import MultiscaleStreams
 from tfar.testing import randomise
 
@@ -295,6 +295,7 @@ LAYERS = {
     "tied_relu": (lambda: TiedHidden(6, 1, "relu", dropout=0.5), 5, 1),
     "tied_rescaled": (lambda: TiedHidden(5, 2, "tanh", rescaled=True), 4, 2),
     "orderless": (lambda: OrderlessHidden((5, 4), 2, "tanh"), 4, 2),
+    "orderless_blocks": (lambda: OrderlessHidden((5, 4), 1, "tanh"), 2 * BLOCK + 3, 1),
     "orderless_one_layer": (lambda: OrderlessHidden((6,), 1, dropout=0.5), 3, 1),
     "tied_one_site": (lambda: TiedHidden(3, 2), 1, 2),
     "triangular": (lambda: TriangularDense(2), 4, 3),
