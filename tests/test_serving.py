@@ -163,8 +163,10 @@ def test_the_zoo_holds_stock_operations_only(name):
 
 # TensorFlow's own tools and its C library -------------------------------------------------------
 
+TRIED = [*NAMES, "pixelcnn_mnist"]  # the rest of the zoo is called as stock TensorFlow does above
 
-@pytest.mark.parametrize("name", [*NAMES, *zoo.list()])
+
+@pytest.mark.parametrize("name", TRIED)
 def test_saved_model_cli(held, name, tmp_path, monkeypatch, capsys):
     model, folder = held(name)
 
@@ -214,7 +216,7 @@ def loader(tmp_path_factory):
     return program
 
 
-@pytest.mark.parametrize("name", [*NAMES, *zoo.list()])
+@pytest.mark.parametrize("name", TRIED)
 def test_the_c_loader_runs_log_prob_and_sample(held, loader, name):
     model, folder = held(name)
     served = Model(folder)
