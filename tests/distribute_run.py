@@ -83,15 +83,26 @@ def train(strategy, folder):
     return {**found, **{key: log[key] for key in log.dtype.names}}
 
 
+def shuffled(strategy):
+    """{what: array} of epochs that change no weight: the means if each example is seen once."""
+    with strategy.scope():
+        model = cases.randomised("made")
+        model.compile(keras.optimizers.SGD(0.0))
+    history = model.fit(cases.inputs(model, COUNT), epochs=3, batch_size=BATCH, verbose=0).history
+    return {key: np.asarray(value) for key, value in history.items()}
+
+
 def every(strategy, names, folder):
     """All of `run`, of names that may end in "*": with sample weights, and clipped gradients.
 
-    The name "train" is of `train`, in a folder.
+    The name "train" is of `train`, in a folder, and "shuffled" of `shuffled`.
     """
     found = {}
     for name in names:
         if name == "train":
             new = train(strategy, folder / "run")
+        elif name == "shuffled":
+            new = shuffled(strategy)
         else:
             new = run(strategy, name.rstrip("*"), name.endswith("*"))
         found.update({f"{name}/{key}": value for key, value in new.items()})
@@ -133,8 +144,10 @@ def main(kind, out, planted, *names):
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(2)  # replicas wait for each other
     plant(planted)
-    keras.utils.set_random_seed(1)
     strategy = strategy_of(kind)
+    if planted == "no seed":
+        return shuffled(strategy)
+    keras.utils.set_random_seed(1)
     np.savez(out, **every(strategy, names, folder))
 
 

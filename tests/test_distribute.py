@@ -98,10 +98,18 @@ def test_two_replicas_give_what_one_device_gives(tmp_path):
 
 
 def test_two_workers_give_what_one_device_gives(tmp_path):
-    names = ["made*", "gated_pixel_cnn_labels", "train"]
+    names = ["made*", "gated_pixel_cnn_labels", "shuffled", "train"]
     with workers(tmp_path, ["none", "none"], names) as started:
         for process, out in started:
             verify(finished(process, out), names)
+
+
+def test_workers_that_would_shuffle_otherwise_are_told_so(tmp_path):
+    with workers(tmp_path, ["no seed", "no seed"], []) as started:
+        for process, _ in started:
+            _, errors = process.communicate(timeout=300)
+            assert process.returncode == 1
+            assert "Several workers have to shuffle alike" in errors
 
 
 def test_workers_that_were_ended_go_on_from_what_the_chief_wrote(tmp_path):

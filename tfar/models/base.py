@@ -310,6 +310,7 @@ class AutoregressiveModel(Distributed, InputChecks, keras.Model):
     def fit(self, x=None, y=None, *args, **kwargs):
         """As in Keras; arrays are checked first, see `check`."""
         self.check(x)
+        self.check_shuffling(x, kwargs.get("shuffle", True))
         try:
             return super().fit(x, _with_weights(x, y, kwargs), *args, **kwargs)
         finally:

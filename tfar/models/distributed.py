@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from tfar import strategies
+
 
 class Distributed:
     """The training and test steps of a Keras model under any ``tf.distribute`` strategy.
@@ -16,7 +18,23 @@ class Distributed:
     Not as on one device are: what is drawn in training (dropout, masks, sets of sites), which is
     the same on every replica; and the metrics in the logs of single batches, which are means over
     replicas of what each has seen (``loss`` is exact there too). Those of an epoch are exact.
+
+    Of several workers each shuffles the arrays that ``fit`` is given, and takes its part: they have
+    to shuffle alike, so ``fit`` wants a global seed. A ``tf.data.Dataset`` has to be the same for
+    all workers too, its ``shuffle(seed=...)`` included.
     """
+
+    def check_shuffling(self, x, shuffle):
+        """ValueError if several workers would shuffle arrays each in its own way."""
+        several = strategies.num_workers(self.distribute_strategy) > 1
+        if not several or not shuffle or isinstance(x, tf.data.Dataset):
+            return
+        if tf.compat.v1.get_seed(None)[0] is None:
+            raise ValueError(
+                "Several workers have to shuffle alike, or some examples are seen twice and others "
+                "never: call keras.utils.set_random_seed with the same seed on all of them, or fit "
+                "with shuffle=False."
+            )
 
     def train_step(self, data):
         return _reducible(super().train_step(data), self.distribute_strategy)
