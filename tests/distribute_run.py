@@ -92,17 +92,31 @@ def shuffled(strategy):
     return {key: np.asarray(value) for key, value in history.items()}
 
 
+def overflowing(strategy):
+    """{what: array} of two steps in float16; an example of one replica overflows in the first."""
+    keras.config.set_dtype_policy("mixed_float16")
+    with strategy.scope():
+        model = cases.randomised("made")
+        keras.config.set_dtype_policy("float32")
+        model.compile(keras.optimizers.SGD(0.005))  # float16 rounds its gradients
+    x = cases.inputs(model, 2 * BATCH)
+    weights = np.where(np.arange(len(x)) == BATCH - 1, 1e30, 1).astype(np.float32)
+    model.fit(x, sample_weight=weights, batch_size=BATCH, shuffle=False, verbose=0)
+    found = {f"weights {i}": w for i, w in enumerate(model.get_weights())}
+    return {**found, "scale": model.optimizer.dynamic_scale.numpy()}
+
+
 def every(strategy, names, folder):
     """All of `run`, of names that may end in "*": with sample weights, and clipped gradients.
 
-    The name "train" is of `train`, in a folder, and "shuffled" of `shuffled`.
+    The name "train" is of `train`, in a folder; "shuffled" and "overflowing" are of theirs.
     """
     found = {}
     for name in names:
         if name == "train":
             new = train(strategy, folder / "run")
-        elif name == "shuffled":
-            new = shuffled(strategy)
+        elif name in ("shuffled", "overflowing"):
+            new = {"shuffled": shuffled, "overflowing": overflowing}[name](strategy)
         else:
             new = run(strategy, name.rstrip("*"), name.endswith("*"))
         found.update({f"{name}/{key}": value for key, value in new.items()})

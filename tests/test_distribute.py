@@ -26,6 +26,7 @@ FAMILIES = [  # with "*": sample weights, and clipped gradients
     "char_rnn*",
     "transformer",
     "train",  # the trainer
+    "overflowing",  # in float16
 ]
 
 
