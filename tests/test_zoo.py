@@ -219,6 +219,8 @@ def test_grids():
     colour = np.arange(2 * 2 * 2 * 3).reshape(2, 2, 2, 3) + 100
     assert (plots.grid(colour, scale=1)[1:3, 1:3] == colour[0]).all()
     assert plots.grid(np.eye(7), scale=1).shape == (7, 7, 3)
+    categories = plots.grid(np.array([[0, 1, 2, 3]]), scale=1)
+    np.testing.assert_array_equal(categories[0, :, 0], [0, 85, 170, 255])
     with pytest.raises(ValueError, match=r"got the shape \[2, 3, 4\]"):
         plots.grid(np.zeros([2, 3, 4]))
 

@@ -10,7 +10,8 @@ def grid(x, columns=None, scale=3, margin=1):
     """Samples side by side in one picture.
 
     Args:
-      x: [N, H, W, C] images with C 1 or 3, or [N, D] vectors (drawn as rows); 0/1, or 0 ... 255.
+      x: [N, H, W, C] images with C 1 or 3, 0/1 or 0 ... 255; or [N, D] vectors, drawn as rows, of
+        0/1 or of categories, the last of which is white.
       columns: images a row; by default about the square root of N.
       scale: pixels of the picture for one of an image.
       margin: pixels between images, before scaling.
@@ -26,7 +27,8 @@ def grid(x, columns=None, scale=3, margin=1):
     """
     x = np.asarray(x)
     if x.ndim == 2:
-        x, columns, margin = x[:, None, :, None], 1, 0
+        x = x[:, None, :, None] / max(1, x.max(initial=0))
+        columns, margin = 1, 0
     if x.ndim != 4 or x.shape[-1] not in (1, 3) or not len(x):
         raise ValueError(f"Expected [N, H, W, 1 or 3] or [N, D], got the shape {list(x.shape)}.")
     count, height, width = x.shape[:3]
