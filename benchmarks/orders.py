@@ -4,7 +4,7 @@
         [--orders 1 8 64] [--json benchmarks/orders.json]
 
 p(x) = (1/R) sum_r p_r(x) over the first R of a list of random orders, of the first examples of a
-split; with the mean and standard error of the NLL of single orders, over the orders.
+split, with standard errors over the examples; and the mean, least and largest of single orders.
 """
 
 import argparse
