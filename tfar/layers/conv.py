@@ -59,6 +59,7 @@ class CausalConv2D(CausalLayer):
       stride: an int that divides H and W.
       exclusive: whether a site sees sites before it (True) or itself too (False).
       use_bias: whether there is a bias.
+      activation: as in Keras, of the sum; none by default.
       kernel_initializer: as in Keras.
 
     Raises:
@@ -84,6 +85,7 @@ class CausalConv2D(CausalLayer):
         stride=1,
         exclusive=False,
         use_bias=True,
+        activation=None,
         kernel_initializer="he_normal",
         **kwargs,
     ):
@@ -107,6 +109,7 @@ class CausalConv2D(CausalLayer):
             )
         self.subpixels = int(subpixels)
         self.use_bias = bool(use_bias)
+        self.activation = keras.activations.get(activation)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         now = not exclusive or self.subpixels > 1
         self.taps = raster_taps(self.kernel_size, now, self.corner)
@@ -161,10 +164,17 @@ class CausalConv2D(CausalLayer):
         else:
             y = self._convolve(tf.reshape(x, [-1, height, width, channels]), kernel)
         sites = height * width * self.subpixels // self.stride**2
-        return self._biased(tf.reshape(y, [-1, sites, self.filters]))
+        return tf.reshape(self._finish(y), [-1, sites, self.filters])
 
-    def _biased(self, y):
-        return y + tf.cast(self.bias, y.dtype) if self.use_bias else y
+    def _finish(self, y):
+        """Bias and activation, of whole pixels or of single sites [..., filters].
+
+        Nothing is between them and the product, so that TensorFlow makes them one operation.
+        """
+        if self.use_bias:
+            bias = tf.cast(self.bias, y.dtype)
+            y = tf.nn.bias_add(y, tf.tile(bias, [y.shape[-1] // self.filters]))
+        return self.activation(y)
 
     def _convolve(self, x, kernel):
         above, left = -self.taps[0][0], -min(dx for _, dx in self.taps)
@@ -210,7 +220,7 @@ class CausalConv2D(CausalLayer):
     def step(self, x, state):
         x = tf.cast(x, self.compute_dtype)
         if self._pointwise:
-            return self._biased(x @ tf.cast(self.kernel[0], x.dtype)), state
+            return self._finish(x @ tf.cast(self.kernel[0], x.dtype)), state
         site, window = state
         window = tf.concat([window[:, 1:], x[:, None]], axis=1)
         _, places, seen = self._tables()
@@ -223,7 +233,7 @@ class CausalConv2D(CausalLayer):
             taps = tf.gather(window, tf.gather(tf.constant(places), subpixel), axis=1)
             kernel = kernel[:, subpixel]
         taps *= tf.constant(seen, taps.dtype)[column, subpixel][:, None]
-        y = self._biased(tf.reshape(taps, [-1, kernel.shape[0]]) @ kernel)
+        y = self._finish(tf.reshape(taps, [-1, kernel.shape[0]]) @ kernel)
         return y, (site + 1, window)
 
     @property
@@ -252,6 +262,7 @@ class CausalConv2D(CausalLayer):
             "corner": self.corner,
             "stride": self.stride,
             "use_bias": self.use_bias,
+            "activation": keras.activations.serialize(self.activation),
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
 

@@ -66,10 +66,14 @@ class RowConv2D(keras.layers.Layer):
 
     def _convolve(self, x, above=0):
         side = self.width // 2
+        kernel, bias = tf.cast(self.kernel, x.dtype), tf.cast(self.bias, x.dtype)
+        if kernel.shape[:2] == [1, 1] and self.stride == 1:
+            # A product of matrices: its gradients are faster than those of a convolution.
+            y = tf.nn.bias_add(tf.reshape(x, [-1, x.shape[-1]]) @ kernel[0, 0], bias)
+            return tf.reshape(y, [-1, *x.shape[1:-1], self.filters])
         if above or side:
             x = tf.pad(x, [[0, 0], [above, 0], [side, side], [0, 0]])
-        y = tf.nn.conv2d(x, tf.cast(self.kernel, x.dtype), self.stride, "VALID")
-        return y + tf.cast(self.bias, y.dtype)
+        return tf.nn.bias_add(tf.nn.conv2d(x, kernel, self.stride, "VALID"), bias)
 
     def initial_state(self, batch_size):
         """The rows above the first one, [B, above, W, c]: an exclusive layer is given the last."""
@@ -221,10 +225,12 @@ class GatedStacks(CausalLayer):
 
     def _join(self, index, inside, h, skip):
         """h_l and the sum of the skips so far; ``inside`` is [S_l, R_l] g(H_l)."""
-        f, first, last = self.filters, index == 0, index == self.num_layers - 1
-        skip = inside[..., :f] if first else skip + inside[..., :f]
-        residual = inside[..., f:]  # empty for the last layer
-        return residual if first or last else h + residual, skip
+        if index == self.num_layers - 1:
+            return h, inside if skip is None else skip + inside
+        to_skip, residual = tf.split(inside, 2, axis=-1)
+        if index == 0:
+            return residual, to_skip
+        return h + residual, skip + to_skip
 
     def call(self, x, context=None, training=None):
         height, width = self.image_shape

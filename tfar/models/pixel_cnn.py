@@ -124,10 +124,8 @@ class PixelCNN(AutoregressiveModel):
         for _ in range(blocks):
             branch = [
                 activate(),
-                convolution(filters // 2, 1),
-                activate(),
-                convolution(filters // 2, kernel_size),
-                activate(),
+                convolution(filters // 2, 1, activation=activation),
+                convolution(filters // 2, kernel_size, activation=activation),
                 # A block starts as the identity: deep stacks then train from the first step on.
                 convolution(filters, 1, "zeros"),
             ]
@@ -135,7 +133,7 @@ class PixelCNN(AutoregressiveModel):
                 branch.insert(-1, keras.layers.Dropout(dropout, dtype=dtype))
             identity = keras.layers.Activation("linear", dtype=dtype)
             layers.append(Sum([identity, Causal(branch, dtype=dtype)], dtype=dtype))
-        layers += [activate(), convolution(filters, 1), activate()]
+        layers += [activate(), convolution(filters, 1, activation=activation)]
         layers += output_layers(head, (height, width), subpixels, positions)
         self._arguments = {
             "filters": int(filters),
