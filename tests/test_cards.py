@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import tfar
 from tfar import cards, publishing, text
 from tfar.heads import Characters
 from tfar.models import FVSBN, CharRNN
@@ -73,3 +74,17 @@ def test_the_figure_of_a_text_is_the_mean_over_its_characters(monkeypatch):
     blocks = nats[:20].reshape([4, 5]).mean(axis=1)
     assert figure["standard_error"] == pytest.approx(blocks.std(ddof=1) / 2, rel=1e-3)
     assert publishing.per(model) == "character" and publishing.per(FVSBN([3])) == "example"
+
+
+def test_a_card_says_what_training_began_with():
+    metrics = tfar.zoo.info("pixelcnn_mnist")
+    metrics["recipe"] = {
+        **metrics["recipe"],
+        "start": "made_mnist",
+        "start_sha256": "0123456789abcd",
+    }
+    assert "| begun with | the `made_mnist`, of SHA-256 0123456789ab," in cards.card(metrics)
+    metrics["recipe"]["start"] = "pixelcnn_mnist"
+    assert "| begun with | an earlier `pixelcnn_mnist`, of SHA-256" in cards.card(metrics)
+    del metrics["recipe"]["start"]
+    assert "begun with" not in cards.card(metrics)

@@ -32,7 +32,7 @@ EVENT_SHAPES = {
 def test_every_recipe_runs_two_steps(path, tmp_path):
     recipe = recipes.load_recipe(path)
     # More images take time and show no more; one epoch has one cycle.
-    recipe = dataclasses.replace(recipe, batch_size=4, cycles=1, validate_every=1)
+    recipe = dataclasses.replace(recipe, batch_size=4, cycles=(), validate_every=1)
     if recipe.dataset == "tiny_shakespeare":
         data = {"train": "to be, or not to be. " * 30 * recipe.batch_size, "validation": "be." * 99}
     else:
@@ -206,28 +206,60 @@ def test_too_little_data_is_refused(tmp_path):
 
 
 def test_cycles_run_the_schedule_again_from_half_the_rate(tmp_path):
-    recipe = toy(cycles=2, epochs=6, shift=1.0, shift_until=1.0, warmup=0.25)
-    fractions = [feeding.shifted_fraction(recipe, epoch, 6) for epoch in range(6)]
-    np.testing.assert_allclose(fractions, [1, 2 / 3, 1 / 3] * 2)
-    schedule = training.Schedule(recipe.learning_rate, 12, recipe.warmup)
-    rates = np.array([float(schedule(step)) for step in range(24)])
-    np.testing.assert_allclose(rates[12:], rates[:12] / 2, rtol=1e-6)
+    recipe = toy(cycles=(3, 2), epochs=5, shift=1.0, shift_until=1.0, warmup=0.25)
+    fractions = [feeding.shifted_fraction(recipe, epoch, 5) for epoch in range(5)]
+    np.testing.assert_allclose(fractions, [1, 2 / 3, 1 / 3, 1, 1 / 2])
+    schedule = training.Schedule(recipe.learning_rate, [12, 8], recipe.warmup)
+    rates = np.array([float(schedule(step)) for step in range(20)])
+    other = training.Schedule(recipe.learning_rate, [8], recipe.warmup)
+    again = np.array([float(other(step)) for step in range(8)])
+    np.testing.assert_allclose(rates[12:], again / 2, rtol=1e-6)
     assert rates[0] == 0 and rates[3] == rates.max() == np.float32(1e-2)
     data = made_up([3, 3, 1])
     training.train(recipe, tmp_path / "whole", data=data, verbose=0)
     # A run of one cycle goes on as one of two.
-    training.train(toy(**{**vars(recipe), "cycles": 1}), tmp_path / "first", 3, data, 0)
+    training.train(toy(**{**vars(recipe), "cycles": ()}), tmp_path / "first", 3, data, 0)
     (tmp_path / "first/recipe.json").unlink()
     training.train(recipe, tmp_path / "first", data=data, verbose=0)
     whole, first = (
         np.genfromtxt(tmp_path / name / "log.csv", delimiter=",", names=True)
         for name in ("whole", "first")
     )
-    assert len(whole) == 6 and len(set(whole["val_nats"])) == 6
+    assert len(whole) == 5 and len(set(whole["val_nats"])) == 5
     np.testing.assert_array_equal(whole["loss"], first["loss"])
     np.testing.assert_array_equal(whole["val_nats"], first["val_nats"])
-    with pytest.raises(ValueError, match="2 cycles do not divide 5 epochs"):
-        training.train(recipe, tmp_path / "odd", 5, data, 0)
+    with pytest.raises(ValueError, match=r"The cycles \[3, 2\] of toy are not 6 epochs"):
+        training.train(recipe, tmp_path / "odd", 6, data, 0)
+
+
+def test_a_run_may_begin_with_a_trained_model(tmp_path, monkeypatch):
+    """It is the last cycle: as many epochs, from half the rate, of those weights."""
+    data = made_up([3, 3, 1])
+    trained = training.train(toy(), tmp_path / "first", data=data, verbose=0)
+    trained.save(tmp_path / "first.keras")
+    start = str(tmp_path / "first.keras")
+    rates = []
+    schedule = training.Schedule
+    monkeypatch.setattr(
+        training, "Schedule", lambda *a: rates.append(a) or schedule(1e-9 * a[0], *a[1:])
+    )
+    recipe = toy(cycles=(4, 2), epochs=6)
+    more = training.train(recipe, tmp_path / "more", data=data, verbose=0, start=start)
+    assert rates == [(recipe.learning_rate / 2, [2 * 4], recipe.warmup)]
+    for one, other in zip(trained.get_weights(), more.get_weights()):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    log = np.genfromtxt(tmp_path / "more/log.csv", delimiter=",", names=True)
+    assert log["epoch"].tolist() == [4, 5]
+    assert json.loads((tmp_path / "more/recipe.json").read_text())["start"] == start
+    training.train(recipe, tmp_path / "more", data=data, verbose=0, start=start)  # is done
+    with pytest.raises(ValueError, match=r"another recipe \(start differ\)"):
+        training.train(recipe, tmp_path / "more", data=data, verbose=0)
+    wider = toy(model=lambda x: tfar.models.MADE(x.shape[1:], (9,), dropout=0.2))
+    with pytest.raises(ValueError, match=r"first.keras cannot be the start: its weights, "):
+        training.train(wider, tmp_path / "wider", data=data, verbose=0, start=start)
+    assert not (tmp_path / "wider/recipe.json").exists()
+    with pytest.raises(ValueError, match="made_mnits"):
+        training.train(recipe, tmp_path / "none", data=data, verbose=0, start="made_mnits")
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])

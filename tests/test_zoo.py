@@ -53,7 +53,7 @@ def test_an_artefact_is_what_its_recipe_makes(name):
     recipe = vars(recipes.load_recipe(zoo.recipe_path(name)))
     made_by = zoo.info(name)["recipe"]
     for field in made_by.keys() & recipe.keys():
-        assert made_by[field] == recipe[field], field
+        assert made_by[field] == json.loads(json.dumps(recipe[field])), field
     config = zoo.load(name).get_config()
     for field in config.keys() - {"name", "dtype"}:
         assert made_by["config"][field] == json.loads(json.dumps(config[field])), field

@@ -81,7 +81,7 @@ dtype{_labels(metrics)}; head `{metrics["head"]}` |
 | validation NLL | {nats(validation, per)} nats |
 | paper | {versus(metrics)} |
 | chosen | on validation, after epoch {metrics["training"]["epoch"]}; seed \
-{metrics["recipe"]["seed"]} |
+{metrics["recipe"]["seed"]} |{_start(metrics)}
 
 ± is one standard error of the mean over the split. Masked weights are stored as 0 and the others
 with 11 significant bits; the figures are those of the stored model.{BLOCKS * text}
@@ -108,6 +108,17 @@ $ tfar sample {name} {'--prompt "ROMEO:"' if text else "-n 64 --out samples.png"
   of the order of the sites, here "{metrics["order"]}", the output `order` of `conditionals`.
 - The other outputs of `conditionals` are the parameters of `{metrics["distribution"]}`.
 {_chosen(metrics)}"""
+
+
+def _start(metrics):
+    recipe = metrics["recipe"]
+    if "start" not in recipe:
+        return ""
+    before = "an earlier" if recipe["start"] == metrics["name"] else "the"
+    return (
+        f"\n| begun with | {before} `{recipe['start']}`, of SHA-256 "
+        f"{recipe.get('start_sha256', 'unknown')[:12]}, for the last of the recipe's cycles |"
+    )
 
 
 def _sizes(metrics):

@@ -42,21 +42,6 @@ def _picture(context, parameter, out):
     return out
 
 
-def _load(model):
-    """``(model, name or None)`` of a name or a path."""
-    from tfar import serving, zoo
-
-    if (pathlib.Path(model) / "saved_model.pb").exists():
-        return serving.restore(model), None
-    if not model.endswith(".keras"):
-        return zoo.load(model), model
-    import keras
-
-    import tfar.models  # noqa: F401  (registers the classes)
-
-    return keras.saving.load_model(model, compile=False), None
-
-
 def _progress(label):
     """A wrapper of iterables that shows a bar on a terminal."""
 
@@ -124,10 +109,10 @@ def sample(model, num, out, seed, label, prompt, length, **policy):
     A model of text goes on from a prompt, and its text is printed as it comes. Rows of a model of
     a table are printed as CSV.
     """
-    from tfar import tables, text
+    from tfar import tables, text, zoo
 
     _say(f"Loading {model}")
-    loaded, _ = _load(model)
+    loaded, _ = zoo.find(model)
     if tables.is_table(loaded):
         given = {key: value for key, value in policy.items() if value is not None}
         click.echo(tables.sample(loaded, num, seed, **given).to_csv(index=False), nl=False)
@@ -155,10 +140,10 @@ def score(model, file):
     """
     import numpy as np
 
-    from tfar import tables, text
+    from tfar import tables, text, zoo
 
     _say(f"Loading {model}")
-    loaded, _ = _load(model)
+    loaded, _ = zoo.find(model)
     if tables.is_table(loaded):
         nats = tables.log_prob(loaded, tables.read_csv(file))
         error = nats.std(ddof=1) / len(nats) ** 0.5 if len(nats) > 1 else np.nan
@@ -240,7 +225,7 @@ def evaluate(model, data, split):
     from tfar import cards, datasets, feeding, publishing, zoo
 
     _say(f"Loading {model}")
-    loaded, name = _load(model)
+    loaded, name = zoo.find(model)
     known = zoo.info(name) if name else {}
     if not (data or known):
         raise click.UsageError("This model does not say what it was trained on: give --data.")
@@ -281,6 +266,7 @@ def evaluate(model, data, split):
     help="Steps from one save of the whole state to the next.",
 )
 @click.option("--tensorboard", is_flag=True, help="Log scalars and samples to TensorBoard.")
+@click.option("--start", help="A trained model to begin with, for the last cycle of the recipe.")
 def train(recipe, out, epochs, strategy, **options):
     """Train RECIPE, a name of the zoo or a recipe.py; goes on where it stopped.
 
@@ -377,10 +363,10 @@ def export(model, folder):
 
     FOLDER is a new one, for the server a version number below the model's name: models/mine/1.
     """
-    from tfar import serving
+    from tfar import serving, zoo
 
     _say(f"Loading {model}")
-    loaded, _ = _load(model)
+    loaded, _ = zoo.find(model)
     click.echo(serving.export(loaded, folder))
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from tfar.recipes import cycles
+
 
 def inputs(recipe, data):
     """What a recipe's model takes of what a data set's function returned.
@@ -70,8 +72,9 @@ def shifted(x, fraction, rng):
 
 def shifted_fraction(recipe, epoch, epochs):
     """The fraction of the images of an epoch that are moved, see `tfar.recipes.Recipe`."""
-    cycle = epochs // recipe.cycles
-    return recipe.shift * max(0.0, 1 - epoch % cycle / (recipe.shift_until * cycle))
+    begun = [cycle for cycle in cycles(recipe, epochs) if cycle[0] <= epoch]
+    first, length = begun[-1]
+    return recipe.shift * max(0.0, 1 - (epoch - first) / (recipe.shift_until * length))
 
 
 def batches(recipe, data, epochs, first=(0, 0), length=None):

@@ -32,8 +32,9 @@ class Recipe:
       conditional: whether the model is given the data set's labels, its entry "condition".
       epochs, batch_size, learning_rate: as in Keras; the rate is the peak, reached after the
         fraction ``warmup`` of all steps and followed by a cosine to 0.
-      cycles: how many times the schedule of rates and shifts is run, each time over as many epochs
-        and from half the rate; it divides ``epochs`` (Loshchilov and Hutter 2017: warm restarts).
+      cycles: the numbers of epochs, ``epochs`` in all, over which the schedule of rates and shifts
+        is run, each time from half the rate of the time before (Loshchilov and Hutter 2017: warm
+        restarts); by default it is run once.
       optimizer: "adamw", or "muon" for `tfar.muon.Muon`.
       weight_decay: as in Keras' AdamW, of all weights but biases.
       clip_norm: largest norm of the gradient of all weights together; None for any.
@@ -56,7 +57,7 @@ class Recipe:
     batch_size: int
     learning_rate: float
     conditional: bool = False
-    cycles: int = 1
+    cycles: tuple = ()
     optimizer: str = "adamw"
     warmup: float = 0.03
     weight_decay: float = 0.0
@@ -69,6 +70,22 @@ class Recipe:
     seed: int = 1
     jit_compile: bool = False
     precision: str = "float32"
+
+
+def cycles(recipe, epochs):
+    """First epoch and number of epochs of each cycle.
+
+    Args:
+      recipe: a `Recipe`.
+      epochs: the recipe's, or those in place of them.
+
+    Raises:
+      ValueError: if the recipe has cycles, of another number of epochs in all.
+    """
+    lengths = recipe.cycles or (epochs,)
+    if sum(lengths) != epochs:
+        raise ValueError(f"The cycles {list(lengths)} of {recipe.name} are not {epochs} epochs.")
+    return [(sum(lengths[:index]), length) for index, length in enumerate(lengths)]
 
 
 def load_recipe(path):

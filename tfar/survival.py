@@ -40,6 +40,7 @@ class Checkpoint(keras.callbacks.Callback):
       every: steps from one save to the next; the end of an epoch is saved too, and so is what
         callbacks before this one have done there.
       strategy: the ``tf.distribute.Strategy`` of the model.
+      first: epoch at which a new run begins.
 
     Attributes:
       epoch, step: the place.
@@ -50,12 +51,12 @@ class Checkpoint(keras.callbacks.Callback):
       SystemExit: of status 143, from ``fit``, after a SIGTERM.
     """
 
-    def __init__(self, path, steps, every, strategy):
+    def __init__(self, path, steps, every, strategy, first=0):
         super().__init__()
         self.path, self.previous = path, path.with_name(f"{path.name}.previous")
         self.steps, self.every, self.strategy = steps, every, strategy
         self.asked = False
-        self.epoch, self.step, self.saved = self._read()
+        self.epoch, self.step, self.saved = self._read() or (first, 0, [])
 
     def __enter__(self):
         self.listens = threading.current_thread() is threading.main_thread()
@@ -132,7 +133,7 @@ class Checkpoint(keras.callbacks.Callback):
         return f"the state after {self.epoch} epochs and {self.step} steps"
 
     def _read(self):
-        """``(epoch, step, values)`` of the newest file that can be read; 0, 0 and none without."""
+        """``(epoch, step, values)`` of the newest file that can be read; None without."""
         for path in (self.path, self.previous):
             if not path.exists():  # of the first: killed between two renames
                 continue
@@ -144,4 +145,4 @@ class Checkpoint(keras.callbacks.Callback):
                 path.unlink()  # lest it replaces the previous one
                 after = "the one before" if self.previous.exists() else "the beginning"
                 warnings.warn(f"{path} is damaged ({error}): going on from {after}.", stacklevel=3)
-        return 0, 0, []
+        return None

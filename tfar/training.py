@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar import datasets, feeding, progress, strategies, survival
+from tfar import datasets, feeding, progress, recipes, strategies, survival, zoo
 from tfar.recipes import OPTIMIZERS, different
 
 BEST, RECORD = "best.weights.h5", "recipe.json"
@@ -23,34 +23,39 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
     Args:
       rate: the peak of the first cycle; every other one has half that of the one before.
-      steps: of a cycle.
+      cycles: the number of steps of each.
       warmup: fraction of them.
 
     #### References
     I. Loshchilov, F. Hutter. SGDR: Stochastic Gradient Descent with Warm Restarts. ICLR 2017.
 
-    >>> rate = Schedule(1.0, steps=10, warmup=0.2)
-    >>> [round(float(rate(step)), 2) for step in (0, 1, 2, 6, 9, 10, 12)]
-    [0.0, 0.5, 1.0, 0.5, 0.04, 0.0, 0.5]
+    >>> rate = Schedule(1.0, cycles=[10, 5], warmup=0.2)
+    >>> [round(float(rate(step)), 2) for step in (0, 1, 2, 6, 9, 10, 11, 13, 15, 99)]
+    [0.0, 0.5, 1.0, 0.5, 0.04, 0.0, 0.5, 0.25, 0.0, 0.0]
     """
 
-    def __init__(self, rate, steps, warmup):
-        self.rate, self.steps, self.warmup = float(rate), int(steps), float(warmup)
-        rise = max(1, round(warmup * steps))
-        self.once = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0,
-            warmup_target=self.rate,
-            warmup_steps=rise,
-            decay_steps=max(1, self.steps - rise),
-        )
+    def __init__(self, rate, cycles, warmup):
+        self.rate, self.cycles, self.warmup = float(rate), [int(c) for c in cycles], float(warmup)
+        rises = [max(1, round(warmup * steps)) for steps in self.cycles]
+        self.each = [
+            keras.optimizers.schedules.CosineDecay(
+                initial_learning_rate=0.0,
+                warmup_target=self.rate * 0.5**index,
+                warmup_steps=rise,
+                decay_steps=max(1, steps - rise),
+            )
+            for index, (steps, rise) in enumerate(zip(self.cycles, rises))
+        ]
 
     def __call__(self, step):
-        step = tf.cast(step, tf.int64)
-        halvings = tf.cast(step // self.steps, tf.float32)
-        return self.once(step % self.steps) * 0.5**halvings
+        step, first, rate = tf.cast(step, tf.int64), 0, tf.constant(0.0)
+        for schedule, steps in zip(self.each, self.cycles):
+            rate = tf.where(step < first, rate, schedule(tf.maximum(step - first, 0)))
+            first += steps
+        return rate
 
     def get_config(self):
-        return {"rate": self.rate, "steps": self.steps, "warmup": self.warmup}
+        return {"rate": self.rate, "cycles": self.cycles, "warmup": self.warmup}
 
 
 def build(recipe, x):
@@ -82,6 +87,7 @@ def train(
     precision=None,
     save_every=200,
     tensorboard=False,
+    start=None,
 ):
     """Trains a recipe, or goes on where a run in the same folder stopped, at whatever moment.
 
@@ -108,6 +114,8 @@ def train(
       save_every: steps from one save of the state to the next.
       tensorboard: whether ``folder/tensorboard`` gets the scalars of each epoch, and samples of
         images or of text.
+      start: a trained model, as `tfar.zoo.find` takes it, whose weights a new run begins with; of
+        the recipe's cycles it runs the last one only, the others being the model's past.
 
     Returns:
       An uncompiled model with the best weights.
@@ -115,7 +123,8 @@ def train(
     Raises:
       FileNotFoundError: if the data set is not there.
       ValueError: if the folder holds a run of another recipe, there is less than a batch of data,
-        no such strategy or precision, or training diverged.
+        no such strategy, precision or ``start``, its weights are not those of the recipe's model,
+        or training diverged.
       OSError: if the disk is full; what was saved before is kept.
       SystemExit: of status 143 if the process got a SIGTERM; the running step was finished and
         saved, and training goes on after it when it is asked for again.
@@ -128,10 +137,10 @@ def train(
     if data is None:
         data = {split: datasets.load(recipe.dataset, split) for split in ("train", "validation")}
     with strategies.own_folder(strategy, folder) as own:
-        return _train(recipe, own, epochs, data, verbose, strategy, save_every, tensorboard)
+        return _train(recipe, own, epochs, data, verbose, strategy, save_every, tensorboard, start)
 
 
-def _train(recipe, folder, epochs, data, verbose, strategy, save_every, tensorboard):
+def _train(recipe, folder, epochs, data, verbose, strategy, save_every, tensorboard, start):
     data = {split: feeding.inputs(recipe, part) for split, part in data.items()}
     x = feeding.events(data["train"])
     epochs = recipe.epochs if epochs is None else epochs
@@ -144,10 +153,13 @@ def _train(recipe, folder, epochs, data, verbose, strategy, save_every, tensorbo
         data = {split: model.head.vocabulary.encode(text) for split, text in data.items()}
         data["validation"] = feeding.windows(data["validation"], length)
     steps = feeding.steps_per_epoch(recipe, data["train"], length)
-    _record(recipe, epochs, model, folder)
-    if epochs % recipe.cycles:
-        raise ValueError(f"{recipe.cycles} cycles do not divide {epochs} epochs.")
-    schedule = Schedule(recipe.learning_rate, steps * epochs // recipe.cycles, recipe.warmup)
+    cycles = recipes.cycles(recipe, epochs)
+    first, peak = 0, recipe.learning_rate
+    if start:
+        _begin(model, start)
+        first, peak, cycles = cycles[-1][0], peak * 0.5 ** (len(cycles) - 1), cycles[-1:]
+    _record(recipe, epochs, model, folder, start)
+    schedule = Schedule(peak, [steps * n for _, n in cycles], recipe.warmup)
     with strategy.scope():
         optimizer = OPTIMIZERS[recipe.optimizer](
             schedule,
@@ -160,7 +172,7 @@ def _train(recipe, folder, epochs, data, verbose, strategy, save_every, tensorbo
         alone = strategy.num_replicas_in_sync == 1  # Keras fails to compile for several
         model.compile(optimizer, jit_compile=recipe.jit_compile and alone)
         model.optimizer.build(model.trainable_variables)  # which a checkpoint restores
-    place = survival.Checkpoint(folder / "checkpoint.npz", steps, save_every, strategy)
+    place = survival.Checkpoint(folder / "checkpoint.npz", steps, save_every, strategy, first)
     best = BestWeights(folder, averages := keras.callbacks.SwapEMAWeights(), recipe.patience)
     if verbose == "auto":
         verbose = 1 if sys.stdout.isatty() else 2
@@ -194,22 +206,39 @@ def _train(recipe, folder, epochs, data, verbose, strategy, save_every, tensorbo
     return trained
 
 
-def _record(recipe, epochs, model, folder):
+def _record(recipe, epochs, model, folder, start):
     """Ties the folder to the recipe; ValueError if it holds a run of another."""
     config = {k: v for k, v in model.get_config().items() if k != "name"}  # Keras numbers those
     fields = {k: v for k, v in vars(recipe).items() if k not in ("model", "summary", "paper")}
     asked = json.loads(json.dumps({**fields, "epochs": epochs, "config": config}))
+    if start:
+        asked["start"] = start
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / RECORD
     if not path.exists():
-        path.write_text(json.dumps(asked))
+        # An artefact may be replaced by what begins with it: its checksum tells which one it was.
+        known = {"start_sha256": zoo.info(start)["sha256"]} if start in zoo.list() else {}
+        path.write_text(json.dumps({**asked, **known}))
     held = json.loads(path.read_text())
+    held.pop("start_sha256", None)
     differs = different(asked, held)
     if differs:
         raise ValueError(
             f"{folder} holds a run of another recipe ({', '.join(differs)} differ): give another "
             "folder, or remove it."
         )
+
+
+def _begin(model, start):
+    """Puts the weights of a trained model into one of the same shapes."""
+    trained, _ = zoo.find(start)
+    ours, theirs = ([tuple(w.shape) for w in m.weights] for m in (model, trained))
+    if ours != theirs:
+        raise ValueError(
+            f"{start} cannot be the start: its weights, {len(theirs)} in number, are not of the "
+            f"shapes of the recipe's model, which has {len(ours)}."
+        )
+    model.set_weights(trained.get_weights())
 
 
 def _forget(path, epochs):

@@ -86,6 +86,32 @@ def load(name):
     return serving.restore(folder)
 
 
+def find(model):
+    """``(model, name)`` of a trained model by what a user calls it, uncompiled.
+
+    Args:
+      model: one of `list()`, the folder of an export, or a ``.keras`` file; the name is None for
+        the last two.
+
+    Raises:
+      ValueError: if there is no such model.
+
+    >>> find("made_mnist")[1]
+    'made_mnist'
+    """
+    from tfar import serving
+
+    if (pathlib.Path(model) / "saved_model.pb").exists():
+        return serving.restore(model), None
+    if not model.endswith(".keras"):
+        return load(model), model
+    import keras
+
+    import tfar.models  # noqa: F401  (registers the classes)
+
+    return keras.saving.load_model(model, compile=False), None
+
+
 def examples(name):
     """A few inputs of the data set's test split, packed with the model.
 
