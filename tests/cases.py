@@ -223,6 +223,7 @@ LAYERS = {
     "conv_pointwise": (lambda: CausalConv2D(2, 1, (3, 2), use_bias=False), 6, 2),
     "conv_colours": (lambda: CausalConv2D(2, 3, (2, 3), 3), 18, 2),
     "conv_colours_activated": (lambda: CausalConv2D(2, 3, (2, 3), 3, activation="tanh"), 18, 2),
+    "conv_colours_of_a_site": (lambda: CausalConv2D(2, 3, (2, 2), 3, activation="softmax"), 12, 2),
     "conv_pointwise_activated": (lambda: CausalConv2D(2, 1, (3, 2), activation="elu"), 6, 2),
     "conv_colours_exclusive": (lambda: CausalConv2D(2, 3, (2, 3), 3, exclusive=True), 18, 2),
     "conv_colours_pointwise": (lambda: CausalConv2D(2, 1, (2, 2), 3), 12, 2),

@@ -208,6 +208,31 @@ def test_impossible_models(make, message):
         make()
 
 
+@pytest.mark.parametrize("above, width", [(0, 1), (1, 1), (2, 1), (0, 3), (2, 3)])
+def test_rows_one_at_a_time_are_those_of_all_at_once(above, width):
+    """The layer itself, whatever its kernel: models use some kernels only."""
+    for exclusive in (False, True)[: 1 + above]:
+        layer = RowConv2D(3, above, width, exclusive)
+        x = np.random.default_rng(0).normal(size=[2, 4, 5, 2]).astype(np.float32)
+        layer.build(x.shape)
+        state = layer.initial_state(2)
+        layer.bias.assign([1.0, -1.0, 2.0])
+        whole = layer(x)
+        assert whole.shape == (2, 4, 5, 3)
+        for row in range(4):
+            given = x[:, row - exclusive, None] if row >= exclusive else np.zeros_like(x[:, :1])
+            y, state = layer.step(given, state)
+            np.testing.assert_allclose(y[:, 0], whole[:, row], atol=1e-5)
+
+
+def test_images_of_another_size_are_refused():
+    layer = CausalConv2D(2, 3, (3, 3))
+    layer(np.zeros([1, 9, 2]))
+    for shape in ([2, 18, 2], [2, 9, 1], [9, 2]):
+        with pytest.raises(ValueError, match=r"incompatible with the layer"):
+            layer(np.zeros(shape))
+
+
 def test_a_pixel_is_clamped_as_a_whole():
     joint = shared("pixel_cnn_mixture").joint()
     value = np.full([1, 3, 2], np.nan)

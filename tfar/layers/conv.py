@@ -59,7 +59,7 @@ class CausalConv2D(CausalLayer):
       stride: an int that divides H and W.
       exclusive: whether a site sees sites before it (True) or itself too (False).
       use_bias: whether there is a bias.
-      activation: as in Keras, of the sum; none by default.
+      activation: as in Keras, of the outputs of a site; none by default.
       kernel_initializer: as in Keras.
 
     Raises:
@@ -124,6 +124,7 @@ class CausalConv2D(CausalLayer):
                 f"{list(self.image_shape)}, got the shape {tuple(input_shape)}."
             )
         self.in_channels = input_shape[2]
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={1: sites, 2: self.in_channels})
         shape = (self.subpixels * self.in_channels, self.subpixels * self.filters)
         self.kernel = self.add_weight(
             shape=(len(self.taps), *shape), initializer=self._initial, name="kernel"
@@ -163,17 +164,17 @@ class CausalConv2D(CausalLayer):
             y = tf.reshape(x, [-1, channels]) @ kernel[0]
         else:
             y = self._convolve(tf.reshape(x, [-1, height, width, channels]), kernel)
+        if self.subpixels > 1:
+            y = tf.reshape(y, [-1, self.filters])
         sites = height * width * self.subpixels // self.stride**2
         return tf.reshape(self._finish(y), [-1, sites, self.filters])
 
     def _finish(self, y):
-        """Bias and activation, of whole pixels or of single sites [..., filters].
+        """Bias and activation of sites [..., filters].
 
-        Nothing is between them and the product, so that TensorFlow makes them one operation.
+        Where nothing is between them and the product, TensorFlow makes them one operation.
         """
-        if self.use_bias:
-            bias = tf.cast(self.bias, y.dtype)
-            y = tf.nn.bias_add(y, tf.tile(bias, [y.shape[-1] // self.filters]))
+        y = tf.nn.bias_add(y, tf.cast(self.bias, y.dtype)) if self.use_bias else y
         return self.activation(y)
 
     def _convolve(self, x, kernel):

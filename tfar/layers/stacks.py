@@ -67,7 +67,7 @@ class RowConv2D(keras.layers.Layer):
     def _convolve(self, x, above=0):
         side = self.width // 2
         kernel, bias = tf.cast(self.kernel, x.dtype), tf.cast(self.bias, x.dtype)
-        if kernel.shape[:2] == [1, 1] and self.stride == 1:
+        if kernel.shape[:2] == [1, 1] and not above and self.stride == 1:
             # A product of matrices: its gradients are faster than those of a convolution.
             y = tf.nn.bias_add(tf.reshape(x, [-1, x.shape[-1]]) @ kernel[0, 0], bias)
             return tf.reshape(y, [-1, *x.shape[1:-1], self.filters])
@@ -114,6 +114,7 @@ class GatedStacks(CausalLayer):
         H_l = horizontal convolution of h_{l-1} + A_l V_l + U'_l s
         h_l = h_{l-1} + R_l g(H_l),                            y = sum_l S_l g(H_l)
 
+    (h_1 = R_1 g(H_1) alone)
     with g(a, b) = tanh(a) sigmoid(b), residual connections R and skip connections S, and s what
     the image is conditioned on, if anything (``context`` [B, d], a one-hot label for instance).
 
