@@ -84,6 +84,8 @@ def test_a_card_says_what_training_began_with():
         "start_sha256": "0123456789abcd",
     }
     assert "| begun with | the `made_mnist`, of SHA-256 0123456789ab," in cards.card(metrics)
+    metrics["recipe"]["start"] = "somewhere/mine.keras"
+    assert "| begun with | the `mine.keras`, of SHA-256" in cards.card(metrics)
     metrics["recipe"]["start"] = "pixelcnn_mnist"
     assert "| begun with | an earlier `pixelcnn_mnist`, of SHA-256" in cards.card(metrics)
     del metrics["recipe"]["start"]

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pathlib
 import random
 import resource
 import signal
@@ -19,13 +20,14 @@ FILES = ("checkpoint.npz", "log.csv", "best.json", "best.weights.h5")
 STEPS = 4  # of an epoch of the toy
 
 
-def run(folder, save_every=1, verbose=0, **changes):
+def run(folder, save_every=1, verbose=0, start=None, **changes):
     return training.train(
         toys.toy(**changes),
         folder,
         data=toys.made_up([3, 3, 1]),
         verbose=verbose,
         save_every=save_every,
+        start=start,
     )
 
 
@@ -80,6 +82,21 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(optimizer, tmp_path, mo
             context.setattr(owner, method, changed)
             run(tmp_path / "parts", save_every=2, optimizer=optimizer)
     run(tmp_path / "parts", optimizer=optimizer)
+    verify_same(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_run_that_began_with_a_model_goes_on_without_it(tmp_path, monkeypatch):
+    start = str(tmp_path / "start.keras")
+    run(tmp_path / "before", epochs=1).save(start)
+    options = {"start": start, "cycles": (1, 2), "epochs": 3}
+    run(tmp_path / "whole", **options)
+    for moment in ((1, 1), (1, 3)):  # the first comes before anything is saved
+        with monkeypatch.context() as context, pytest.raises(Stop):
+            changed = stop_at(moment, survival.Checkpoint._save)
+            context.setattr(survival.Checkpoint, "_save", changed)
+            run(tmp_path / "parts", **options)
+    pathlib.Path(start).unlink()
+    run(tmp_path / "parts", **options)
     verify_same(tmp_path / "whole", tmp_path / "parts")
 
 

@@ -228,8 +228,20 @@ def test_cycles_run_the_schedule_again_from_half_the_rate(tmp_path):
     assert len(whole) == 5 and len(set(whole["val_nats"])) == 5
     np.testing.assert_array_equal(whole["loss"], first["loss"])
     np.testing.assert_array_equal(whole["val_nats"], first["val_nats"])
-    with pytest.raises(ValueError, match=r"The cycles \[3, 2\] of toy are not 6 epochs"):
-        training.train(recipe, tmp_path / "odd", 6, data, 0)
+    # Other epochs are one cycle.
+    training.train(recipe, tmp_path / "other", 2, data, 0)
+    recorded = json.loads((tmp_path / "other/recipe.json").read_text())
+    assert recorded["epochs"] == 2 and recorded["cycles"] == []
+    with pytest.raises(ValueError, match=r"The cycles \[3, 2\] of toy do not add up to 6 epochs"):
+        training.train(dataclasses.replace(recipe, epochs=6), tmp_path / "odd", None, data, 0)
+
+
+@pytest.mark.parametrize("cycles", ["2", "(36)", "(30, -2)", "(1.5, 0.5)"])
+def test_cycles_are_numbers_of_epochs(cycles, tmp_path):
+    text = zoo.recipe_path("pixelcnn_mnist").read_text()
+    (tmp_path / "recipe.py").write_text(f"{text}\nepochs, cycles = 28, {cycles}\n")
+    with pytest.raises(ValueError, match=r"expected the numbers of epochs of each cycle, as in"):
+        recipes.load_recipe(tmp_path / "recipe.py")
 
 
 def test_a_run_may_begin_with_a_trained_model(tmp_path, monkeypatch):
@@ -238,8 +250,7 @@ def test_a_run_may_begin_with_a_trained_model(tmp_path, monkeypatch):
     trained = training.train(toy(), tmp_path / "first", data=data, verbose=0)
     trained.save(tmp_path / "first.keras")
     start = str(tmp_path / "first.keras")
-    rates = []
-    schedule = training.Schedule
+    rates, schedule = [], training.Schedule
     monkeypatch.setattr(
         training, "Schedule", lambda *a: rates.append(a) or schedule(1e-9 * a[0], *a[1:])
     )
@@ -250,16 +261,34 @@ def test_a_run_may_begin_with_a_trained_model(tmp_path, monkeypatch):
         np.testing.assert_allclose(one, other, atol=1e-6)
     log = np.genfromtxt(tmp_path / "more/log.csv", delimiter=",", names=True)
     assert log["epoch"].tolist() == [4, 5]
-    assert json.loads((tmp_path / "more/recipe.json").read_text())["start"] == start
-    training.train(recipe, tmp_path / "more", data=data, verbose=0, start=start)  # is done
+    held = json.loads((tmp_path / "more/recipe.json").read_text())
+    assert held["start"] == start and held["start_sha256"] == zoo.checksum(start)
     with pytest.raises(ValueError, match=r"another recipe \(start differ\)"):
         training.train(recipe, tmp_path / "more", data=data, verbose=0)
-    wider = toy(model=lambda x: tfar.models.MADE(x.shape[1:], (9,), dropout=0.2))
-    with pytest.raises(ValueError, match=r"first.keras cannot be the start: its weights, "):
-        training.train(wider, tmp_path / "wider", data=data, verbose=0, start=start)
-    assert not (tmp_path / "wider/recipe.json").exists()
-    with pytest.raises(ValueError, match="made_mnits"):
-        training.train(recipe, tmp_path / "none", data=data, verbose=0, start="made_mnits")
+    short = training.train(recipe, tmp_path / "short", 1, data, 0, start=start)
+    np.testing.assert_allclose(short.get_weights()[1], more.get_weights()[1], atol=1e-6)
+    assert json.loads((tmp_path / "short/recipe.json").read_text())["cycles"] == [4, 1]
+
+
+def test_a_run_begins_with_a_model_of_its_own_kind_only(tmp_path):
+    data = made_up([3, 3, 1])
+    start = str(tmp_path / "start.keras")
+    training.train(toy(), tmp_path / "first", 1, data=data, verbose=0).save(start)
+
+    def refused(match, start=start, **changes):
+        recipe = toy(**changes)
+        with pytest.raises(ValueError, match=match):
+            training.train(recipe, tmp_path / "other", data=data, verbose=0, start=start)
+        assert not (tmp_path / "other").exists()
+
+    def turned(x):
+        return tfar.models.MADE(x.shape[1:], (8,), order="reversed")
+
+    refused("start.keras cannot be the start of toy, a model with another order", model=turned)
+    refused("another hidden", model=lambda x: tfar.models.MADE(x.shape[1:], (9,)))
+    refused("made_mnits", start="made_mnits")
+    undropped = toy(epochs=1, model=lambda x: tfar.models.MADE(x.shape[1:], (8,)))
+    training.train(undropped, tmp_path / "undropped", data=data, verbose=0, start=start)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])

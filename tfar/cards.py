@@ -114,10 +114,10 @@ def _start(metrics):
     recipe = metrics["recipe"]
     if "start" not in recipe:
         return ""
-    before = "an earlier" if recipe["start"] == metrics["name"] else "the"
+    start = pathlib.Path(recipe["start"]).name  # of a file no more
     return (
-        f"\n| begun with | {before} `{recipe['start']}`, of SHA-256 "
-        f"{recipe.get('start_sha256', 'unknown')[:12]}, for the last of the recipe's cycles |"
+        f"\n| begun with | {'an earlier' if start == metrics['name'] else 'the'} `{start}`, of "
+        f"SHA-256 {recipe['start_sha256'][:12]}, for the last of the recipe's cycles |"
     )
 
 

@@ -126,6 +126,7 @@ def publish(name, run, progress=None):
     count = len(feeding.events(test))
     rows = np.sort(np.random.default_rng(0).permutation(count)[:NUM_EXAMPLES])  # may be sorted
     examples = feeding.rows_of(test, rows)
+    record = json.loads((run / training.RECORD).read_text())
     metrics = {
         "name": name,
         "summary": recipe.summary,
@@ -136,9 +137,9 @@ def publish(name, run, progress=None):
         "test": figures(model, splits["test"], progress),
         "paper": recipe.paper,
         "training": json.loads((run / "best.json").read_text()),
-        "recipe": json.loads((run / training.RECORD).read_text()),
+        "recipe": record,
         "commands": {
-            "train": f"tfar train {name}",
+            "train": f"tfar train {name}{_start(record)}",
             "test": f"tfar evaluate {name}",
         },
         "versions": {
@@ -154,6 +155,11 @@ def publish(name, run, progress=None):
         },
     }
     return _put(name, model, metrics, zoo.pack(examples))
+
+
+def _start(record):
+    """The option that a run was begun with, with the name of a file alone."""
+    return f" --start {pathlib.Path(record['start']).name}" if "start" in record else ""
 
 
 def export_again(name):

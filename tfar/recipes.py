@@ -73,7 +73,7 @@ class Recipe:
 
 
 def cycles(recipe, epochs):
-    """First epoch and number of epochs of each cycle.
+    """First epoch and number of epochs of each cycle, a list of pairs.
 
     Args:
       recipe: a `Recipe`.
@@ -84,7 +84,9 @@ def cycles(recipe, epochs):
     """
     lengths = recipe.cycles or (epochs,)
     if sum(lengths) != epochs:
-        raise ValueError(f"The cycles {list(lengths)} of {recipe.name} are not {epochs} epochs.")
+        raise ValueError(
+            f"The cycles {list(lengths)} of {recipe.name} do not add up to {epochs} epochs."
+        )
     return [(sum(lengths[:index]), length) for index, length in enumerate(lengths)]
 
 
@@ -117,15 +119,30 @@ def load_recipe(path):
         raise ValueError(
             f"{path}: expected an optimizer of {sorted(OPTIMIZERS)}, got {values['optimizer']!r}."
         )
-    return Recipe(name=path.parent.name, **values)
+    lengths = values.get("cycles", ())
+    if not isinstance(lengths, tuple | list) or any(
+        not isinstance(n, int) or n < 1 for n in lengths
+    ):
+        raise ValueError(
+            f"{path}: expected the numbers of epochs of each cycle, as in cycles = (30, 10), got "
+            f"{lengths!r}."
+        )
+    recipe = Recipe(name=path.parent.name, **values)
+    cycles(recipe, recipe.epochs)
+    return recipe
 
 
 def different(one, other):
     """The fields in which two records of recipes differ; a missing one has its default value.
 
-    >>> different({"epochs": 3, "clip_norm": None}, {"epochs": 4})
+    Records are of JSON, in which tuples are lists.
+
+    >>> different({"epochs": 3, "clip_norm": None, "cycles": []}, {"epochs": 4})
     ['epochs']
     """
-    default = {field.name: field.default for field in dataclasses.fields(Recipe)}
+    default = {
+        field.name: list(field.default) if isinstance(field.default, tuple) else field.default
+        for field in dataclasses.fields(Recipe)
+    }
     fields = one.keys() | other.keys()
     return sorted(k for k in fields if one.get(k, default.get(k)) != other.get(k, default.get(k)))

@@ -103,7 +103,8 @@ def train(
     Args:
       recipe: a `tfar.recipes.Recipe`.
       folder: where the run lives; made if need be.
-      epochs: in place of the recipe's, schedule included.
+      epochs: in place of the recipe's and of its cycles, schedule included; with ``start``, in
+        place of the last cycle's.
       data: ``{"train": ..., "validation": ...}`` in place of the recipe's data set, arrays, dicts
         of arrays "x" and "condition", or strings.
       verbose: 0 for silence, 1 for Keras' bar of every epoch, 2 for a line an epoch; "auto", 1 on
@@ -123,8 +124,8 @@ def train(
     Raises:
       FileNotFoundError: if the data set is not there.
       ValueError: if the folder holds a run of another recipe, there is less than a batch of data,
-        no such strategy, precision or ``start``, its weights are not those of the recipe's model,
-        or training diverged.
+        no such strategy, precision or ``start``, that is another model than the recipe's, or
+        training diverged.
       OSError: if the disk is full; what was saved before is kept.
       SystemExit: of status 143 if the process got a SIGTERM; the running step was finished and
         saved, and training goes on after it when it is asked for again.
@@ -134,16 +135,19 @@ def train(
         if precision not in POLICIES:
             raise ValueError(f"Expected a precision of {list(POLICIES)}, got {precision!r}.")
         recipe = dataclasses.replace(recipe, precision=POLICIES[precision])
+    if epochs is not None:
+        cycles = (*recipe.cycles[:-1], epochs) if start else (epochs,)
+        cycles, epochs = cycles if len(cycles) > 1 else (), sum(cycles)
+        recipe = dataclasses.replace(recipe, epochs=epochs, cycles=cycles)
     if data is None:
         data = {split: datasets.load(recipe.dataset, split) for split in ("train", "validation")}
     with strategies.own_folder(strategy, folder) as own:
-        return _train(recipe, own, epochs, data, verbose, strategy, save_every, tensorboard, start)
+        return _train(recipe, own, data, verbose, strategy, save_every, tensorboard, start)
 
 
-def _train(recipe, folder, epochs, data, verbose, strategy, save_every, tensorboard, start):
+def _train(recipe, folder, data, verbose, strategy, save_every, tensorboard, start):
     data = {split: feeding.inputs(recipe, part) for split, part in data.items()}
-    x = feeding.events(data["train"])
-    epochs = recipe.epochs if epochs is None else epochs
+    x, epochs = feeding.events(data["train"]), recipe.epochs
     if recipe.shift and np.ndim(x) != 4:
         raise ValueError(f"shift moves images [N, H, W, C], got the shape {list(np.shape(x))}.")
     with strategy.scope():
@@ -156,9 +160,12 @@ def _train(recipe, folder, epochs, data, verbose, strategy, save_every, tensorbo
     cycles = recipes.cycles(recipe, epochs)
     first, peak = 0, recipe.learning_rate
     if start:
-        _begin(model, start)
         first, peak, cycles = cycles[-1][0], peak * 0.5 ** (len(cycles) - 1), cycles[-1:]
-    _record(recipe, epochs, model, folder, start)
+    place = survival.Checkpoint(folder / "checkpoint.npz", steps, save_every, strategy, first)
+    trained = zoo.find(start)[0] if start and not place.saved else None
+    _record(recipe, model, folder, start, trained)
+    if trained is not None:
+        model.set_weights(trained.get_weights())
     schedule = Schedule(peak, [steps * n for _, n in cycles], recipe.warmup)
     with strategy.scope():
         optimizer = OPTIMIZERS[recipe.optimizer](
@@ -172,7 +179,6 @@ def _train(recipe, folder, epochs, data, verbose, strategy, save_every, tensorbo
         alone = strategy.num_replicas_in_sync == 1  # Keras fails to compile for several
         model.compile(optimizer, jit_compile=recipe.jit_compile and alone)
         model.optimizer.build(model.trainable_variables)  # which a checkpoint restores
-    place = survival.Checkpoint(folder / "checkpoint.npz", steps, save_every, strategy, first)
     best = BestWeights(folder, averages := keras.callbacks.SwapEMAWeights(), recipe.patience)
     if verbose == "auto":
         verbose = 1 if sys.stdout.isatty() else 2
@@ -206,39 +212,43 @@ def _train(recipe, folder, epochs, data, verbose, strategy, save_every, tensorbo
     return trained
 
 
-def _record(recipe, epochs, model, folder, start):
-    """Ties the folder to the recipe; ValueError if it holds a run of another."""
-    config = {k: v for k, v in model.get_config().items() if k != "name"}  # Keras numbers those
+def _record(recipe, model, folder, start, trained):
+    """Ties the folder to the recipe, and to the trained model that a new run begins with, if any.
+
+    Raises:
+      ValueError: if the folder holds a run of another recipe, or the model is another one.
+    """
+    config = _comparable(model)
     fields = {k: v for k, v in vars(recipe).items() if k not in ("model", "summary", "paper")}
-    asked = json.loads(json.dumps({**fields, "epochs": epochs, "config": config}))
+    asked = json.loads(json.dumps({**fields, "config": config}))
     if start:
         asked["start"] = start
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / RECORD
-    if not path.exists():
-        # An artefact may be replaced by what begins with it: its checksum tells which one it was.
-        known = {"start_sha256": zoo.info(start)["sha256"]} if start in zoo.list() else {}
-        path.write_text(json.dumps({**asked, **known}))
-    held = json.loads(path.read_text())
-    held.pop("start_sha256", None)
-    differs = different(asked, held)
-    if differs:
+    held = json.loads(path.read_text()) if path.exists() else asked
+    begun = held.pop("start_sha256", None)
+    if differs := different(asked, held):
         raise ValueError(
             f"{folder} holds a run of another recipe ({', '.join(differs)} differ): give another "
             "folder, or remove it."
         )
+    if trained is not None:
+        theirs = _comparable(trained)
+        free = {"dtype", "dropout"}  # of training alone
+        if differs := sorted(k for k in config.keys() - free if config[k] != theirs.get(k)):
+            raise ValueError(
+                f"{start} cannot be the start of {recipe.name}, a model with another "
+                f"{', '.join(differs)}."
+            )
+        # An artefact may be replaced by what begins with it: this tells which one it was.
+        begun = zoo.checksum(start)
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**held, "start_sha256": begun} if start else held))
 
 
-def _begin(model, start):
-    """Puts the weights of a trained model into one of the same shapes."""
-    trained, _ = zoo.find(start)
-    ours, theirs = ([tuple(w.shape) for w in m.weights] for m in (model, trained))
-    if ours != theirs:
-        raise ValueError(
-            f"{start} cannot be the start: its weights, {len(theirs)} in number, are not of the "
-            f"shapes of the recipe's model, which has {len(ours)}."
-        )
-    model.set_weights(trained.get_weights())
+def _comparable(model):
+    """A model's configuration without its name, which Keras numbers, as JSON has it."""
+    config = {k: v for k, v in model.get_config().items() if k != "name"}
+    return json.loads(json.dumps(config))
 
 
 def _forget(path, epochs):

@@ -6,6 +6,7 @@
 """
 
 import difflib
+import hashlib
 import json
 import pathlib
 
@@ -110,6 +111,17 @@ def find(model):
     import tfar.models  # noqa: F401  (registers the classes)
 
     return keras.saving.load_model(model, compile=False), None
+
+
+def checksum(model):
+    """The SHA-256, in hexadecimal, of the files of a model as `find` takes it."""
+    from tfar import serving
+
+    if (pathlib.Path(model) / "saved_model.pb").exists():
+        return serving.digest(model)
+    if not model.endswith(".keras"):
+        return info(model)["sha256"]
+    return hashlib.sha256(pathlib.Path(model).read_bytes()).hexdigest()
 
 
 def examples(name):
