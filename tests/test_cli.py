@@ -109,6 +109,20 @@ def test_complete_keeps_the_rows_that_are_given(tmp_path):
     assert picture.exit_code == 0
     height, width, _ = matplotlib.image.imread(tmp_path / "x.png").shape
     assert (height, width) == (3 * (3 * 29 + 1), 3 * (3 * 29 + 1))
+    refused = tfar("complete", "fvsbn_mnist", "--rows", 14, "-n", 99, "--out", out)
+    assert refused.exit_code == 1 and "32 images are packed with fvsbn_mnist" in refused.output
+
+
+def test_complete_of_labels(tmp_path):
+    out = tmp_path / "x.npy"
+    name = "gated_pixelcnn_mnist_labels"
+    arguments = ("complete", name, "--rows", 27, "-n", 2, "--draws", 2, "--out", out)
+    assert tfar(*arguments).exit_code == 0
+    inputs, _ = zoo.examples(name)
+    x, labels = inputs["x"][:2], inputs["condition"][:2]
+    expected = np.where(np.arange(28)[:, None, None] < 27, x, np.nan)
+    drawn = zoo.load(name).joint(condition=labels).sample(2, seed=0, value=expected)
+    np.testing.assert_array_equal(np.load(out)[:, 1:], drawn.numpy().swapaxes(0, 1))
 
 
 def test_complete_refuses_an_order_without_rows(monkeypatch, tmp_path):
@@ -135,6 +149,8 @@ def test_samples_of_labels(tmp_path):
     refused = tfar("sample", tmp_path / "m.keras", "--label", 2, "--out", out)
     assert refused.exit_code == 1 and "Labels are from 0 to 1, got 2" in refused.output
     refused = tfar("sample", "fvsbn_mnist", "--label", 2, "--out", out)
+    assert refused.exit_code == 1 and "it takes no --label" in refused.output
+    refused = tfar("sample", "char_rnn_shakespeare", "--label", 2)
     assert refused.exit_code == 1 and "it takes no --label" in refused.output
 
 

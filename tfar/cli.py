@@ -63,8 +63,6 @@ def _joint(model, num, label):
     Without a label, samples take the labels in turn.
     """
     if model.num_classes is None:
-        if label is not None:
-            raise ValueError("This model is not conditional: it takes no --label.")
         return model.joint(), num
     labels = [i % model.num_classes if label is None else label for i in range(num)]
     return model.joint(condition=labels), ()
@@ -113,6 +111,8 @@ def sample(model, num, out, seed, label, prompt, length, **policy):
 
     _say(f"Loading {model}")
     loaded, _ = zoo.find(model)
+    if label is not None and loaded.num_classes is None:
+        raise ValueError("This model is not conditional: it takes no --label.")
     if tables.is_table(loaded):
         given = {key: value for key, value in policy.items() if value is not None}
         click.echo(tables.sample(loaded, num, seed, **given).to_csv(index=False), nl=False)
@@ -166,7 +166,7 @@ def score(model, file):
 @click.option("--out", default="completed.png", show_default=True, callback=_picture)
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
 def complete(name, rows, num, draws, out, seed):
-    """Keep the first ROWS of test images of NAME and draw the rest, several times.
+    """Keep the first ROWS of test images of NAME, of the zoo, and draw the rest, several times.
 
     The images are those packed with the model; no data set is needed. In the picture each is
     followed by what was drawn; an .npy file holds [images, 1 + draws, ...]. A model whose order is
@@ -179,7 +179,10 @@ def complete(name, rows, num, draws, out, seed):
     _say(f"Loading {name}")
     model = zoo.load(name)
     inputs, _ = zoo.examples(name)
-    x = feeding.events(inputs)[:num]
+    x = feeding.events(inputs)
+    if num > len(x):
+        raise ValueError(f"{len(x)} images are packed with {name}: it cannot complete {num}.")
+    x = x[:num]
     if x.ndim != 4 or rows > x.shape[1]:
         raise ValueError(f"Expected images of at least {rows} rows, got {list(x.shape[1:])}.")
     given = np.zeros(model.num_sites, bool)
@@ -245,7 +248,7 @@ def evaluate(model, data, split):
 @main.command()
 @click.argument("recipe")
 @click.option("--out", help="Folder of the run.  [default: runs/NAME]")
-@click.option("--epochs", type=click.IntRange(1), help="In place of the recipe's.")
+@click.option("--epochs", type=click.IntRange(1), help="In place of the recipe's and its cycles.")
 @click.option(
     "--strategy",
     default="default",
