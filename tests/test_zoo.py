@@ -65,12 +65,16 @@ def test_an_artefact_samples(name):
     joint = model.joint(condition=labels)
     x, log_prob = joint.experimental_sample_and_log_prob(32 if labels is None else (), seed=1)
     assert x.dtype == tf.int32
+    # One site at a time, and all at once.
+    np.testing.assert_allclose(log_prob, joint.log_prob(x), rtol=1e-4)
     # Samples are about as likely as data: a model that draws noise is off by hundreds of nats.
     nats = -log_prob.numpy()
     metrics, error = zoo.info(name), nats.std() / np.sqrt(32)
     most = least = nats_of_an_event(metrics)
     if metrics.get("per") == "character":
         least = metrics["training"]["nats"]  # other plays are harder than those it has learned from
+    if metrics["dataset"] == "cifar10_jpeg":
+        most *= 1.25  # it has learned from too few photographs to draw areas as calm as theirs
     assert least - 5 * error < nats.mean() < most + 5 * error
 
 
