@@ -1,4 +1,4 @@
-"""PixelCNN++ on grey MNIST: three resolutions, two blocks each."""
+"""PixelCNN++ on grey MNIST: three resolutions, a block each on the way down."""
 
 import tfar
 
@@ -6,13 +6,13 @@ summary = "Two streams of gated residual blocks at three resolutions, 8-bit grey
 dataset = "mnist"
 paper = {"none": "we know of no paper that reports it"}
 
-batch_size = 32
-epochs = 10
+batch_size = 16
+epochs = 6  # twelve minutes each on one core
 optimizer = "muon"
-learning_rate = 5e-3
+learning_rate = 4e-3
 warmup = 0.02
 clip_norm = 1.0
-ema = 0.999
+ema = 0.9995
 precision = "mixed_bfloat16"
 seed = 1
 
@@ -21,6 +21,6 @@ def model(x):
     return tfar.models.PixelCNNpp(
         x.shape[1:],
         filters=32,
-        resnets=2,
+        resnets=1,
         head=tfar.heads.DiscretizedLogisticMixture(8),
     )
