@@ -8,14 +8,13 @@ is measured if it can be imported; nothing else needs it (`pip install torch`).
 
 import argparse
 import importlib.util
-import json
 import os
-import platform
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from timing import save
 
 
 def throughput(step, batch, seconds=20):
@@ -108,20 +107,22 @@ def main():
     parser.add_argument("--json")
     arguments = parser.parse_args()
     x = (np.random.default_rng(0).random([arguments.batch, 28, 28, 1]) < 0.2).astype(np.uint8)
-    # PyTorch first: imported after TensorFlow it fails.
-    contenders = {"PyTorch": pytorch} if importlib.util.find_spec("torch") else {}
+    contenders = {}
+    if importlib.util.find_spec("torch"):
+        import torch  # first: imported after TensorFlow it fails
+
+        contenders[f"PyTorch {torch.__version__}"] = pytorch
     contenders["tfar"] = ours
     rows = []
     print("| library | precision | batch | images/s |\n|---|---|---|---|")
     for precision in ("float32", "mixed_bfloat16"):
         for library, make in contenders.items():
             rate = throughput(make(x, precision), arguments.batch)
-            rows.append({"library": library, "precision": precision, "images_per_s": rate})
+            row = {"library": library, "precision": precision, "batch": arguments.batch}
+            rows.append({**row, "images_per_s": rate})
             print(f"| {library} | {precision} | {arguments.batch} | {rate:.0f} |", flush=True)
     if arguments.json:
-        machine = f"{platform.machine()}, {os.cpu_count()} cores"
-        with open(arguments.json, "w") as file:
-            json.dump({"machine": machine, "batch": arguments.batch, "rows": rows}, file, indent=1)
+        save(rows, arguments.json)
 
 
 if __name__ == "__main__":

@@ -209,9 +209,9 @@ def test_cycles_run_the_schedule_again_from_half_the_rate(tmp_path):
     recipe = toy(cycles=(3, 2), epochs=5, shift=1.0, shift_until=1.0, warmup=0.25)
     fractions = [feeding.shifted_fraction(recipe, epoch, 5) for epoch in range(5)]
     np.testing.assert_allclose(fractions, [1, 2 / 3, 1 / 3, 1, 1 / 2])
-    schedule = training.Schedule(recipe.learning_rate, [12, 8], recipe.warmup)
+    schedule = training.Schedule([1e-2, 5e-3], [12, 8], recipe.warmup)
     rates = np.array([float(schedule(step)) for step in range(20)])
-    other = training.Schedule(recipe.learning_rate, [8], recipe.warmup)
+    other = training.Schedule([1e-2], [8], recipe.warmup)
     again = np.array([float(other(step)) for step in range(8)])
     np.testing.assert_allclose(rates[12:], again / 2, rtol=1e-6)
     assert rates[0] == 0 and rates[3] == rates.max() == np.float32(1e-2)
@@ -252,11 +252,18 @@ def test_a_run_may_begin_with_a_trained_model(tmp_path, monkeypatch):
     start = str(tmp_path / "first.keras")
     rates, schedule = [], training.Schedule
     monkeypatch.setattr(
-        training, "Schedule", lambda *a: rates.append(a) or schedule(1e-9 * a[0], *a[1:])
+        training,
+        "Schedule",
+        lambda *a: rates.append(a) or schedule([1e-9 * rate for rate in a[0]], *a[1:]),
     )
     recipe = toy(cycles=(4, 2), epochs=6)
     more = training.train(recipe, tmp_path / "more", data=data, verbose=0, start=start)
-    assert rates == [(recipe.learning_rate / 2, [2 * 4], recipe.warmup)]
+    assert rates == [((recipe.learning_rate / 2,), [2 * 4], recipe.warmup)]
+    named = dataclasses.replace(recipe, learning_rate=(1.0, 0.3))
+    assert recipes.cycles(named, 6) == [(0, 4, 1.0), (4, 2, 0.3)]
+    assert recipes.lasting(named, 9).learning_rate == 1.0
+    with pytest.raises(ValueError, match="toy has 2 learning rates for 1 cycles"):
+        recipes.cycles(dataclasses.replace(named, cycles=()), 6)
     for one, other in zip(trained.get_weights(), more.get_weights()):
         np.testing.assert_allclose(one, other, atol=1e-6)
     log = np.genfromtxt(tmp_path / "more/log.csv", delimiter=",", names=True)

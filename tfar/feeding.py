@@ -73,7 +73,7 @@ def shifted(x, fraction, rng):
 def shifted_fraction(recipe, epoch, epochs):
     """The fraction of the images of an epoch that are moved, see `tfar.recipes.Recipe`."""
     begun = [cycle for cycle in cycles(recipe, epochs) if cycle[0] <= epoch]
-    first, length = begun[-1]
+    first, length, _ = begun[-1]
     return recipe.shift * max(0.0, 1 - (epoch - first) / (recipe.shift_until * length))
 
 

@@ -31,10 +31,10 @@ class Recipe:
         ``"splits": [...]``, the names of those that it is on together.
       conditional: whether the model is given the data set's labels, its entry "condition".
       epochs, batch_size, learning_rate: as in Keras; the rate is the peak, reached after the
-        fraction ``warmup`` of all steps and followed by a cosine to 0.
+        fraction ``warmup`` of all steps and followed by a cosine to 0. Each cycle after the first
+        has half the peak of the one before, unless a tuple gives one for each.
       cycles: the numbers of epochs, ``epochs`` in all, over which the schedule of rates and shifts
-        is run, each time from half the rate of the time before (Loshchilov and Hutter 2017: warm
-        restarts); by default it is run once.
+        is run (Loshchilov and Hutter 2017: warm restarts); by default it is run once.
       optimizer: "adamw", or "muon" for `tfar.muon.Muon`.
       weight_decay: as in Keras' AdamW, of all weights but biases.
       clip_norm: largest norm of the gradient of all weights together; None for any.
@@ -55,7 +55,7 @@ class Recipe:
     paper: dict
     epochs: int
     batch_size: int
-    learning_rate: float
+    learning_rate: float | tuple
     conditional: bool = False
     cycles: tuple = ()
     optimizer: str = "adamw"
@@ -73,7 +73,7 @@ class Recipe:
 
 
 def cycles(recipe, epochs):
-    """First epoch and number of epochs of each cycle, a list of pairs.
+    """First epoch, number of epochs and peak rate of each cycle, a list of triples.
 
     Args:
       recipe: a `Recipe`.
@@ -87,7 +87,27 @@ def cycles(recipe, epochs):
         raise ValueError(
             f"The cycles {list(lengths)} of {recipe.name} do not add up to {epochs} epochs."
         )
-    return [(sum(lengths[:index]), length) for index, length in enumerate(lengths)]
+    peaks = recipe.learning_rate
+    if not isinstance(peaks, tuple | list):
+        peaks = [peaks * 0.5**index for index in range(len(lengths))]
+    if len(peaks) != len(lengths):
+        raise ValueError(
+            f"{recipe.name} has {len(peaks)} learning rates for {len(lengths)} cycles."
+        )
+    return [
+        (sum(lengths[:index]), length, peak)
+        for index, (length, peak) in enumerate(zip(lengths, peaks))
+    ]
+
+
+def lasting(recipe, epochs, last=False):
+    """The recipe with other epochs: of one cycle, or of the ``last`` one alone."""
+    cycles, rate = (*recipe.cycles[:-1], epochs), recipe.learning_rate
+    if not last:
+        cycles = (epochs,)
+        rate = rate[0] if isinstance(rate, tuple | list) else rate
+    several = cycles if len(cycles) > 1 else ()
+    return dataclasses.replace(recipe, epochs=sum(cycles), cycles=several, learning_rate=rate)
 
 
 def load_recipe(path):

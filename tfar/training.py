@@ -22,29 +22,30 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """The learning rate: a warm-up, a cosine down to 0, and as often as there are cycles.
 
     Args:
-      rate: the peak of the first cycle; every other one has half that of the one before.
+      rates: the peak of each cycle.
       cycles: the number of steps of each.
       warmup: fraction of them.
 
     #### References
     I. Loshchilov, F. Hutter. SGDR: Stochastic Gradient Descent with Warm Restarts. ICLR 2017.
 
-    >>> rate = Schedule(1.0, cycles=[10, 5], warmup=0.2)
+    >>> rate = Schedule([1.0, 0.5], cycles=[10, 5], warmup=0.2)
     >>> [round(float(rate(step)), 2) for step in (0, 1, 2, 6, 9, 10, 11, 13, 15, 99)]
     [0.0, 0.5, 1.0, 0.5, 0.04, 0.0, 0.5, 0.25, 0.0, 0.0]
     """
 
-    def __init__(self, rate, cycles, warmup):
-        self.rate, self.cycles, self.warmup = float(rate), [int(c) for c in cycles], float(warmup)
+    def __init__(self, rates, cycles, warmup):
+        self.rates, self.cycles = [float(rate) for rate in rates], [int(c) for c in cycles]
+        self.warmup = float(warmup)
         rises = [max(1, round(warmup * steps)) for steps in self.cycles]
         self.each = [
             keras.optimizers.schedules.CosineDecay(
                 initial_learning_rate=0.0,
-                warmup_target=self.rate * 0.5**index,
+                warmup_target=rate,
                 warmup_steps=rise,
                 decay_steps=max(1, steps - rise),
             )
-            for index, (steps, rise) in enumerate(zip(self.cycles, rises))
+            for rate, steps, rise in zip(self.rates, self.cycles, rises)
         ]
 
     def __call__(self, step):
@@ -55,7 +56,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return rate
 
     def get_config(self):
-        return {"rate": self.rate, "cycles": self.cycles, "warmup": self.warmup}
+        return {"rates": self.rates, "cycles": self.cycles, "warmup": self.warmup}
 
 
 def build(recipe, x):
@@ -136,9 +137,7 @@ def train(
             raise ValueError(f"Expected a precision of {list(POLICIES)}, got {precision!r}.")
         recipe = dataclasses.replace(recipe, precision=POLICIES[precision])
     if epochs is not None:
-        cycles = (*recipe.cycles[:-1], epochs) if start else (epochs,)
-        cycles, epochs = cycles if len(cycles) > 1 else (), sum(cycles)
-        recipe = dataclasses.replace(recipe, epochs=epochs, cycles=cycles)
+        recipe = recipes.lasting(recipe, epochs, last=bool(start))
     if data is None:
         data = {split: datasets.load(recipe.dataset, split) for split in ("train", "validation")}
     with strategies.own_folder(strategy, folder) as own:
@@ -158,15 +157,15 @@ def _train(recipe, folder, data, verbose, strategy, save_every, tensorboard, sta
         data["validation"] = feeding.windows(data["validation"], length)
     steps = feeding.steps_per_epoch(recipe, data["train"], length)
     cycles = recipes.cycles(recipe, epochs)
-    first, peak = 0, recipe.learning_rate
-    if start:
-        first, peak, cycles = cycles[-1][0], peak * 0.5 ** (len(cycles) - 1), cycles[-1:]
+    cycles = cycles[-1:] if start else cycles
+    first = cycles[0][0]
     place = survival.Checkpoint(folder / "checkpoint.npz", steps, save_every, strategy, first)
     trained = zoo.find(start)[0] if start and not place.saved else None
     _record(recipe, model, folder, start, trained)
     if trained is not None:
         model.set_weights(trained.get_weights())
-    schedule = Schedule(peak, [steps * n for _, n in cycles], recipe.warmup)
+    _, lengths, peaks = zip(*cycles)
+    schedule = Schedule(peaks, [steps * n for n in lengths], recipe.warmup)
     with strategy.scope():
         optimizer = OPTIMIZERS[recipe.optimizer](
             schedule,
