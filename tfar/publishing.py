@@ -158,7 +158,11 @@ def publish(name, run, progress=None):
 
 
 def _start(record):
-    """The option that a run was begun with, with the name of a file alone."""
+    """The option that a run was begun with, with the name of a file alone.
+
+    >>> _start({"start": "somewhere/mine.keras"}), _start({})
+    (' --start mine.keras', '')
+    """
     return f" --start {pathlib.Path(record['start']).name}" if "start" in record else ""
 
 
