@@ -241,7 +241,9 @@ def _record(recipe, model, folder, start, trained):
         # An artefact may be replaced by what begins with it: this tells which one it was.
         begun = zoo.checksum(start)
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**held, "start_sha256": begun} if start else held))
+    partial = path.with_name(f"partial-{path.name}")  # a run that is killed here can go on
+    partial.write_text(json.dumps({**held, "start_sha256": begun} if start else held))
+    partial.replace(path)
 
 
 def _comparable(model):
