@@ -236,6 +236,19 @@ def test_cycles_run_the_schedule_again_from_half_the_rate(tmp_path):
         training.train(dataclasses.replace(recipe, epochs=6), tmp_path / "odd", None, data, 0)
 
 
+def test_each_cycle_may_have_a_rate_and_a_shift_of_its_own():
+    recipe = toy(cycles=(4, 2), epochs=6, learning_rate=(1.0, 0.3), shift=(0.5, 0), shift_until=1.0)
+    assert recipes.cycles(recipe, 6) == [(0, 4, 1.0, 0.5), (4, 2, 0.3, 0)]
+    fractions = [feeding.shifted_fraction(recipe, epoch, 6) for epoch in range(6)]
+    np.testing.assert_allclose(fractions, [0.5, 0.375, 0.25, 0.125, 0, 0])
+    other = recipes.lasting(recipe, 9)
+    assert (other.cycles, other.learning_rate, other.shift) == ((), 1.0, 0.5)
+    with pytest.raises(ValueError, match="toy has 2 learning rates for 1 cycles"):
+        recipes.cycles(dataclasses.replace(recipe, cycles=()), 6)
+    with pytest.raises(ValueError, match="toy has 3 shifts for 2 cycles"):
+        recipes.cycles(dataclasses.replace(recipe, shift=(1, 1, 0)), 6)
+
+
 @pytest.mark.parametrize("cycles", ["2", "(36)", "(30, -2)", "(1.5, 0.5)"])
 def test_cycles_are_numbers_of_epochs(cycles, tmp_path):
     text = zoo.recipe_path("pixelcnn_mnist").read_text()
@@ -258,12 +271,7 @@ def test_a_run_may_begin_with_a_trained_model(tmp_path, monkeypatch):
     )
     recipe = toy(cycles=(4, 2), epochs=6)
     more = training.train(recipe, tmp_path / "more", data=data, verbose=0, start=start)
-    assert rates == [((recipe.learning_rate / 2,), [2 * 4], recipe.warmup)]
-    named = dataclasses.replace(recipe, learning_rate=(1.0, 0.3))
-    assert recipes.cycles(named, 6) == [(0, 4, 1.0), (4, 2, 0.3)]
-    assert recipes.lasting(named, 9).learning_rate == 1.0
-    with pytest.raises(ValueError, match="toy has 2 learning rates for 1 cycles"):
-        recipes.cycles(dataclasses.replace(named, cycles=()), 6)
+    assert rates == [([recipe.learning_rate / 2], [2 * 4], recipe.warmup)]
     for one, other in zip(trained.get_weights(), more.get_weights()):
         np.testing.assert_allclose(one, other, atol=1e-6)
     log = np.genfromtxt(tmp_path / "more/log.csv", delimiter=",", names=True)

@@ -72,9 +72,9 @@ def shifted(x, fraction, rng):
 
 def shifted_fraction(recipe, epoch, epochs):
     """The fraction of the images of an epoch that are moved, see `tfar.recipes.Recipe`."""
-    begun = [cycle for cycle in cycles(recipe, epochs) if cycle[0] <= epoch]
-    first, length, _ = begun[-1]
-    return recipe.shift * max(0.0, 1 - (epoch - first) / (recipe.shift_until * length))
+    cycle = [cycle for cycle in cycles(recipe, epochs) if cycle.first <= epoch][-1]
+    falling = 1 - (epoch - cycle.first) / (recipe.shift_until * cycle.length)
+    return cycle.shift * max(0.0, falling)
 
 
 def batches(recipe, data, epochs, first=(0, 0), length=None):

@@ -7,6 +7,7 @@ import dataclasses
 import pathlib
 import runpy
 import types
+import typing
 from collections.abc import Callable
 
 import keras
@@ -40,7 +41,8 @@ class Recipe:
       clip_norm: largest norm of the gradient of all weights together; None for any.
       ema: momentum of the average of the weights that is validated and kept.
       shift: fraction of the images of an epoch that are moved by up to one pixel in each
-        direction, falling linearly to 0 over the first ``shift_until`` of the epochs.
+        direction, falling linearly to 0 over the first ``shift_until`` of the epochs; a tuple gives
+        one for each cycle.
       validate_every: epochs from one validation to the next.
       patience: epochs without a lower validation NLL after which training stops; None for never.
       seed: of weights, batches, dropout and shifts.
@@ -63,7 +65,7 @@ class Recipe:
     weight_decay: float = 0.0
     clip_norm: float | None = None
     ema: float = 0.999
-    shift: float = 0.0
+    shift: float | tuple = 0.0
     shift_until: float = 0.9
     validate_every: int = 1
     patience: int | None = None
@@ -72,8 +74,15 @@ class Recipe:
     precision: str = "float32"
 
 
+class Cycle(typing.NamedTuple):
+    first: int
+    length: int
+    rate: float
+    shift: float
+
+
 def cycles(recipe, epochs):
-    """First epoch, number of epochs and peak rate of each cycle, a list of triples.
+    """First epoch, number of epochs, peak rate and shift of each cycle, a list of `Cycle`.
 
     Args:
       recipe: a `Recipe`.
@@ -87,27 +96,28 @@ def cycles(recipe, epochs):
         raise ValueError(
             f"The cycles {list(lengths)} of {recipe.name} do not add up to {epochs} epochs."
         )
-    peaks = recipe.learning_rate
+    peaks, shifts = recipe.learning_rate, recipe.shift
     if not isinstance(peaks, tuple | list):
         peaks = [peaks * 0.5**index for index in range(len(lengths))]
-    if len(peaks) != len(lengths):
-        raise ValueError(
-            f"{recipe.name} has {len(peaks)} learning rates for {len(lengths)} cycles."
-        )
-    return [
-        (sum(lengths[:index]), length, peak)
-        for index, (length, peak) in enumerate(zip(lengths, peaks))
-    ]
+    if not isinstance(shifts, tuple | list):
+        shifts = [shifts] * len(lengths)
+    for what, values in ("learning rates", peaks), ("shifts", shifts):
+        if len(values) != len(lengths):
+            raise ValueError(f"{recipe.name} has {len(values)} {what} for {len(lengths)} cycles.")
+    firsts = [sum(lengths[:index]) for index in range(len(lengths))]
+    return [Cycle(*values) for values in zip(firsts, lengths, peaks, shifts)]
 
 
 def lasting(recipe, epochs, last=False):
     """The recipe with other epochs: of one cycle, or of the ``last`` one alone."""
-    cycles, rate = (*recipe.cycles[:-1], epochs), recipe.learning_rate
-    if not last:
-        cycles = (epochs,)
-        rate = rate[0] if isinstance(rate, tuple | list) else rate
-    several = cycles if len(cycles) > 1 else ()
-    return dataclasses.replace(recipe, epochs=sum(cycles), cycles=several, learning_rate=rate)
+    if last:
+        lengths = (*recipe.cycles[:-1], epochs)
+        several = lengths if len(lengths) > 1 else ()
+        return dataclasses.replace(recipe, epochs=sum(lengths), cycles=several)
+    first = cycles(recipe, recipe.epochs)[0]
+    return dataclasses.replace(
+        recipe, epochs=epochs, cycles=(), learning_rate=first.rate, shift=first.shift
+    )
 
 
 def load_recipe(path):

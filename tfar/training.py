@@ -147,7 +147,8 @@ def train(
 def _train(recipe, folder, data, verbose, strategy, save_every, tensorboard, start):
     data = {split: feeding.inputs(recipe, part) for split, part in data.items()}
     x, epochs = feeding.events(data["train"]), recipe.epochs
-    if recipe.shift and np.ndim(x) != 4:
+    cycles = recipes.cycles(recipe, epochs)
+    if any(cycle.shift for cycle in cycles) and np.ndim(x) != 4:
         raise ValueError(f"shift moves images [N, H, W, C], got the shape {list(np.shape(x))}.")
     with strategy.scope():
         model, length = build(recipe, x), None
@@ -156,16 +157,15 @@ def _train(recipe, folder, data, verbose, strategy, save_every, tensorboard, sta
         data = {split: model.head.vocabulary.encode(text) for split, text in data.items()}
         data["validation"] = feeding.windows(data["validation"], length)
     steps = feeding.steps_per_epoch(recipe, data["train"], length)
-    cycles = recipes.cycles(recipe, epochs)
     cycles = cycles[-1:] if start else cycles
-    first = cycles[0][0]
+    first = cycles[0].first
     place = survival.Checkpoint(folder / "checkpoint.npz", steps, save_every, strategy, first)
     trained = zoo.find(start)[0] if start and not place.saved else None
     _record(recipe, model, folder, start, trained)
     if trained is not None:
         model.set_weights(trained.get_weights())
-    _, lengths, peaks = zip(*cycles)
-    schedule = Schedule(peaks, [steps * n for n in lengths], recipe.warmup)
+    lengths = [steps * cycle.length for cycle in cycles]
+    schedule = Schedule([cycle.rate for cycle in cycles], lengths, recipe.warmup)
     with strategy.scope():
         optimizer = OPTIMIZERS[recipe.optimizer](
             schedule,
