@@ -110,7 +110,7 @@ def test_complete_keeps_the_rows_that_are_given(tmp_path):
     height, width, _ = matplotlib.image.imread(tmp_path / "x.png").shape
     assert (height, width) == (3 * (3 * 29 + 1), 3 * (3 * 29 + 1))
     refused = tfar("complete", "fvsbn_mnist", "--rows", 14, "-n", 99, "--out", out)
-    assert refused.exit_code == 1 and "32 images are packed with fvsbn_mnist" in refused.output
+    assert refused.exit_code == 1 and "There are 32 test images" in refused.output
 
 
 def test_complete_of_labels(tmp_path):
@@ -123,6 +123,37 @@ def test_complete_of_labels(tmp_path):
     expected = np.where(np.arange(28)[:, None, None] < 27, x, np.nan)
     drawn = zoo.load(name).joint(condition=labels).sample(2, seed=0, value=expected)
     np.testing.assert_array_equal(np.load(out)[:, 1:], drawn.numpy().swapaxes(0, 1))
+
+
+def test_complete_with_a_model_of_ones_own(monkeypatch, tmp_path):
+    x, labels = np.arange(12).reshape([3, 2, 2, 1]) % 2, np.array([2, 0, 1])
+    sets = {"mine": {"x": x, "condition": labels}, "bare": x, "text": "abc", "small": x[:, 1:]}
+    monkeypatch.setattr(datasets, "load", lambda name, split: sets[name] if split == "test" else 0)
+    model = GatedPixelCNN([2, 2, 1], 4, 2, first_kernel_size=3, num_classes=3)
+    testing.randomise(model, seed=1).save(tmp_path / "m.keras")
+    out = tmp_path / "x.npy"
+
+    def complete(*arguments):
+        options = ("-n", 3, "--draws", 2, "--out", out)
+        return tfar("complete", tmp_path / "m.keras", "--rows", 1, *options, *arguments)
+
+    assert complete("--data", "mine").exit_code == 0
+    value = np.where(np.arange(2)[:, None, None] < 1, x, np.nan)
+    drawn = model.joint(condition=labels).sample(2, seed=0, value=value).numpy()
+    np.testing.assert_array_equal(
+        np.load(out), np.concatenate([x[:, None], drawn.swapaxes(0, 1)], 1)
+    )
+    out.unlink()
+    for arguments, message in (
+        ((), "No images are packed with this model: give --data"),
+        (("--data", "bare"), "m.keras is conditional, and bare has no labels"),
+        (("--data", "text"), "of the shape [2, 2, 1] of the model, got []"),
+        (("--data", "small"), "of the shape [2, 2, 1] of the model, got [1, 2, 1]"),
+        (("--data", "mine", "-n", 4), "There are 3 test images"),
+    ):
+        refused = complete(*arguments)
+        assert refused.exit_code and message in refused.output, refused.output
+    assert not out.exists()
 
 
 def test_complete_refuses_an_order_without_rows(monkeypatch, tmp_path):

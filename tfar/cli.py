@@ -159,41 +159,54 @@ def score(model, file):
 
 
 @main.command()
-@click.argument("name")
+@click.argument("model")
 @click.option("--rows", required=True, type=click.IntRange(0), help="Rows of pixels to keep.")
+@click.option("--data", help="Data set of the test images; by default those packed with MODEL.")
 @click.option("-n", "--num", default=8, show_default=True, type=click.IntRange(1), help="Images.")
 @click.option("--draws", default=7, show_default=True, type=click.IntRange(1), help="Of each.")
 @click.option("--out", default="completed.png", show_default=True, callback=_picture)
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
-def complete(name, rows, num, draws, out, seed):
-    """Keep the first ROWS of test images of NAME, of the zoo, and draw the rest, several times.
+def complete(model, rows, data, num, draws, out, seed):
+    """Keep the first ROWS of test images, and let MODEL draw the rest, several times.
 
-    The images are those packed with the model; no data set is needed. In the picture each is
-    followed by what was drawn; an .npy file holds [images, 1 + draws, ...]. A model whose order is
-    reversed keeps the last rows.
+    With a model of the zoo a few images are packed, and no data set is needed. In the picture each
+    is followed by what was drawn; an .npy file holds [images, 1 + draws, ...]. A model whose order
+    is reversed keeps the last rows.
     """
     import numpy as np
 
-    from tfar import feeding, zoo
+    from tfar import datasets, feeding, zoo
 
-    _say(f"Loading {name}")
-    model = zoo.load(name)
-    inputs, _ = zoo.examples(name)
+    _say(f"Loading {model}")
+    loaded, name = zoo.find(model)
+    if data:
+        inputs = datasets.load(data, "test")
+    elif name:
+        inputs, _ = zoo.examples(name)
+    else:
+        raise click.UsageError("No images are packed with this model: give --data.")
     x = feeding.events(inputs)
+    shape = np.shape(x)[1:]  # of a text ()
+    if shape != loaded.event_shape or len(shape) != 3 or rows > shape[0]:
+        raise ValueError(
+            f"Expected images of at least {rows} rows, of the shape {list(loaded.event_shape)} of "
+            f"the model, got {list(shape)}."
+        )
     if num > len(x):
-        raise ValueError(f"{len(x)} images are packed with {name}: it cannot complete {num}.")
-    x = x[:num]
-    if x.ndim != 4 or rows > x.shape[1]:
-        raise ValueError(f"Expected images of at least {rows} rows, got {list(x.shape[1:])}.")
-    given = np.zeros(model.num_sites, bool)
-    given[model.permutations[0][: rows * model.num_sites // x.shape[1]]] = True
-    given = given.reshape([*model.grid_shape, *[1] * len(model.head.site_shape)])
+        raise ValueError(f"There are {len(x)} test images: it cannot complete {num}.")
+    x, condition = x[:num], None
+    if loaded.num_classes is not None:
+        if not isinstance(inputs, dict):
+            raise ValueError(f"{model} is conditional, and {data} has no labels.")
+        condition = inputs["condition"][:num]
+    given = np.zeros(loaded.num_sites, bool)
+    given[loaded.permutations[0][: rows * loaded.num_sites // x.shape[1]]] = True
+    given = given.reshape([*loaded.grid_shape, *[1] * len(loaded.head.site_shape)])
     if given.all(axis=(1, 2)).sum() != rows:
-        raise ValueError(f"{name} does not draw row by row, so that no rows can be kept.")
+        raise ValueError(f"{model} does not draw row by row, so that no rows can be kept.")
     value = np.where(given, x, np.nan)
-    condition = None if model.num_classes is None else inputs["condition"][:num]
     _say(f"Drawing {draws} times the rest of {len(x)} images")
-    drawn = model.joint(condition=condition).sample(draws, seed=seed, value=value).numpy()
+    drawn = loaded.joint(condition=condition).sample(draws, seed=seed, value=value).numpy()
     both = np.concatenate([x[:, None], drawn.swapaxes(0, 1)], axis=1)
     if pathlib.Path(out).suffix == ".png":
         _write(both.reshape([-1, *x.shape[1:]]), out, columns=1 + draws)
