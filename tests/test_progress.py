@@ -32,19 +32,21 @@ def test_a_line_an_epoch_where_there_is_no_terminal(tmp_path, capsys):
             assert float(figures[key]) == pytest.approx(log[key][number - 1], rel=1e-3)
 
 
-def test_the_time_left_is_that_of_the_epochs_left(capsys, monkeypatch):
+@pytest.mark.parametrize(
+    "steps, left", [(3, ("0:06:40", "0:03:20", "0:00:00")), (9, ("0:16:40", "0:08:20", "0:00:00"))]
+)
+def test_the_time_left_is_that_of_the_epochs_left(steps, left, capsys, monkeypatch):
     clock = itertools.count(0, 50)
     monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
-    shown = progress.Progress(epochs=3, batch_size=8, lines=True)
+    shown = progress.Progress(epochs=3, steps=steps, batch_size=8, lines=True)
+    shown.set_params({"steps": 3})  # of an epoch that was interrupted these are left
     for epoch in range(3):
         shown.on_epoch_begin(epoch)
         for batch in range(3):
             shown.on_train_batch_end(batch, {})
         shown.on_epoch_end(epoch, {"nats": 1.0})
     ends = [line.split("  ", 2)[2] for line in capsys.readouterr().out.splitlines()]
-    assert ends == [
-        f"examples_per_s 0.16  {left} left" for left in ("0:06:40", "0:03:20", "0:00:00")
-    ]
+    assert ends == [f"examples_per_s 0.16  {time} left" for time in left]
 
 
 def test_a_bar_has_the_rate(tmp_path, capsys):

@@ -22,30 +22,33 @@ class Progress(keras.callbacks.Callback):
 
     Args:
       epochs: all of them.
+      steps: those of a whole epoch; the first one after a resumption may have fewer.
       batch_size: examples of a step.
       lines: whether to print.
     """
 
-    def __init__(self, epochs, batch_size, lines):
+    def __init__(self, epochs, steps, batch_size, lines):
         super().__init__()
-        self.epochs, self.batch_size, self.lines = epochs, batch_size, lines
+        self.epochs, self.steps, self.batch_size, self.lines = epochs, steps, batch_size, lines
 
     def on_epoch_begin(self, epoch, logs=None):
         self.begin, self.rate = time.perf_counter(), {}
 
     def on_train_batch_end(self, batch, logs=None):
-        now = time.perf_counter()
+        self.now = time.perf_counter()
         if batch == 0:  # the first step may be traced and compiled
-            self.first = now
+            self.first = self.now
         else:
-            self.rate = {"examples_per_s": batch * self.batch_size / (now - self.first)}
+            self.rate = {"examples_per_s": batch * self.batch_size / (self.now - self.first)}
         logs.update(self.rate)
 
     def on_epoch_end(self, epoch, logs=None):
         logs.update(self.rate)
         if not self.lines:
             return
-        seconds = (time.perf_counter() - self.begin) * (self.epochs - epoch - 1)
+        training, validation = self.now - self.begin, time.perf_counter() - self.now
+        training *= self.steps / self.params["steps"]
+        seconds = (training + validation) * (self.epochs - epoch - 1)
         figures = [f"{key} {value:.4g}" for key, value in logs.items() if "loss" not in key]
         left = f"{datetime.timedelta(seconds=round(seconds))} left"
         click.echo("  ".join([f"epoch {epoch + 1}/{self.epochs}", *figures, left]))

@@ -185,7 +185,7 @@ def _train(recipe, folder, data, verbose, strategy, save_every, tensorboard, sta
         averages,
         best,
         keras.callbacks.CSVLogger(folder / "log.csv", append=True),
-        progress.Progress(epochs, recipe.batch_size, lines=verbose == 2),
+        progress.Progress(epochs, steps, recipe.batch_size, lines=verbose == 2),
     ]
     if tensorboard:
         callbacks += progress.tensorboard(folder / "tensorboard", averages)
