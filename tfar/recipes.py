@@ -39,7 +39,9 @@ class Recipe:
       optimizer: "adamw", or "muon" for `tfar.muon.Muon`.
       weight_decay: as in Keras' AdamW, of all weights but biases.
       clip_norm: largest norm of the gradient of all weights together; None for any.
-      ema: momentum of the average of the weights that is validated and kept.
+      ema: momentum of the average of the weights that is validated and kept: over 1 / (1 - ema)
+        steps. At the peak rate weights are others after 1 / (rate weight_decay) steps, of which an
+        average is no model: it is one when the rate has fallen, if a cycle is long enough.
       shift: fraction of the images of an epoch that are moved by up to one pixel in each
         direction, falling linearly to 0 over the first ``shift_until`` of the epochs; a tuple gives
         one for each cycle.
