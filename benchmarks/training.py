@@ -6,8 +6,7 @@ Seven residual blocks of 64/32 channels on binary 28x28 images, Adam, in images 
 is measured if it can be imported; nothing else needs it (`pip install torch`).
 
 The share is that of the multiplications which the network needs, times three for gradients, in
-what the same processor does in the product of two large matrices, as TensorFlow computes it: no
-way to write the network could pass a share of 1.
+what the same processor does in the product of two large matrices, as TensorFlow computes it.
 """
 
 import argparse
