@@ -5,9 +5,9 @@ import tfar
 summary = "Gated convolutions in a vertical and a horizontal stack, without a blind spot."
 dataset = "binarized_mnist"
 paper = {
-    "nats": 79.20,
-    "what": "Diagonal BiLSTM, 7 layers; we know of no figure of Gated PixelCNN",
-    "reference": "van den Oord et al. 2016 (static split)",
+    "nats": 80.10,
+    "what": "Gated PixelCNN, their implementation",
+    "reference": "Gulrajani et al. 2017, PixelVAE, table 1",
 }
 
 batch_size = 32
