@@ -58,6 +58,13 @@ def test_training(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_precision(name):
+    # A cell of Keras adds its bias at one site at a time, by the operation that sums in bfloat16:
+    # as many terms as sequences.
+    testing.verify_precision(shared(name), **({"count": 64} if "char_rnn" in name else {}))
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_persistence(name, tmp_path):
     testing.verify_persistence(shared(name), tmp_path)
 

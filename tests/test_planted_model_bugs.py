@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 from tfar import testing
 from tfar.distributions import autoregressive, randomness
 from tfar.heads import Bernoulli, GaussianMixture
+from tfar.layers import Causal, Shift
 from tfar.models import FVSBN, MADE, NADE, AutoregressiveModel
 
 register = keras.saving.register_keras_serializable(package="planted")
@@ -87,6 +88,15 @@ class UntrackedWeight(FVSBN):
         return super()._parameters(x, context, member) + self.offset
 
 
+class LowPrecision(AutoregressiveModel):
+    """The gradients of the biases that Keras adds are summed in bfloat16."""
+
+    def __init__(self, event_shape=(4,), dtype=None, **kwargs):
+        layers = [keras.layers.Dense(size, dtype=dtype) for size in (6, 1)]
+        network = Causal([Shift(dtype=dtype), *layers], dtype=dtype)
+        super().__init__(network, event_shape, Bernoulli(), dtype=dtype)
+
+
 def dense_model():
     """Conditional i sees x_i."""
     return AutoregressiveModel(keras.layers.Dense(1), [3], Bernoulli())
@@ -138,6 +148,7 @@ ORDER = [2, 0, 3, 1]  # not its own inverse
         (lambda: LossOverDimensions([3]), "training", "The loss is not the mean"),
         (lambda: WrongBits([3]), "training", "bits_per_dim is not nats"),
         (lambda: LearnsNothing([3]), "training", "fit takes the loss from"),
+        (LowPrecision, "precision", "In bfloat16 the gradient by .*bias is off by"),
         (lambda: LosesActivation([3], 4, activation="relu"), "persistence", "another log_prob"),
         (lambda: LosesOrder([4], order=ORDER), "persistence", "gives order = "),
         (lambda: UntrackedWeight([3]), "persistence", "another log_prob"),

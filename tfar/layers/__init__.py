@@ -3,7 +3,7 @@
 from tfar.layers.attention import CausalSelfAttention, Tied
 from tfar.layers.base import Causal, CausalLayer, Composite, Pointwise, Shift, Sum
 from tfar.layers.conv import CausalConv2D, SiteBias
-from tfar.layers.dense import MaskedDense
+from tfar.layers.dense import Dense, MaskedDense
 from tfar.layers.patches import Patches
 from tfar.layers.pixel_lstm import DiagonalBiLSTM, RowLSTM
 from tfar.layers.recurrent import Recurrent
@@ -15,6 +15,7 @@ __all__ = [
     "CausalLayer",
     "CausalSelfAttention",
     "Composite",
+    "Dense",
     "DiagonalBiLSTM",
     "GatedStacks",
     "MaskedDense",

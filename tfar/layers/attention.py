@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar.layers.base import CausalLayer
+from tfar.layers.dense import Dense
 
 LATEST = 16  # sites of a cache that are kept apart
 
@@ -98,8 +99,8 @@ class CausalSelfAttention(CausalLayer):
         self.head_size = each
         self.reach = n if self.window is None else self.window
         policy = self.dtype_policy
-        self.inside = keras.layers.Dense(3 * channels, use_bias=False, dtype=policy, name="inside")
-        self.outside = keras.layers.Dense(channels, dtype=policy, name="outside")
+        self.inside = Dense(3 * channels, use_bias=False, dtype=policy, name="inside")
+        self.outside = Dense(channels, dtype=policy, name="outside")
         self.inside.build(input_shape)
         self.outside.build(input_shape)
 

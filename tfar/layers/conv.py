@@ -172,9 +172,10 @@ class CausalConv2D(CausalLayer):
     def _finish(self, y):
         """Bias and activation of sites [..., filters].
 
-        Where nothing is between them and the product, TensorFlow makes them one operation.
+        Where nothing is between them and the product, TensorFlow makes them one operation. A sum,
+        and no `tf.nn.bias_add`: see `tfar.layers.Dense`.
         """
-        y = tf.nn.bias_add(y, tf.cast(self.bias, y.dtype)) if self.use_bias else y
+        y = y + tf.cast(self.bias, y.dtype) if self.use_bias else y
         return self.activation(y)
 
     def _convolve(self, x, kernel):

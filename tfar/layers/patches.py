@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar.layers.base import CausalLayer
+from tfar.layers.dense import Dense
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -53,9 +54,7 @@ class Patches(CausalLayer):
         if not self.layer.built:
             self.layer.build(shape)
         channels = self.layer.compute_output_shape(shape)[-1]
-        self.hand_out = keras.layers.Dense(
-            self.size * self.filters, dtype=self.dtype_policy, name="hand_out"
-        )
+        self.hand_out = Dense(self.size * self.filters, dtype=self.dtype_policy, name="hand_out")
         self.hand_out.build((*shape[:2], channels))
 
     def compute_output_shape(self, input_shape):

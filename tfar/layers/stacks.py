@@ -69,11 +69,11 @@ class RowConv2D(keras.layers.Layer):
         kernel, bias = tf.cast(self.kernel, x.dtype), tf.cast(self.bias, x.dtype)
         if kernel.shape[:2] == [1, 1] and not above and self.stride == 1:
             # A product of matrices: its gradients are faster than those of a convolution.
-            y = tf.nn.bias_add(tf.reshape(x, [-1, x.shape[-1]]) @ kernel[0, 0], bias)
+            y = tf.reshape(x, [-1, x.shape[-1]]) @ kernel[0, 0] + bias
             return tf.reshape(y, [-1, *x.shape[1:-1], self.filters])
         if above or side:
             x = tf.pad(x, [[0, 0], [above, 0], [side, side], [0, 0]])
-        return tf.nn.bias_add(tf.nn.conv2d(x, kernel, self.stride, "VALID"), bias)
+        return tf.nn.conv2d(x, kernel, self.stride, "VALID") + bias  # as in `tfar.layers.Dense`
 
     def initial_state(self, batch_size):
         """The rows above the first one, [B, above, W, c]: an exclusive layer is given the last."""

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfar import heads, orders
-from tfar.layers import CausalLayer
+from tfar.layers import CausalLayer, Dense
 from tfar.models.base import AutoregressiveModel
 
 tfd = tfp.distributions
@@ -49,7 +49,7 @@ class OrderlessHidden(CausalLayer):
         self.dropout = float(dropout)
         self.drop = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.layers = [
-            keras.layers.Dense(units, kernel_initializer="he_normal", dtype=self.dtype_policy)
+            Dense(units, kernel_initializer="he_normal", dtype=self.dtype_policy)
             for units in self.hidden[1:]
         ]
 

@@ -18,6 +18,7 @@ from tfar.layers import (
     Causal,
     CausalConv2D,
     CausalSelfAttention,
+    Dense,
     Patches,
     Shift,
     SiteBias,
@@ -123,11 +124,11 @@ class Transformer(SequenceModel):
             return Sum([identity, Causal(branch, dtype=dtype)], dtype=dtype)
 
         def perceptron():
-            inside = keras.layers.Dense(mlp * width, activation, dtype=dtype)
-            return residual(inside, keras.layers.Dense(width, dtype=dtype))
+            inside = Dense(mlp * width, activation, dtype=dtype)
+            return residual(inside, Dense(width, dtype=dtype))
 
         def embedding():
-            return keras.layers.Dense(width, use_bias=False, dtype=dtype, name="embedding")
+            return Dense(width, use_bias=False, dtype=dtype, name="embedding")
 
         body = [SiteBias(dtype=dtype)] if learned else []
         if dropout:
@@ -154,9 +155,7 @@ class Transformer(SequenceModel):
             # With the biases of `adapt`, if there are any, training starts at the marginals.
             start = "zeros" if learned else "glorot_uniform"
             network.append(
-                keras.layers.Dense(
-                    head.num_params, kernel_initializer=start, dtype="float32", name="output"
-                )
+                Dense(head.num_params, kernel_initializer=start, dtype="float32", name="output")
             )
             if learned:
                 network.append(SiteBias(dtype="float32"))

@@ -19,6 +19,7 @@ from tfar.testing.models import (
     verify_causality,
     verify_normalisation,
     verify_persistence,
+    verify_precision,
     verify_sampling,
     verify_training,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "verify_layer",
     "verify_normalisation",
     "verify_persistence",
+    "verify_precision",
     "verify_real_head",
     "verify_sampling",
     "verify_training",
