@@ -15,13 +15,11 @@ class Dense(keras.layers.Dense):
     `BiasAdd`, the CPU adds it up in bfloat16, where a sum that is 256 times its terms stops
     growing; for a plain sum of tensors it does so in float32.
 
-    >>> x, dense = tf.ones([1, 4096, 1], tf.bfloat16), Dense(1, dtype="mixed_bfloat16")
-    >>> def gradient(layer):
-    ...     with tf.GradientTape() as tape:
-    ...         y = tf.cast(layer(x), tf.float32)
-    ...     return float(tape.gradient(y, layer.bias.value)[0])
-    >>> gradient(dense)
-    4096.0
+    >>> x, dense = tf.ones([4096, 1], tf.bfloat16), Dense(2, dtype="mixed_bfloat16")
+    >>> with tf.GradientTape() as tape:
+    ...     y = dense(x)
+    >>> tape.gradient(y, dense.bias.value).numpy().tolist()  # of Keras' layer [256.0, 256.0]
+    [4096.0, 4096.0]
     """
 
     def call(self, inputs, training=None):
