@@ -20,6 +20,7 @@ clip_norm = 1.0
 shift = 1.0
 shift_until = 0.9
 ema = 0.99  # an epoch has 140 steps
+# The artefact was trained when the gradients of biases were wrong in it, see `tfar.layers.Dense`.
 precision = "mixed_bfloat16"
 seed = 1
 

@@ -13,6 +13,7 @@ learning_rate = 4e-3
 warmup = 0.02
 clip_norm = 1.0
 ema = 0.9995
+# The artefact was trained when the gradients of biases were wrong in it, see `tfar.layers.Dense`.
 precision = "mixed_bfloat16"
 seed = 1
 

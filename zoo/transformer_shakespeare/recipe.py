@@ -18,6 +18,7 @@ warmup = 0.02
 weight_decay = 0.1
 clip_norm = 1.0
 ema = 0.999
+# The artefact was trained when the gradients of biases were wrong in it, see `tfar.layers.Dense`.
 precision = "mixed_bfloat16"
 seed = 1
 
