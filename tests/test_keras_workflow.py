@@ -40,6 +40,21 @@ def test_compile_needs_no_loss(optimizer):
     assert len(history.history["loss"]) == 2
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_the_first_step_is_traced_once(x, policy):
+    class Counting(MADE):
+        traces = 0
+
+        def train_step(self, data):
+            self.traces += 1
+            return super().train_step(data)
+
+    model = Counting([4], (6,), dtype=policy)
+    model.compile("adam")
+    model.fit(x, batch_size=4, verbose=0)
+    assert model.traces == 1
+
+
 def test_a_loss_is_refused(x):
     model = FVSBN([4])
     model.compile("adam", loss="mse")

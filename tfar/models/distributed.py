@@ -42,6 +42,14 @@ class Distributed:
     def test_step(self, data):
         return _reducible(super().test_step(data), self.distribute_strategy)
 
+    def make_train_function(self, force=False):
+        # Keras would build the optimizer while it traces the first step, and as a trace that makes
+        # variables is thrown away, trace the step again.
+        if not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Without the iterator: Keras would average its first batch over the replicas, which fails
         # if that is uneven, and only to build what is built already.
