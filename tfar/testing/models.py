@@ -251,7 +251,7 @@ def verify_training(model, epochs=10, learning_rate=0.05):
     Args:
       model: a `tfar.models.AutoregressiveModel`.
       epochs: epochs of 20 steps each.
-      learning_rate: of Adam.
+      learning_rate: of Adam at first; it falls to 0, or where training ends would be chance.
 
     Raises:
       AssertionError: if one of these does not hold.
@@ -260,7 +260,8 @@ def verify_training(model, epochs=10, learning_rate=0.05):
     first, last = (np.stack([v[k] for v in values]).reshape(model.event_shape) for k in (0, -1))
     batch = np.stack([first] * 6 + [last] * 2)
     entropy = -np.sum([w * np.log(w) for w in (0.25, 0.75)])
-    model.compile(keras.optimizers.Adam(learning_rate))
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, 20 * epochs)
+    model.compile(keras.optimizers.Adam(rate))
     before = _verify_loss(model, batch)
     steps = np.concatenate([batch] * 20)
     steps = inputs_of(steps, conditions(model)[0])
