@@ -6,6 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from toys import made_up, made_up_of_8_bits, toy
 
 import tfar
@@ -26,11 +27,21 @@ EVENT_SHAPES = {
 }
 
 
+@pytest.fixture
+def eagerly():
+    """Runs functions without tracing them: two steps of a deep network take a third of the time."""
+    yield tf.config.run_functions_eagerly
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 @pytest.mark.parametrize(
     "path", sorted((zoo._folder("zoo")).glob("*/recipe.py")), ids=lambda p: p.parent.name
 )
-def test_every_recipe_runs_two_steps(path, tmp_path):
+def test_every_recipe_runs_two_steps(path, tmp_path, eagerly):
+    """Traced steps are in other tests, and here those of long recurrences and for XLA."""
     recipe = recipes.load_recipe(path)
+    eagerly(not recipe.jit_compile and recipe.dataset != "tiny_shakespeare")
     # More images take time and show no more; one epoch has one cycle.
     recipe = dataclasses.replace(recipe, batch_size=4, cycles=(), validate_every=1)
     if recipe.dataset == "tiny_shakespeare":
