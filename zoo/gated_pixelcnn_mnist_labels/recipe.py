@@ -8,23 +8,22 @@ conditional = True
 paper = {"none": "we know of no paper that reports it"}
 
 batch_size = 32
-epochs = 6
+epochs = 12  # eight minutes each on one core
 optimizer = "muon"
 learning_rate = 4e-3
 warmup = 0.02
 weight_decay = 0.1
 clip_norm = 1.0
 ema = 0.999
-# The artefact was trained when the gradients of biases were wrong in it, see `tfar.layers.Dense`.
-precision = "mixed_bfloat16"
-seed = 1
+seed = 1  # in float32: gradients in bfloat16 are 17 % off here, see `tfar.testing.verify_precision`
 
 
 def model(x):
     return tfar.models.GatedPixelCNN(
         x.shape[1:],
-        filters=32,
-        layers=7,
+        filters=16,
+        layers=12,
+        kernel_size=5,
         head=tfar.heads.DiscretizedLogisticMixture(8),
         num_classes=10,
     )
