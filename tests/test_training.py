@@ -42,8 +42,8 @@ def test_every_recipe_runs_two_steps(path, tmp_path, eagerly):
     """Traced steps are in other tests, and here those of long recurrences and for XLA."""
     recipe = recipes.load_recipe(path)
     eagerly(not recipe.jit_compile and recipe.dataset != "tiny_shakespeare")
-    # More images take time and show no more; one epoch has one cycle.
-    recipe = dataclasses.replace(recipe, batch_size=4, cycles=(), validate_every=1)
+    # More images take time and show no more.
+    recipe = dataclasses.replace(recipe, batch_size=4, validate_every=1)
     if recipe.dataset == "tiny_shakespeare":
         data = {"train": "to be, or not to be. " * 30 * recipe.batch_size, "validation": "be." * 99}
     else:
