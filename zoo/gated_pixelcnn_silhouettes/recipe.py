@@ -7,7 +7,7 @@ dataset = "caltech101_silhouettes"
 paper = {"none": "the split is ours, see `tfar.datasets.caltech101_silhouettes`"}
 
 batch_size = 32
-epochs = 40
+epochs = 40  # 36 s each on one core; from the 26th on validation NLL rises, to 83.3
 optimizer = "muon"
 learning_rate = 3e-3
 warmup = 0.02
