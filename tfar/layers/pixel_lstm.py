@@ -38,6 +38,17 @@ def recurrence(step, inputs, *state):
     return outputs.stack()
 
 
+def part(x, axis, begin, size):
+    """``size`` entries of an axis, from ``begin`` on.
+
+    Its gradient is padded with zeros. That of x[a:b] is assigned entry by entry on a processor,
+    which took a sixth of the training step of a Diagonal BiLSTM.
+    """
+    begins, sizes = [0] * len(x.shape), [-1] * len(x.shape)
+    begins[axis], sizes[axis] = begin, size
+    return tf.slice(x, begins, sizes)
+
+
 class _PixelLSTM(CausalLayer):
     """What the two layers share: arguments, shapes, and gates from the input."""
 
@@ -126,7 +137,7 @@ class RowLSTM(_PixelLSTM):
         side = self.kernel_size // 2
         h = tf.pad(h, [[0, 0], [side, side], [0, 0]])
         width = self.image_shape[1]
-        taps = tf.concat([h[:, d : d + width] for d in range(self.kernel_size)], axis=-1)
+        taps = tf.concat([part(h, 1, d, width) for d in range(self.kernel_size)], axis=-1)
         return taps @ tf.cast(self.kernel, h.dtype)
 
     def call(self, x, context=None, training=None):
@@ -238,7 +249,7 @@ class DiagonalBiLSTM(_PixelLSTM):
 
         def diagonal(gates, h, c):
             # Outside of the image all gates are 0, and so are h and c to the left of it.
-            above = tf.pad(h[:, :-1], [[0, 0], [1, 0], [0, 0], [0, 0]])
+            above = tf.pad(part(h, 1, 0, height - 1), [[0, 0], [1, 0], [0, 0], [0, 0]])
             before = tf.reshape(tf.concat([h, above], axis=-1), [2, -1, 2 * s * u])
             gates += tf.reshape(before @ kernels, tf.shape(gates))
             h, c = cell(tf.reshape(gates, [2, height, -1, s, 4 * u]), c)
@@ -249,7 +260,7 @@ class DiagonalBiLSTM(_PixelLSTM):
         c = tf.zeros([2, height, batch_size, s, u])
         h = recurrence(diagonal, gates, h, c)  # [T, 2, H, B, S units]
         left, right = tf.unstack(tf.gather_nd(h, places))  # [H, W, B, S units]
-        y = left + tf.pad(right[:-1], self._down_a_row())
+        y = left + tf.pad(part(right, 0, 0, height - 1), self._down_a_row())
         return tf.reshape(tf.transpose(y, [2, 0, 1, 3]), [-1, height * width * s, u])
 
     def _down_a_row(self):
