@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import resource
+import shutil
 import signal
 import time
 import warnings
@@ -146,9 +147,9 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before(whole, tmp_path):
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
 
+    run(tmp_path / "run")
     for index, damage in enumerate((cut, flip, lambda path: path.write_bytes(b""))):
-        folder = tmp_path / str(index)
-        run(folder)
+        folder = shutil.copytree(tmp_path / "run", tmp_path / str(index))
         damage(folder / "checkpoint.npz")
         with pytest.warns(UserWarning, match=r"checkpoint.npz is damaged .* from the one before"):
             place = survival.Checkpoint(folder / "checkpoint.npz", STEPS, 1, None)

@@ -117,24 +117,39 @@ def test_unknown_names_list_the_near_ones():
         zoo.load("")
 
 
-@pytest.fixture
-def published(tmp_path, monkeypatch):
-    """A toy that has been trained and published in a zoo of its own."""
-    monkeypatch.setattr(zoo, "_folder", lambda kind: tmp_path / kind)
-    data = made_up([3, 3, 1], train=64, validation=40)
+def use(folder, data, monkeypatch):
+    """A zoo and data sets of its own, for what follows."""
+    monkeypatch.setattr(zoo, "_folder", lambda kind: folder / kind)
     monkeypatch.setattr(
         datasets, "load", lambda name, split: data["validation" if split == "test" else split]
     )
-    recipe = tmp_path / "zoo" / "toy" / "recipe.py"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """``(folder, data, metrics)`` of a toy, trained and published in a zoo of its own."""
+    folder = tmp_path_factory.mktemp("made")
+    data = made_up([3, 3, 1], train=64, validation=40)
+    recipe = folder / "zoo" / "toy" / "recipe.py"
     recipe.parent.mkdir(parents=True)
     recipe.write_text(
         "import tfar\nsummary = 'A toy.'\ndataset = 'toy'\nepochs = 2\nbatch_size = 16\n"
         "learning_rate = 1e-2\npaper = {'nats': 9.0, 'what': 'it', 'reference': 'us'}\n"
         "def model(x):\n    return tfar.models.MADE(x.shape[1:], (8,), direct=True)\n"
     )
-    training.train(recipes.load_recipe(recipe), tmp_path / "run", verbose=0)
-    metrics = publishing.publish("toy", tmp_path / "run")
-    return tmp_path, data, metrics
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use(folder, data, monkeypatch)
+        training.train(recipes.load_recipe(recipe), folder / "run", verbose=0)
+        return folder, data, publishing.publish("toy", folder / "run")
+
+
+@pytest.fixture
+def published(made, tmp_path, monkeypatch):
+    """A copy of it, to be changed."""
+    folder, data, metrics = made
+    shutil.copytree(folder, tmp_path / "published")
+    use(tmp_path / "published", data, monkeypatch)
+    return tmp_path / "published", data, dict(metrics)
 
 
 def test_publishing(published):
