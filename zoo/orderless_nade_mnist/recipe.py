@@ -10,13 +10,16 @@ paper = {
     "reference": "Uria et al. 2014 (static split)",
 }
 
-batch_size = 100
-epochs = 200
-validate_every = 20  # exact figures take 784 passes through the hidden layers
-learning_rate = 1e-3
+batch_size = 200
+epochs = 240
+validate_every = 40  # exact figures take 784 passes through the hidden layers
+learning_rate = 2e-3
 warmup = 0.02
+weight_decay = 0.05
 clip_norm = 1.0
 ema = 0.999
+shift = 1.0  # without it validation NLL ends up 5 nats above training NLL
+shift_until = 0.8
 seed = 1
 
 
