@@ -7,15 +7,17 @@ dataset = "binarized_mnist"
 paper = {"none": "Image GPT (79.17 in PyTorch) is on dynamic binarization"}
 
 batch_size = 16
-epochs = 20
-learning_rate = 2e-3
+epochs = 12  # eleven minutes each on one core
+# In pilots of 200 s on one core: 88.3 nats on 2,000 validation images; AdamW at 2e-3 had 89.9.
+optimizer = "muon"
+learning_rate = 3e-3
 warmup = 0.01
-weight_decay = 0.1
+weight_decay = 0.2
 clip_norm = 1.0
 shift = 1.0
 shift_until = 0.8
-ema = 0.9995
-seed = 1
+ema = 0.999
+seed = 1  # in float32: bfloat16 is no faster there
 
 
 def model(x):
@@ -29,6 +31,5 @@ def model(x):
         stem=13,  # sees all that is before a pixel in its patch
         patch=7,
         activation="relu",
-        dropout=0.1,
         head=tfar.heads.Bernoulli(centered=True),
     )
