@@ -11,16 +11,16 @@ paper = {
 }
 
 batch_size = 16
-epochs = 20
+epochs = 8  # eighteen minutes each on one core
+optimizer = "muon"
 learning_rate = 3e-3
 warmup = 0.01
-weight_decay = 0.05
+weight_decay = 0.2
 clip_norm = 1.0
 shift = 1.0
 shift_until = 0.8
-ema = 0.9995
-jit_compile = True  # 55 diagonals, one after the other, are many small operations: twice as fast
-seed = 1
+ema = 0.999
+seed = 1  # in float32: bfloat16 is no faster
 
 
 def model(x):

@@ -11,15 +11,16 @@ paper = {
 }
 
 batch_size = 16
-epochs = 30
+epochs = 14  # ten minutes each on one core
+# In pilots of 120 s on one core: 90.7 nats on 2,000 validation images; AdamW had 91.2.
+optimizer = "muon"
 learning_rate = 3e-3
 warmup = 0.01
-weight_decay = 0.05
+weight_decay = 0.2
 clip_norm = 1.0
 shift = 1.0  # as for PixelCNN: what is scored is not shifted
 shift_until = 0.8
-ema = 0.9995
-jit_compile = True  # 28 rows, one after the other, of small operations: 1.5 times as fast
+ema = 0.999
 seed = 1  # in float32: bfloat16 is no faster
 
 
