@@ -17,7 +17,7 @@ clip_norm = 1.0
 shift = 1.0
 shift_until = 0.8
 ema = 0.999
-seed = 1  # in float32: bfloat16 is no faster there
+seed = 1  # in float32: 85 images/s on one core, 62 in bfloat16
 
 
 def model(x):
