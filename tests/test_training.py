@@ -216,6 +216,19 @@ def test_too_little_data_is_refused(tmp_path):
         training.train(toy(), tmp_path, data=made_up([3, 3, 1], train=8))
 
 
+@pytest.mark.parametrize("steps, warmup", [(40, 0.25), (40, 0.0), (7, 0.9), (1, 0.5)])
+def test_a_cycle_of_the_schedule_is_that_of_keras_without_branches(steps, warmup):
+    schedule = training.Schedule([0.1, 0.3], [11, steps], warmup)
+    rise = max(1, round(warmup * steps))
+    keras_s = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - rise), warmup_target=0.3, warmup_steps=rise
+    )
+    for step in range(steps + 3):
+        np.testing.assert_allclose(schedule(11 + step), keras_s(step), rtol=1e-6, atol=1e-7)
+    graph = tf.function(schedule).get_concrete_function(tf.TensorSpec([], tf.int64)).graph
+    assert not {"If", "StatelessIf"} & {op.type for op in graph.get_operations()}
+
+
 def test_cycles_run_the_schedule_again_from_half_the_rate(tmp_path):
     recipe = toy(cycles=(3, 2), epochs=5, shift=1.0, shift_until=1.0, warmup=0.25)
     fractions = [feeding.shifted_fraction(recipe, epoch, 5) for epoch in range(5)]

@@ -37,21 +37,16 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, rates, cycles, warmup):
         self.rates, self.cycles = [float(rate) for rate in rates], [int(c) for c in cycles]
         self.warmup = float(warmup)
-        rises = [max(1, round(warmup * steps)) for steps in self.cycles]
-        self.each = [
-            keras.optimizers.schedules.CosineDecay(
-                initial_learning_rate=0.0,
-                warmup_target=rate,
-                warmup_steps=rise,
-                decay_steps=max(1, steps - rise),
-            )
-            for rate, steps, rise in zip(self.rates, self.cycles, rises)
-        ]
 
     def __call__(self, step):
-        step, first, rate = tf.cast(step, tf.int64), 0, tf.constant(0.0)
-        for schedule, steps in zip(self.each, self.cycles):
-            rate = tf.where(step < first, rate, schedule(tf.maximum(step - first, 0)))
+        # Keras' `CosineDecay` is the same for a cycle, but a `tf.cond`, and an optimizer asks for
+        # the rate once for every weight that decays: most of the time to a run's first step.
+        step, first, rate = tf.cast(step, tf.float32), 0, tf.constant(0.0)
+        for peak, steps in zip(self.rates, self.cycles):
+            rise, done = max(1, round(self.warmup * steps)), step - first
+            fallen = tf.minimum((done - rise) / max(1, steps - rise), 1.0)
+            height = tf.where(done < rise, done / rise, 0.5 * (1 + tf.cos(np.pi * fallen)))
+            rate = tf.where(done < 0, rate, peak * height)
             first += steps
         return rate
 
