@@ -40,7 +40,8 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         # Keras' `CosineDecay` is the same for a cycle, but a `tf.cond`, and an optimizer asks for
-        # the rate once for every weight that decays: most of the time to a run's first step.
+        # the rate once for every weight that decays: with it, the first step of a PixelCNN++ took
+        # 26 s for 20 (one cycle) and 51 s for 29 (three).
         step, first, rate = tf.cast(step, tf.float32), 0, tf.constant(0.0)
         for peak, steps in zip(self.rates, self.cycles):
             rise, done = max(1, round(self.warmup * steps)), step - first
