@@ -221,7 +221,7 @@ def test_a_full_disk_ends_training_and_keeps_the_last_good_state(whole, tmp_path
     def fill(_):
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
 
-    expected = r"checkpoint.npz could not be written .* after 1 epochs and 2 steps, which is kept"
+    expected = r"checkpoint.npz could not be written: .* after 1 epochs and 2 steps, which is kept"
     try:
         with monkeypatch.context() as context, pytest.raises(OSError, match=expected):
             when(context, 1, 3, fill)

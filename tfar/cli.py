@@ -8,6 +8,7 @@ import sys
 import click
 
 import tfar
+from tfar import files
 
 
 class Commands(click.Group):
@@ -222,9 +223,8 @@ def _write(x, out, **options):
 
     if pathlib.Path(out).suffix == ".png":
         return plots.save_grid(x, out, **options)
-    partial = pathlib.Path(f"{out}.partial.npy")
-    np.save(partial, x)
-    partial.replace(out)
+    with files.replacing(out) as partial:
+        np.save(partial, x)
 
 
 @main.command()
@@ -301,9 +301,8 @@ def train(recipe, out, epochs, strategy, **options):
     model = training.train(loaded, folder, epochs, strategy=strategy, **options)
     if not strategies.is_chief(strategy):
         return
-    partial = folder / "partial.keras"
-    model.save(partial)
-    partial.replace(folder / "model.keras")
+    with files.replacing(folder / "model.keras") as partial:
+        model.save(partial)
     click.echo(f"{folder / 'model.keras'}: the weights of the lowest validation NLL")
 
 
@@ -337,9 +336,8 @@ def train_table(file, out, run, drop, categorical, epochs, seed):
     model = tables.fit_table(
         frame, categorical, epochs=epochs, seed=seed, folder=run, verbose=verbose
     )
-    partial = pathlib.Path(out).with_suffix(".partial.keras")
-    model.save(partial)
-    partial.replace(out)
+    with files.replacing(out) as partial:
+        model.save(partial)
     nats = tables.log_prob(model, frame).mean()
     click.echo(f"{out}: {nats:.4f} nats a row, on all {len(frame):,} rows")
 
@@ -406,9 +404,8 @@ def serve_config(base_path, out):
     """Write a models.config of the whole zoo, for tensorflow_model_server."""
     from tfar import zoo
 
-    partial = pathlib.Path(f"{out}.partial")
-    partial.write_text(zoo.serve_config(base_path))
-    partial.replace(out)
+    with files.replacing(out) as partial:
+        partial.write_text(zoo.serve_config(base_path))
     click.echo(out)
 
 

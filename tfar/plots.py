@@ -1,9 +1,10 @@
 """Pictures of samples."""
 
 import math
-import pathlib
 
 import numpy as np
+
+from tfar import files
 
 
 def grid(x, columns=None, scale=3, margin=1):
@@ -44,11 +45,9 @@ def grid(x, columns=None, scale=3, margin=1):
 
 
 def save_grid(x, path, **kwargs):
-    """Writes `grid` to a PNG file, whole or not at all."""
+    """Writes `grid` to a PNG file, atomically."""
     import matplotlib.image
 
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial-{path.name}")
-    matplotlib.image.imsave(partial, grid(x, **kwargs), format="png")
-    partial.replace(path)
+    picture = grid(x, **kwargs)
+    with files.replacing(path) as partial:
+        matplotlib.image.imsave(partial, picture, format="png")

@@ -1,5 +1,6 @@
 """From a training run to an artefact of the zoo: weights, figures, card."""
 
+import contextlib
 import json
 import pathlib
 import shutil
@@ -9,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfar
-from tfar import cards, datasets, feeding, recipes, serving, text, training, zoo
+from tfar import cards, datasets, feeding, files, recipes, serving, text, training, zoo
 from tfar.layers import CausalConv2D, MaskedDense
 
 NUM_EXAMPLES = 32
@@ -209,18 +210,18 @@ def _put(name, model, metrics, packed=None):
     size = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
     filed = size, serving.digest(partial), serving.describe(partial)
     metrics = {**metrics, **dict(zip(FILED, filed))}
-    files = ["metrics.json", "card.md"]
-    if packed is not None:
-        files.append("examples.npz")
-        with open(folder / "partial-examples.npz", "wb") as file:
-            np.savez_compressed(file, **packed)
-    (folder / "partial-metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
-    (folder / "partial-card.md").write_text(cards.card(metrics), encoding="utf-8")
-    if place.exists():
-        place.replace(old)
-    partial.replace(place)
-    for file in files:
-        (folder / f"partial-{file}").replace(folder / file)
+    with contextlib.ExitStack() as stack:
+
+        def replacing(name):
+            return stack.enter_context(files.replacing(folder / name))
+
+        if packed is not None:
+            np.savez_compressed(replacing("examples.npz"), **packed)
+        replacing("metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+        replacing("card.md").write_text(cards.card(metrics), encoding="utf-8")
+        if place.exists():
+            place.replace(old)
+        partial.replace(place)
     if old.exists():
         shutil.rmtree(old)
     return metrics

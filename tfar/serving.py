@@ -29,13 +29,12 @@ and top_k are int32 and top_p is float32. The same seed draws what ``model.joint
 import hashlib
 import json
 import pathlib
-import shutil
-import tempfile
 
 import keras
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tfar import files
 from tfar.signatures import signatures
 
 # What `restore` needs and a server does not: "assets.extra" is where a SavedModel may have it.
@@ -43,7 +42,7 @@ CONFIG = "assets.extra/keras.json"
 
 
 def export(model, folder, max_samples=10_000):
-    """Writes a model as a SavedModel, whole or not at all.
+    """Writes a model as a SavedModel, atomically.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
@@ -57,6 +56,7 @@ def export(model, folder, max_samples=10_000):
     Raises:
       FileExistsError: if the folder exists: a version that is served should not change.
 
+    >>> import tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp()) / "mine" / "1"
     >>> loaded = tf.saved_model.load(export(tfar.models.FVSBN([3]), folder))
     >>> loaded.signatures["log_prob"](x=tf.constant([[1, 0, 1]]))["log_prob"].shape
@@ -65,12 +65,10 @@ def export(model, folder, max_samples=10_000):
     folder = pathlib.Path(folder)
     if folder.exists():
         raise FileExistsError(f"{folder} exists: export to another version, or remove it.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
     module = tf.Module()
     module.weights = [weight.value for weight in model.weights]
-    # Not of a number: a server that watches the folder does not take it for a version.
-    partial = pathlib.Path(tempfile.mkdtemp(prefix="partial-", dir=folder.parent))
-    try:
+    # A server that watches the folder takes no name that is not a number for a version.
+    with files.replacing(folder) as partial:
         tf.saved_model.save(
             module,
             str(partial),
@@ -81,11 +79,6 @@ def export(model, folder, max_samples=10_000):
         config = keras.saving.serialize_keras_object(model)
         config.pop("compile_config", None)  # an optimizer is nothing that is served
         (partial / CONFIG).write_text(json.dumps(config))
-        partial.chmod(0o755)  # mkdtemp's own mode keeps a server's user out
-        partial.replace(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return folder
 
 
@@ -98,6 +91,7 @@ def restore(folder):
     Raises:
       FileNotFoundError: if there is no such export.
 
+    >>> import tempfile
     >>> folder = export(tfar.models.FVSBN([3]), pathlib.Path(tempfile.mkdtemp()) / "1")
     >>> restore(folder)(np.zeros([1, 3])).batch_shape
     TensorShape([1, 3])
@@ -127,6 +121,7 @@ def describe(folder):
     Returns:
       ``{signature: {"inputs": {name: words}, "outputs": {name: words}}}``.
 
+    >>> import tempfile
     >>> folder = export(tfar.models.FVSBN([3]), pathlib.Path(tempfile.mkdtemp()) / "1")
     >>> describe(folder)["log_prob"]["inputs"]
     {'x': 'int32 [?, 3]'}

@@ -1,7 +1,6 @@
 """Runs that end before their time and go on bit for bit: checkpoints, SIGTERM, diverged losses."""
 
 import contextlib
-import os
 import signal
 import threading
 import warnings
@@ -11,7 +10,7 @@ import zlib
 import keras
 import numpy as np
 
-from tfar import strategies
+from tfar import files, strategies
 
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -103,22 +102,15 @@ class Checkpoint(keras.callbacks.Callback):
         values = [variable.numpy() for variable in self._variables()]
         if not all(np.isfinite(v).all() for v in values if v.dtype.kind == "f"):
             raise self._diverged(f"Weights are not finite at step {step or self.steps}")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f"partial-{self.path.name}")
         try:
-            with partial.open("wb") as file:
-                np.savez(file, *values, place=[epoch, step])
-                file.flush()
-                os.fsync(file.fileno())
+            with files.replacing(self.path) as partial:
+                np.savez(partial, *values, place=[epoch, step])
+                with contextlib.suppress(FileNotFoundError):
+                    self.path.replace(self.previous)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise OSError(
-                f"{self.path} could not be written ({error.strerror}): make room and train again "
-                f"to go on from {self._where()}, which is kept."
+                f"{error}: make room and train again to resume from {self._where()}, which is kept."
             ) from error
-        with contextlib.suppress(FileNotFoundError):
-            self.path.replace(self.previous)
-        partial.replace(self.path)
         self.epoch, self.step, self.saved = epoch, step, values
         if strategies.any_worker(self.strategy, self.asked):
             raise SystemExit(128 + signal.SIGTERM)

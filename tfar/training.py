@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar import datasets, feeding, progress, recipes, strategies, survival, zoo
+from tfar import datasets, feeding, files, progress, recipes, strategies, survival, zoo
 from tfar.recipes import OPTIMIZERS, different
 
 BEST, RECORD = "best.weights.h5", "recipe.json"
@@ -236,10 +236,8 @@ def _record(recipe, model, folder, start, trained):
             )
         # An artefact may be replaced by what begins with it: this tells which one it was.
         begun = zoo.checksum(start)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial-{path.name}")  # a run that is killed here can go on
-    partial.write_text(json.dumps({**held, "start_sha256": begun} if start else held))
-    partial.replace(path)
+    with files.replacing(path) as partial:  # a run that is killed here can resume
+        partial.write_text(json.dumps({**held, "start_sha256": begun} if start else held))
 
 
 def _comparable(model):
@@ -254,13 +252,12 @@ def _forget(path, epochs):
         return
     lines = path.read_text().splitlines(keepends=True)
     kept = [line for line in lines[1:] if int(line.partition(",")[0]) < epochs]
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_text("".join(lines[:1] + kept))
-    partial.replace(path)
+    with files.replacing(path) as partial:
+        partial.write_text("".join(lines[:1] + kept))
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Keeps the weights of the lowest validation NLL, across interruptions, whole or not at all.
+    """Keeps the weights of the lowest validation NLL, across interruptions, atomically.
 
     ``keras.callbacks.ModelCheckpoint`` forgets the best value when training is resumed.
 
@@ -287,9 +284,8 @@ class BestWeights(keras.callbacks.Callback):
             (self.path, self.model.save_weights),
             (self.record, lambda p: p.write_text(json.dumps({"epoch": epoch + 1, **logs}))),
         ):
-            partial = path.with_name(f"partial-{path.name}")
-            write(partial)
-            partial.replace(path)
+            with files.replacing(path) as partial:
+                write(partial)
         self.averages.on_test_end()
 
     def gave_up(self, epochs):

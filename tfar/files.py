@@ -1,0 +1,82 @@
+"""Files that are written atomically: whole, or the one before stays."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """A path beside ``path`` to write to, which takes its place when the block ends.
+
+    Where the block raises, nothing of it is left and ``path`` is as before; what a killed process
+    leaves is one file ``partial-NAME``, which the next writer of ``path`` replaces. The parent
+    folder is made if need be. A folder may be written in place of a file, where there is none yet.
+
+    Args:
+      path: of a file, or of a folder that does not exist.
+
+    Yields:
+      a ``pathlib.Path`` of the same ending.
+
+    Raises:
+      OSError: that names ``path``, if the block or the replacement raises one.
+
+    >>> import tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "figures.txt"
+    >>> with replacing(path) as partial:
+    ...     _ = partial.write_text("1.5")
+    >>> path.read_text(), len(list(path.parent.iterdir()))
+    ('1.5', 1)
+    """
+    path = pathlib.Path(path)
+    partial = path.with_name(f"partial-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove(partial)  # of a process that was killed
+        yield partial
+        if partial.is_file():  # on the disk before its name is
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise _naming(path, error) from error
+    finally:
+        _remove(partial)
+
+
+def check_writable(path):
+    """Raises OSError, before any work, where `replacing` could not write ``path``.
+
+    >>> check_writable("/proc/none/model.keras")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: /proc/none/model.keras could not be written: No such file or directory
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} could not be written: it is a folder")
+    partial = path.with_name(f"partial-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+    except OSError as error:
+        raise _naming(path, error) from error
+    finally:
+        _remove(partial)
+
+
+def _naming(path, error):
+    """The error, of its type, about ``path``: libraries name the partial file, or none."""
+    named = type(error)(f"{path} could not be written: {error.strerror or error}")
+    named.errno = error.errno
+    return named
+
+
+def _remove(path):
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
