@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfar
-from tfar import cards, datasets, feeding, files, recipes, serving, text, training, zoo
+from tfar import cards, datasets, feeding, files, private, recipes, serving, text, training, zoo
 from tfar.layers import CausalConv2D, MaskedDense
 
 NUM_EXAMPLES = 32
@@ -31,7 +31,7 @@ def slim(model):
     """
     copy = type(model).from_config({**model.get_config(), "dtype": "float32"})
     copy.set_weights(model.get_weights())
-    for layer in copy._flatten_layers():
+    for layer in private.all_layers(copy):
         if isinstance(layer, (MaskedDense, CausalConv2D)):
             layer.kernel.assign(layer.kernel * layer.weight_mask())
     for variable in copy.trainable_variables:

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfar import strategies
+from tfar import private, strategies
 
 
 class Distributed:
@@ -55,7 +55,7 @@ class Distributed:
         # if that is uneven, and only to build what is built already.
         super()._maybe_symbolic_build(data_batch=data_batch)
         if self.optimizer is not None and self.distribute_strategy.num_replicas_in_sync > 1:
-            _sum_first(self.optimizer)
+            private.sum_first(self.optimizer, _everywhere)
 
 
 def share(loss, count):
@@ -116,24 +116,6 @@ def _one_of_several():
     return replica is not None and replica.num_replicas_in_sync > 1
 
 
-def _sum_first(optimizer):
-    """Makes an optimizer look at gradients when they are added up over replicas, not before.
-
-    Keras clips the gradients of each replica by itself and, where the loss is scaled, asks the
-    first replica alone whether they are finite.
-    """
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    if getattr(inner, "sums_first", False):
-        return
-    add, clip = inner._all_reduce_sum_gradients, inner._clip_gradients
-    inner._clip_gradients = lambda grads: clip([g for g, _ in add([(g, g) for g in grads])])
-    inner._all_reduce_sum_gradients = lambda grads_and_variables: grads_and_variables
-    inner.sums_first = True
-    if inner is not optimizer:
-        finite = optimizer.check_finite
-        optimizer.check_finite = lambda grads: _everywhere(finite(grads))
-
-
 def _everywhere(condition):
     """Whether a bool is true on all replicas."""
     replica = tf.distribute.get_replica_context()
@@ -146,8 +128,5 @@ def _reducible(logs, strategy):
 
     See github.com/tensorflow/tensorflow/issues/72388.
     """
-    several = (
-        isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-        and strategy.extended._in_multi_worker_mode()  # what Keras asks
-    )
+    several = private.is_multi_worker(strategy)
     return tf.nest.map_structure(lambda log: tf.reshape(log, [1]), logs) if several else logs

@@ -1,0 +1,82 @@
+"""Names of Keras, TensorFlow and TensorFlow Probability that are not public, and used all the same.
+
+This is the one place for them: functions for those that are read or set, and a table of those that
+our classes override. `tests/test_private.py` holds each to what we take it for, and `setup.cfg`
+bounds the versions to those for which that was tried.
+"""
+
+import tensorflow as tf
+
+# Methods that our classes override, by the class that has them: it must call them.
+OVERRIDDEN = {
+    "keras.Model": ("_maybe_symbolic_build",),
+    "keras.optimizers.Muon": ("_should_use_adamw", "_muon_update_step"),
+    "tfp.distributions.Distribution": (
+        "_call_log_prob",
+        "_call_prob",
+        "_call_sample_n",
+        "_call_sample_and_log_prob",
+        "_set_sample_static_shape",
+    ),
+}
+
+
+def takes_training(layer):
+    """Whether the ``call`` of a Keras layer has an argument ``training``."""
+    return layer._call_has_training_arg
+
+
+def all_layers(model):
+    """All the layers inside of a Keras model or layer, at any depth."""
+    return list(model._flatten_layers(include_self=False))
+
+
+def has_loss(model):
+    """Whether a Keras model was compiled with a loss."""
+    return model._compile_loss is not None
+
+
+def has_metrics(model):
+    """Whether a Keras model was compiled with metrics."""
+    return model._compile_metrics is not None
+
+
+def forget_epoch(model):
+    """Undoes what ``BackupAndRestore`` leaves in a model: a later ``fit`` would stop short."""
+    model._initial_epoch = None
+
+
+def is_validation(arguments):
+    """Whether these keyword arguments of ``evaluate`` are those that ``fit`` gives it."""
+    return bool(arguments.get("_use_cached_eval_dataset"))
+
+
+def sum_first(optimizer, check):
+    """Makes a Keras optimizer look at gradients when they are added up over replicas, not before.
+
+    Keras clips the gradients of each replica by itself and, where the loss is scaled, asks the
+    first replica alone whether they are finite: ``check`` makes of that condition one of all.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if getattr(inner, "sums_first", False):
+        return
+    add, clip = inner._all_reduce_sum_gradients, inner._clip_gradients
+    inner._clip_gradients = lambda grads: clip([g for g, _ in add([(g, g) for g in grads])])
+    inner._all_reduce_sum_gradients = lambda grads_and_variables: grads_and_variables
+    inner.sums_first = True
+    if inner is not optimizer:
+        finite = optimizer.check_finite
+        optimizer.check_finite = lambda grads: check(finite(grads))
+
+
+def is_multi_worker(strategy):
+    """Whether Keras takes a ``tf.distribute`` strategy for one of several workers."""
+    return (
+        isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        and strategy.extended._in_multi_worker_mode()
+    )
+
+
+def set_parameters(distribution, parameters):
+    """Sets the ``parameters`` of a ``tfd.Distribution`` whose base class has set its own."""
+    distribution._parameters = distribution._no_dependency(parameters)
