@@ -15,6 +15,8 @@ from tfar.heads import (
     DiscretizedLogisticMixture,
     GaussianMixture,
     LogisticMixture,
+    NegativeBinomial,
+    Poisson,
 )
 from tfar.layers import (
     Causal,
@@ -196,6 +198,12 @@ MODELS = {
         [[2, 0, 1], [1, 2, 0]],
         activation="tanh",
     ),
+    "made_counts": lambda: MADE([2], (9,), Poisson(), activation="tanh"),
+    "nade_counts": lambda: NADE([3], 5, NegativeBinomial(), "reversed", "tanh"),
+    "orderless_counts": lambda: OrderlessNADE([2], (8,), Poisson(), "random", 2),
+    "made_columns_counts_real": lambda: MADE(
+        [3], (12,), Columns([NegativeBinomial(), LogisticMixture(2), Bernoulli()])
+    ),
     "own_causal": lambda: AutoregressiveModel(_causal(), [4], Bernoulli(), "random"),
     "own_plain": lambda: AutoregressiveModel(Smoothing(3), [2, 2], Categorical(3), [3, 1, 0, 2]),
 }
@@ -314,8 +322,16 @@ LAYERS = {
 
 def randomised(name, seed=0):
     """The model of that name with random weights, smaller ones where conditionals saturate."""
-    scale = 0.3 if "pixel_cnn_pp" in name else 0.5 if "pixel" in name or "real" in name else 1.0
+    if "pixel_cnn_pp" in name or "counts" in name:
+        scale = 0.3
+    else:
+        scale = 0.5 if "pixel" in name or "real" in name else 1.0
     return randomise(MODELS[name](), seed, scale)
+
+
+def rate(name):
+    """The learning rate at which a model is trained; a higher one overshoots in deep networks."""
+    return 0.02 if "pixel_cnn_pp" in name else 0.05
 
 
 @functools.cache

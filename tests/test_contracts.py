@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from cases import LAYERS, MODELS, inputs, randomised, shared
+from cases import LAYERS, MODELS, inputs, randomised, rate, shared
 
 from tfar import testing
 
@@ -53,8 +53,7 @@ def test_sampling(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_training(name):
-    rate = 0.02 if "pixel_cnn_pp" in name else 0.05  # the higher one overshoots in deep networks
-    testing.verify_training(MODELS[name](), learning_rate=rate)
+    testing.verify_training(MODELS[name](), learning_rate=rate(name))
 
 
 @pytest.mark.parametrize("name", MODELS)

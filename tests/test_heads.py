@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy.special import logsumexp
-from scipy.stats import logistic, norm
+from scipy.special import gammaln, logsumexp
+from scipy.stats import logistic, nbinom, norm, poisson
 
 from tfar import heads, testing
 from tfar.testing import verify_head, verify_real_head
@@ -88,6 +88,95 @@ def test_head(name):
     verify_head(*HEADS[name])
 
 
+def poisson_family(params):
+    return poisson(np.exp(np.minimum(params[:, 0], np.log(1e6))))
+
+
+def negative_binomial_family(params):
+    mean = np.exp(np.minimum(params[:, 0], np.log(1e6)))
+    concentration = np.exp(np.clip(params[:, 1], -7, np.log(1e6)))
+    return nbinom(concentration, concentration / (concentration + mean))
+
+
+def poisson_log_p(x, params):
+    """log p = a x - e^a - log x!"""
+    a = np.minimum(params[:, 0], np.log(1e6))
+    return a * x - np.exp(a) - gammaln(x + 1)
+
+
+def negative_binomial_log_p(x, params):
+    """The formula of the docstring, with m / r = e^(a - b)."""
+    a, b = np.minimum(params[:, 0], np.log(1e6)), np.clip(params[:, 1], -7, np.log(1e6))
+    r = np.exp(b)
+    log_p = gammaln(x + r) - gammaln(r) - gammaln(x + 1)
+    return log_p - r * np.logaddexp(0, a - b) - x * np.logaddexp(0, b - a)
+
+
+COUNTS = {
+    "poisson": (heads.Poisson(), poisson_family, poisson_log_p),
+    "negative_binomial": (
+        heads.NegativeBinomial(),
+        negative_binomial_family,
+        negative_binomial_log_p,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_head_of_counts(name):
+    head, _, log_p = COUNTS[name]
+    verify_head(head, log_p, tempered=None, values=np.arange(400))
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("mean", [0.5, 40.0, 2e4, 4e5])
+def test_counts_are_exact_up_to_hundreds_of_thousands(name, mean):
+    head, family, _ = COUNTS[name]
+    rng = np.random.RandomState(0)
+    params = np.float32(np.log([[mean, 50.0]]))[:, : head.num_params].repeat(500, axis=0)
+    uniforms = rng.uniform(size=[500, 1]).astype(np.float32)
+    drawn = head.draw(tf.constant(params), tf.constant(uniforms)).numpy()
+    exact = family(params.astype(np.float64))
+    np.testing.assert_array_equal(drawn, exact.ppf(uniforms[:, 0].astype(np.float64)))
+    np.testing.assert_allclose(head.log_prob(params, drawn), exact.logpmf(drawn), rtol=1e-6)
+    compiled = tf.function(head.draw, jit_compile=True)
+    np.testing.assert_array_equal(compiled(tf.constant(params), tf.constant(uniforms)), drawn)
+    # At a temperature of 0 it is the median; the quantiles spread as it rises.
+    cold, hot = (head.draw(params, uniforms, t).numpy() for t in (1e-6, 2.0))
+    assert (np.abs(cold - exact.median()) <= 1).all()
+    above = uniforms[:, 0] > 0.5
+    assert (hot[above] >= drawn[above]).all() and (hot[~above] <= drawn[~above]).all()
+    assert np.std(hot) > np.std(drawn)
+    np.testing.assert_array_equal(head.draw(params, uniforms, 1.0), drawn)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_the_marginals_of_counts(name):
+    head, family, _ = COUNTS[name]
+    x = np.random.RandomState(0).negative_binomial(3, 0.2, size=[5000, 2])
+    exact = family(head.marginal(x))
+    np.testing.assert_allclose(exact.mean(), x.mean(axis=0), rtol=1e-2)
+    if head.num_params == 2:
+        np.testing.assert_allclose(exact.var(), x.var(axis=0), rtol=1e-2)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_gradients_of_counts_are_finite(name):
+    head, *_ = COUNTS[name]
+    params = np.random.RandomState(0).choice([0, -100.0, 14.0, 100.0], [64, head.num_params])
+    for x in (0, 3, 2**24 - 1):
+        with tf.GradientTape() as tape:
+            params = tf.constant(params, tf.float32)
+            tape.watch(params)
+            log_prob = head.log_prob(params, tf.constant(x))
+        assert np.isfinite(log_prob).all() and np.isfinite(tape.gradient(log_prob, params)).all()
+
+
+def test_a_distribution_of_counts_at_a_temperature_is_refused():
+    with pytest.raises(ValueError, match=r"Poisson\(\) has no distribution at a temperature"):
+        heads.Poisson().distribution(tf.zeros([1]), 0.5)
+
+
 def real_mixture(head, family):
     """``(head, log_density, distribution_function)`` by the formula of the docstring."""
     k = head.num_components
@@ -130,9 +219,9 @@ def test_real_head(name):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ((0,), "at least one component, got 0"),
-        ((2, False, 0.0, 0.0), "a positive std, got 0.0 and 0.0"),
-        ((2, False, np.nan, 1.0), "a finite mean and a positive std, got nan and 1.0"),
+        ((0,), "num_components to be an integer of at least 1, got 0"),
+        ((2, False, 0.0, 0.0), "std to be a finite number above 0, got 0.0"),
+        ((2, False, np.nan, 1.0), "mean to be a finite number, got nan"),
     ],
 )
 def test_bad_mixtures(arguments, message):
@@ -191,13 +280,18 @@ def test_bool_is_in_the_support():
 
 @pytest.mark.parametrize("too_few", [1, 0, -3])
 def test_too_few_categories(too_few):
-    with pytest.raises(ValueError, match=f"at least 2 categories, got {too_few}"):
+    with pytest.raises(
+        ValueError, match=f"num_categories to be an integer of at least 2, got {too_few}"
+    ):
         heads.Categorical(too_few)
 
 
 @pytest.mark.parametrize("arguments", [(0,), (2, 0), (2, 1, 1)])
 def test_too_few_components_channels_or_levels(arguments):
-    with pytest.raises(ValueError, match="at least 1 component, 1 channel and 2 levels"):
+    with pytest.raises(
+        ValueError,
+        match=r"(num_components|channels|levels) to be an integer of at least [12], got [01]",
+    ):
         heads.DiscretizedLogisticMixture(*arguments)
 
 

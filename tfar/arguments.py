@@ -48,13 +48,40 @@ def integers(name, values, least=None, count=None):
     return numbers
 
 
+def odd(name, value):
+    """An odd int of at least 1.
+
+    >>> odd("kernel_size", 4)
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected kernel_size to be an odd integer of at least 1, got 4.
+    """
+    try:
+        if integer(name, value, least=1) % 2:
+            return operator.index(value)
+    except ValueError:
+        pass
+    _refuse(name, "an odd integer of at least 1", value)
+
+
+def rate(name, value):
+    """A fraction of what is left out in training, a float in [0, 1).
+
+    >>> rate("dropout", 2.0)
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected dropout to be a finite number of at least 0 and below 1, got 2.0.
+    """
+    return number(name, value, least=0, below=1)
+
+
 def number(name, value, least=None, most=None, above=None, below=None):
     """A finite float, in a range that is closed (least, most) or open (above, below).
 
     >>> number("dropout", 1.5, least=0, below=1)
     Traceback (most recent call last):
     ...
-    ValueError: Expected dropout to be a number of at least 0 and below 1, got 1.5.
+    ValueError: Expected dropout to be a finite number of at least 0 and below 1, got 1.5.
     """
     try:
         if isinstance(value, bool | str | bytes):
@@ -63,7 +90,7 @@ def number(name, value, least=None, most=None, above=None, below=None):
     except (TypeError, ValueError, OverflowError):
         real = math.nan
     if not math.isfinite(real) or not _inside(real, least, most, above, below):
-        _refuse(name, "a number" + _range(least, most, above, below), value)
+        _refuse(name, "a finite number" + _range(least, most, above, below), value)
     return real
 
 
@@ -109,6 +136,6 @@ def _inside(number, least=None, most=None, above=None, below=None):
 
 
 def _range(least=None, most=None, above=None, below=None):
-    bounds = (("of at least", least), ("above", above), ("of at most", most), ("below", below))
+    bounds = (("at least", least), ("above", above), ("at most", most), ("below", below))
     words = " and ".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
-    return f" {words}" if words else ""
+    return f" {'of ' * words.startswith('at ')}{words}" if words else ""

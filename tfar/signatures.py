@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar import text
-from tfar.distributions import Policy, sampler
+from tfar.distributions import Columns, Policy, sampler
 
 
 def signatures(model, max_samples):
@@ -66,6 +66,20 @@ def require(value, *checks):
         return tf.identity(value)
 
 
+def parameters(p):
+    """The tensors that a conditional distribution has for parameters, a dict by name.
+
+    Of `tfar.distributions.Columns` the names of those of column i begin with ``column_i_``.
+    """
+    if not isinstance(p, Columns):
+        return {name: value for name, value in p.parameters.items() if tf.is_tensor(value)}
+    return {
+        f"column_{i}_{name}": value
+        for i, column in enumerate(p.columns)
+        for name, value in parameters(column).items()
+    }
+
+
 class Functions:
     """What the signatures compute, with every argument checked in the graph."""
 
@@ -81,8 +95,7 @@ class Functions:
     def conditionals(self, x, condition=None, member=0):
         member = self._checked_member(member)
         p = self.model(self._inputs(x, condition), member=member)
-        tensors = {name: value for name, value in p.parameters.items() if tf.is_tensor(value)}
-        return {**tensors, "order": tf.cast(self._order(member), tf.int32)}
+        return {**parameters(p), "order": tf.cast(self._order(member), tf.int32)}
 
     def sample(self, num_samples, seed, temperature, condition=None):
         lead = []

@@ -1,6 +1,7 @@
 """Joint distributions as TensorFlow Probability distributions, and those that heads need."""
 
 from tfar.distributions.autoregressive import Autoregressive
+from tfar.distributions.casting import log_prob
 from tfar.distributions.columns import Columns
 from tfar.distributions.discretized_logistic import DiscretizedLogisticMixture
 from tfar.distributions.mixtures import GaussianMixture, LogisticMixture
@@ -13,4 +14,5 @@ __all__ = [
     "GaussianMixture",
     "LogisticMixture",
     "Policy",
+    "log_prob",
 ]

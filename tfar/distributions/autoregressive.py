@@ -1,11 +1,14 @@
 """The joint distribution of an autoregressive model."""
 
 import functools
+import math
+import os
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfar.arguments import integer
 from tfar.distributions import randomness, sampler
 from tfar.distributions.policy import Policy
 
@@ -218,6 +221,32 @@ class Autoregressive(tfd.Distribution):
 
     # Sampling -----------------------------------------------------------------------------------
 
+    # TFP casts sample shapes to int32, which makes 2 of 2.5 and of 2**32 + 2.
+
+    def _call_sample_n(self, sample_shape, seed, **kwargs):
+        return super()._call_sample_n(self._checked_shape(sample_shape), seed, **kwargs)
+
+    def _call_sample_and_log_prob(self, sample_shape, seed, **kwargs):
+        return super()._call_sample_and_log_prob(self._checked_shape(sample_shape), seed, **kwargs)
+
+    def _checked_shape(self, sample_shape):
+        """``sample_shape``; ValueError if it is known, and invalid or too large to be drawn."""
+        static = tf.get_static_value(sample_shape) if tf.is_tensor(sample_shape) else sample_shape
+        if static is None:
+            return sample_shape
+        static = static.tolist() if isinstance(static, np.ndarray | np.generic) else static
+        sizes = static if isinstance(static, list | tuple | tf.TensorShape) else [static]
+        sizes = [integer("the number of samples", size, least=0) for size in sizes]
+        entries = math.prod(sizes) * math.prod(self._batch_shape()) * self.model.num_dimensions
+        # They are stacked, then transposed: they are there twice.
+        needed, held = 2 * entries * self.dtype.size, _memory()
+        if needed > held or math.prod(sizes) >= 2**31:
+            raise ValueError(
+                f"{math.prod(sizes):,} samples take at least {needed / 2**30:,.0f} GiB, and this "
+                f"machine has {held / 2**30:,.0f} GiB: draw fewer at a time."
+            )
+        return sample_shape
+
     def _sample_n(self, n, seed=None, value=None, **policy):
         return self._sampled(n, seed, value, Policy(**policy), scored=False)[0]
 
@@ -342,3 +371,10 @@ class Autoregressive(tfd.Distribution):
             order = (is_prefix & whole, "A clamped value has to be a prefix of the order.")
             given = self._asserting(given, order, self._supported(laid_out))
         return tf.cast(given, self.dtype), known
+
+
+def _memory():
+    """Bytes of this machine's memory, infinitely many where the system does not tell."""
+    if not hasattr(os, "sysconf"):
+        return math.inf
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

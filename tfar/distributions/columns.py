@@ -3,39 +3,32 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfar.distributions import casting
+
 tfd = tfp.distributions
 
 
-class Columns(tfd.Distribution):
-    """Distributions of batch shape [..., n] whose last axis goes through families.
+class Columns(tfd.AutoCompositeTensorDistribution):
+    """n distributions of scalars as one of batch shape [..., n]: its last axis goes through them.
 
     ``log_prob``, ``cdf`` and ``sample`` are those of each column. All values are float32, those of
-    discrete columns too.
+    discrete columns too. Slices are of columns where they reach the last axis: ``p[..., 0]`` is the
+    distribution of the first one.
 
     Args:
-      params: [..., n, P]; column i takes the first of its P numbers that its head needs.
-      head: a `tfar.heads.Columns`.
-      temperature: as there.
+      columns: a list of ``tfd.Distribution``, of events () and of one batch shape [...].
       validate_args, allow_nan_stats, name: as in TFP.
+
+    >>> p = Columns([tfd.Bernoulli(logits=[0.0, 1.0]), tfd.Normal([0.0, 0.0], 1.0)])
+    >>> p.batch_shape, p[..., 1].log_prob([0.0, 0.0]).shape
+    (TensorShape([2, 2]), TensorShape([2]))
     """
 
-    def __init__(
-        self,
-        params,
-        head,
-        temperature=None,
-        validate_args=False,
-        allow_nan_stats=True,
-        name="Columns",
-    ):
+    def __init__(self, columns, validate_args=False, allow_nan_stats=True, name="Columns"):
         parameters = dict(locals())
-        self.params = tf.convert_to_tensor(params)
-        self.columns = [
-            one.distribution(self.params[..., i, : one.num_params], temperature)
-            for i, one in enumerate(head.heads)
-        ]
+        self.columns = list(columns)
         super().__init__(
-            dtype=head.dtype,
+            dtype=tf.float32,
             reparameterization_type=tfd.NOT_REPARAMETERIZED,
             validate_args=validate_args,
             allow_nan_stats=allow_nan_stats,
@@ -45,13 +38,14 @@ class Columns(tfd.Distribution):
 
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
-        return {"params": tfp.util.ParameterProperties(event_ndims=1)}
+        of_each = lambda self: [0] * len(self.columns)  # noqa: E731
+        return {"columns": tfp.util.BatchedComponentProperties(event_ndims=of_each)}
 
     def _batch_shape(self):
-        return self.params.shape[:-1]
+        return self.columns[0].batch_shape.concatenate(len(self.columns))
 
     def _batch_shape_tensor(self):
-        return tf.shape(self.params)[:-1]
+        return tf.concat([self.columns[0].batch_shape_tensor(), [len(self.columns)]], 0)
 
     def _event_shape(self):
         return tf.TensorShape([])
@@ -62,16 +56,34 @@ class Columns(tfd.Distribution):
     def _default_event_space_bijector(self):
         return None
 
-    def _of_each(self, method, x):
-        x = tf.cast(x, tf.float32)
-        each = [getattr(p, method)(tf.cast(x[..., i], p.dtype)) for i, p in enumerate(self.columns)]
-        return tf.stack(each, axis=-1)
+    def __getitem__(self, slices):
+        slices = list(slices) if isinstance(slices, tuple) else [slices]
+        rank = self.batch_shape.rank
+        taken = sum(one is not None and one is not Ellipsis for one in slices)
+        if taken > rank or slices.count(Ellipsis) > 1:
+            raise IndexError(f"Too many slices for the batch shape {self.batch_shape}: {slices}.")
+        if Ellipsis not in slices:
+            slices.append(Ellipsis)
+        where = slices.index(Ellipsis)
+        slices[where : where + 1] = [slice(None)] * (rank - taken)
+        *lead, last = slices
+        if last is None:
+            raise IndexError("The columns stay the last axis: no new one comes after them.")
+        chosen = self.columns[last]
+        if isinstance(last, slice):
+            if not chosen:
+                raise IndexError(f"There is no column in {last} of {len(self.columns)}.")
+            return Columns([column[tuple(lead)] for column in chosen], self.validate_args)
+        return chosen[tuple(lead)]
+
+    def _of_each(self, function, x):
+        return tf.stack([function(p, x[..., i]) for i, p in enumerate(self.columns)], axis=-1)
 
     def _log_prob(self, x):
-        return self._of_each("log_prob", x)
+        return self._of_each(casting.log_prob, x)
 
     def _cdf(self, x):
-        return self._of_each("cdf", x)
+        return self._of_each(lambda p, x: tf.cast(p.cdf(tf.cast(x, p.dtype)), tf.float32), x)
 
     def _sample_n(self, n, seed=None):
         seeds = tfp.random.split_seed(seed, n=len(self.columns))

@@ -9,7 +9,7 @@ from tfar.distributions import randomness
 tfd = tfp.distributions
 
 
-class DiscretizedLogisticMixture(tfd.Distribution):
+class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
     """Vectors of C integers 0 ... L - 1, the colours of a pixel, coupled linearly in a mixture.
 
     With z = 2 x / (L - 1) - 1 in [-1, 1] and K components,
@@ -106,6 +106,8 @@ class DiscretizedLogisticMixture(tfd.Distribution):
 
     def _log_prob(self, x):
         x = tf.cast(x, self.loc.dtype)
+        inside = (x >= 0) & (x < self.levels) & (x == tf.floor(x))
+        x = tf.where(inside, x, 0.0)  # lest NaN gets into the gradients
         z = self._centred(x)
         log_prob = tf.nn.log_softmax(self.logits)
         for c in range(self.channels):
@@ -122,7 +124,6 @@ class DiscretizedLogisticMixture(tfd.Distribution):
                 + tf.where(first, zero, lower)
                 + tf.where(first | last, zero, both)
             )
-        inside = (x >= 0) & (x < self.levels) & (x == tf.floor(x))
         log_prob = tf.reduce_logsumexp(log_prob, axis=-1)
         return tf.where(tf.reduce_all(inside, axis=-1), log_prob, -np.inf)
 

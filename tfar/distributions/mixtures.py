@@ -1,15 +1,22 @@
 """Mixtures of Gaussians and of logistics, given by tensors."""
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfar import private
+
 tfd = tfp.distributions
+
+# Beyond so many scales from loc z^2 overflows, and with it log p or its gradient: log p is -inf.
+FAR = 1e19
 
 
 class _Mixture(tfd.MixtureSameFamily):
     """p(x) = sum_k softmax(logits)_k f((x - loc_k) / s_k) / s_k, with s = exp(log_scale).
 
-    A ``tfd.MixtureSameFamily`` whose parameters are tensors.
+    A ``tfd.MixtureSameFamily`` whose parameters are tensors. ``log_prob`` is never NaN for finite
+    values: it is -inf where every component is more than 1e19 scales away, with a gradient of 0.
     """
 
     family = None  # of TFP, of loc and scale
@@ -29,12 +36,22 @@ class _Mixture(tfd.MixtureSameFamily):
             allow_nan_stats=allow_nan_stats,
             name=name or type(self).__name__,
         )
-        self._parameters = self._no_dependency(parameters)
+        private.set_parameters(self, parameters)
 
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
         properties = tfp.util.ParameterProperties
         return {name: properties(event_ndims=1) for name in ("logits", "loc", "log_scale")}
+
+    def _log_prob(self, x):
+        # TFP's logistic is NaN where (x - loc) / s overflows, and so are the gradients of both.
+        z = (x[..., None] - self.loc) * tf.exp(-self.log_scale)
+        near = tf.abs(z) < FAR
+        each = self._log_density(tf.where(near, z, 0.0)) - self.log_scale
+        weights = tf.broadcast_to(tf.nn.log_softmax(self.logits), tf.shape(z))
+        some = tf.reduce_any(near, axis=-1)
+        each = tf.where(near | ~some[..., None], weights + each, -np.inf)
+        return tf.where(some, tf.reduce_logsumexp(each, axis=-1), -np.inf)
 
     def invert(self, uniforms):
         """The draw that [..., 2] random numbers in (0, 1) give, of the batch shape [...].
@@ -61,6 +78,9 @@ class GaussianMixture(_Mixture):
 
     family = tfd.Normal
 
+    def _log_density(self, z):
+        return -0.5 * z**2 - np.float32(0.5 * np.log(2 * np.pi))
+
     def _quantile_of(self, u):
         return tf.math.ndtri(u)
 
@@ -74,6 +94,9 @@ class LogisticMixture(_Mixture):
     """
 
     family = tfd.Logistic
+
+    def _log_density(self, z):
+        return -tf.abs(z) - 2 * tf.math.log1p(tf.exp(-tf.abs(z)))
 
     def _quantile_of(self, u):
         return tf.math.log(u) - tf.math.log1p(-u)

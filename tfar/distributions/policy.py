@@ -5,6 +5,10 @@ import typing
 import numpy as np
 import tensorflow as tf
 
+from tfar.arguments import integer, number
+
+TEMPERATURES = 1e-30, 1e30  # the lowest and the highest
+
 
 class Policy(tf.experimental.ExtensionType):
     """Changes every conditional before it is drawn from, and so what is sampled.
@@ -17,7 +21,7 @@ class Policy(tf.experimental.ExtensionType):
     ``log_prob`` stays that of the model: the draws of a policy are not its samples.
 
     Attributes:
-      temperature: positive scalar, or None for 1.
+      temperature: scalar from 1e-30 to 1e30, or None for 1.
       top_k: scalar int, at least 1, or None for all.
       top_p: scalar in (0, 1], or None for 1.
 
@@ -36,10 +40,14 @@ class Policy(tf.experimental.ExtensionType):
     top_p: typing.Union[tf.Tensor, None] = None  # noqa: UP007
 
     def __init__(self, temperature=None, top_k=None, top_p=None):
-        self.temperature = _checked("a positive temperature", temperature, lambda t: t > 0)
-        top_k = _checked("an integer top_k of at least 1", top_k, lambda k: k >= 1 and k % 1 == 0)
-        self.top_k = None if top_k is None else tf.cast(top_k, tf.int32)
-        self.top_p = _checked("a top_p above 0 and at most 1", top_p, lambda p: 0 < p <= 1)
+        # Beyond these float32 has no quotients: draws would be NaN, or all of one value.
+        coldest, hottest = TEMPERATURES
+        self.temperature = _checked(
+            temperature, lambda t: number("temperature", t, least=coldest, most=hottest)
+        )
+        top_k = _checked(top_k, lambda k: integer("top_k", k, least=1))
+        self.top_k = None if top_k is None else tf.cast(tf.minimum(top_k, 2.0**31 - 128), tf.int32)
+        self.top_p = _checked(top_p, lambda p: number("top_p", p, above=0, most=1))
 
     @property
     def restricts(self):
@@ -49,7 +57,10 @@ class Policy(tf.experimental.ExtensionType):
     def check(self, head):
         """Raises ValueError if values are to be left out of a head that knows no such thing."""
         if self.restricts and not head.of_logits:
-            raise ValueError(f"top_k and top_p choose among categories, which {head} has not.")
+            raise ValueError(
+                f"top_k and top_p choose among the categories of a head that has some, and {head} "
+                "has none: leave them out."
+            )
 
     def draw(self, head, params, uniforms):
         """Values of a head's distribution, under the policy; see `tfar.heads.Head.draw`."""
@@ -75,11 +86,11 @@ class Policy(tf.experimental.ExtensionType):
         return logits
 
 
-def _checked(expected, value, valid):
-    """``value`` as a tensor, or None; ValueError if it is known and none that is ``expected``."""
+def _checked(value, check):
+    """``value`` as a float32 tensor, or None; ``check`` raises if it is known and invalid."""
     if value is None:
         return None
     static = tf.get_static_value(value) if tf.is_tensor(value) else value
-    if static is not None and (np.ndim(static) or not valid(static)):
-        raise ValueError(f"Expected {expected}, got {static}.")
+    if static is not None:
+        check(static)
     return tf.cast(value, tf.float32)

@@ -6,6 +6,7 @@ sampling is exactly what training saw.
 
 from tfar.heads.base import Head
 from tfar.heads.columns import Columns, Table
+from tfar.heads.counts import NegativeBinomial, Poisson
 from tfar.heads.discrete import Bernoulli, Categorical, Characters
 from tfar.heads.mixtures import DiscretizedLogisticMixture
 from tfar.heads.real import GaussianMixture, LogisticMixture
@@ -19,6 +20,8 @@ __all__ = [
     "GaussianMixture",
     "Head",
     "LogisticMixture",
+    "NegativeBinomial",
+    "Poisson",
     "Table",
     "get",
 ]

@@ -4,6 +4,8 @@ import abc
 
 import tensorflow as tf
 
+from tfar.distributions import casting
+
 
 class Head(abc.ABC):
     """The family of p(x_i | x_<i), given its parameters.
@@ -46,9 +48,8 @@ class Head(abc.ABC):
         """
 
     def log_prob(self, params, x):
-        """log p(x; params) of values [...], nats."""
-        p = self.distribution(params)
-        return p.log_prob(tf.cast(x, p.dtype))
+        """log p(x; params) of values [...], float32 nats."""
+        return casting.log_prob(self.distribution(params), x)
 
     @abc.abstractmethod
     def marginal(self, x):

@@ -50,7 +50,12 @@ class Columns(Head):
         return tf.pad(code, [[0, 0]] * (code.shape.rank - 1) + [[0, missing]])
 
     def distribution(self, params, temperature=None):
-        return distributions.Columns(params, self, temperature)
+        return distributions.Columns(
+            [
+                head.distribution(params[..., i, : head.num_params], temperature)
+                for i, head in enumerate(self.heads)
+            ]
+        )
 
     def draw(self, params, uniforms, temperature=None):
         each = [

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfar.arguments import integer
 from tfar.heads.base import Head, tempered, tempered_categories
 from tfar.text import Vocabulary
 
@@ -77,9 +78,8 @@ class Categorical(Head):
     of_logits = True
 
     def __init__(self, num_categories):
-        if num_categories < 2:
-            raise ValueError(f"Categorical needs at least 2 categories, got {num_categories}.")
-        self.num_categories = self.num_params = self.num_inputs = int(num_categories)
+        self.num_categories = integer("num_categories", num_categories, least=2)
+        self.num_params = self.num_inputs = self.num_categories
         self.support = f"an integer from 0 to {self.num_categories - 1}"
 
     def encode(self, x, dtype=tf.float32):

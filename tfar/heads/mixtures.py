@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar import distributions
+from tfar.arguments import integer
 from tfar.heads.base import Head, tempered_categories
 
 
@@ -35,17 +36,12 @@ class DiscretizedLogisticMixture(Head):
     dtype = tf.int32
 
     def __init__(self, num_components, channels=1, levels=256):
-        if num_components < 1 or channels < 1 or levels < 2:
-            raise ValueError(
-                "Expected at least 1 component, 1 channel and 2 levels, got "
-                f"{num_components}, {channels} and {levels}."
-            )
-        self.num_components = int(num_components)
-        self.channels = self.num_inputs = int(channels)
-        self.levels = int(levels)
-        self.site_shape = (self.channels,)
-        self.num_uniforms = 1 + self.channels
-        self.num_params = self.num_components * (1 + 2 * channels + channels * (channels - 1) // 2)
+        self.num_components = integer("num_components", num_components, least=1)
+        self.channels = self.num_inputs = c = integer("channels", channels, least=1)
+        self.levels = integer("levels", levels, least=2)
+        self.site_shape = (c,)
+        self.num_uniforms = 1 + c
+        self.num_params = self.num_components * (1 + 2 * c + c * (c - 1) // 2)
         self.support = f"an integer from 0 to {self.levels - 1}"
 
     def encode(self, x, dtype=tf.float32):

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar import distributions
+from tfar.arguments import integer, number
 from tfar.heads.base import Head, tempered_categories
 
 
@@ -20,13 +21,9 @@ class _RealMixture(Head):
     family = None  # of `tfar.distributions`
 
     def __init__(self, num_components, equal_weights=False, mean=0.0, std=1.0):
-        if num_components < 1:
-            raise ValueError(f"Expected at least one component, got {num_components}.")
-        if not (np.isfinite(mean) and 0 < std < np.inf):
-            raise ValueError(f"Expected a finite mean and a positive std, got {mean} and {std}.")
-        self.num_components = int(num_components)
+        self.num_components = integer("num_components", num_components, least=1)
         self.equal_weights = bool(equal_weights)
-        self.mean, self.std = float(mean), float(std)
+        self.mean, self.std = number("mean", mean), number("std", std, above=0)
         self.num_params = (2 if equal_weights else 3) * self.num_components
 
     def encode(self, x, dtype=tf.float32):

@@ -12,6 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfar import heads, orders
+from tfar.arguments import integer, integers, rate
 from tfar.layers import CausalLayer, Dense
 from tfar.models.base import AutoregressiveModel
 
@@ -43,10 +44,10 @@ class OrderlessHidden(CausalLayer):
     def __init__(self, hidden, channels, activation="relu", dropout=0.0, **kwargs):
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=True, **kwargs)
-        self.hidden = [int(units) for units in hidden]
-        self.channels = int(channels)
+        self.hidden = list(integers("hidden", hidden, least=1))
+        self.channels = integer("channels", channels, least=1)
         self.activation = keras.activations.get(activation)
-        self.dropout = float(dropout)
+        self.dropout = rate("dropout", dropout)
         self.drop = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.layers = [
             Dense(units, kernel_initializer="he_normal", dtype=self.dtype_policy)
@@ -204,15 +205,14 @@ class OrderlessNADE(AutoregressiveModel):
         **kwargs,
     ):
         head = heads.get(head)
-        if np.ndim(hidden) != 1 or not len(hidden) or any(u != int(u) or u < 1 for u in hidden):
-            raise ValueError(
-                f"Expected a sequence of the units of each hidden layer, got hidden={hidden!r}."
-            )
+        hidden, dropout = integers("hidden", hidden, least=1), rate("dropout", dropout)
+        seed = integer("seed", seed, least=0)
         several = not isinstance(order, str) and np.ndim(order) == 2
         if num_orders is None:
             num_orders = len(order) if several else 1
+        num_orders = integer("num_orders", num_orders, least=1)
         fixed = num_orders > 1 and not several and order != "random"
-        if num_orders < 1 or fixed or (several and len(order) != num_orders):
+        if fixed or (several and len(order) != num_orders):
             raise ValueError(f"The order {order!r} does not stand for num_orders={num_orders}.")
         self._arguments = {
             "hidden": [int(units) for units in hidden],
@@ -279,7 +279,8 @@ class OrderlessNADE(AutoregressiveModel):
         return ranks < size
 
     def _score(self, inputs, conditionals, counted=None):
-        if not isinstance(conditionals, tfd.Masked):
+        # What ``tfd.Masked(...)`` makes of a distribution that is no composite tensor is not one.
+        if not hasattr(conditionals, "validity_mask"):
             return super()._score(inputs, conditionals, counted)
         unknown = conditionals.validity_mask
         log_prob = super()._score(inputs, conditionals.distribution, unknown)

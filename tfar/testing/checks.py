@@ -36,16 +36,24 @@ def is_real(head):
     return head.dtype.is_floating
 
 
+def is_unbounded(head):
+    """Whether a head has infinitely many values, real ones or counts."""
+    return is_real(head) or bool(head.in_support(tf.constant(2**20)))
+
+
 def symbols(head):
     """The values that a discrete head allows at a site, int32 [K, *head.site_shape].
 
-    Of a head of real values, four of them, float32 [4], unevenly spaced about its mean.
+    Of a head of real values, four of them, float32 [4], unevenly spaced about its mean; of one of
+    counts, the first few.
 
     >>> symbols(tfar.heads.Categorical(3)).tolist()
     [0, 1, 2]
     """
     if is_real(head):
         return np.float32(head.mean + head.std * np.array([-1.6, -0.3, 0.2, 1.9]))
+    if is_unbounded(head):
+        return np.array([0, 1, 2, 5], np.int32)
     values = np.flatnonzero(head.in_support(tf.range(2**12)).numpy())
     entries = int(np.prod(head.site_shape))
     if len(values) ** entries > 2**16:
@@ -57,11 +65,12 @@ def symbols(head):
 def quadrature(head):
     """``(values, weights)`` of a site: sums of weights times densities are integrals.
 
-    Of a discrete head, its `symbols`, which all have the weight 1. Of one of real values, the
-    trapezoidal rule in t where x = mean + std sinh(t): dense in the middle, and far out.
+    Of a discrete head, its `symbols`, which all have the weight 1; of counts, the first 80. Of one
+    of real values, the trapezoidal rule in t where x = mean + std sinh(t): dense in the middle, and
+    far out.
     """
     if not is_real(head):
-        values = symbols(head)
+        values = np.arange(80) if is_unbounded(head) else symbols(head)
         return values, np.ones(len(values))
     t, step = np.linspace(-6, 6, 1001, retstep=True)
     return np.float32(head.mean + head.std * np.sinh(t)), head.std * np.cosh(t) * step
@@ -156,7 +165,7 @@ def same_draws(one, other):
 
 
 def demand_frequencies(samples, events, p, what):
-    """A chi-square test; cells that expect fewer than five are pooled."""
+    """The p-value of a chi-square test, at least 1e-4; cells that expect under five are pooled."""
     row_of = {tuple(event): i for i, event in enumerate(events.tolist())}
     counts = np.zeros(len(events))
     for sample in samples.tolist():
@@ -167,6 +176,7 @@ def demand_frequencies(samples, events, p, what):
     pooled = max(np.sum(expected < 5), np.searchsorted(np.cumsum(expected), 5) + 1)
     counts = np.array([np.sum(counts[:pooled]), *counts[pooled:]])
     expected = np.array([np.sum(expected[:pooled]), *expected[pooled:]])
+    tail = 1.0
     if len(counts) > 1:
         statistic = np.sum((counts - expected) ** 2 / expected)
         chi2 = tfp.distributions.Chi2(np.float64(len(counts) - 1))
@@ -176,3 +186,4 @@ def demand_frequencies(samples, events, p, what):
             f"The frequencies of {what} are not their probabilities: chi-square {statistic:.1f} "
             f"in {len(counts)} cells, p = {tail:.1g}.",
         )
+    return tail

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar import serving, text
+from tfar.distributions import Columns, casting
 from tfar.testing.checks import conditions, demand, demand_close, joint_of, same_draws
 
 # What a server without Python or XLA, or with several replicas, cannot run or should not hold.
@@ -76,10 +77,22 @@ def _verify_scores(model, signatures, label, batch):
             f"The exported order of member {member} is another.",
         )
         family = model(inputs, member=member)
-        again = type(family)(
-            **{k: v for k, v in family.parameters.items() if not tf.is_tensor(v)}, **answer
+        again = _rebuilt(family, answer)
+        expected, actual = (casting.log_prob(p, x) for p in (family, again))
+        demand_close(actual, expected, "The exported conditionals are others")
+
+
+def _rebuilt(family, tensors):
+    """The distribution of other parameters, named as in `tfar.signatures.parameters`."""
+    if isinstance(family, Columns):
+        return Columns(
+            [
+                _rebuilt(p, {k[len(start) :]: v for k, v in tensors.items() if k.startswith(start)})
+                for p, start in ((p, f"column_{i}_") for i, p in enumerate(family.columns))
+            ]
         )
-        demand_close(again.log_prob(x), family.log_prob(x), "The exported conditionals are others")
+    others = {k: v for k, v in family.parameters.items() if not tf.is_tensor(v)}
+    return type(family)(**others, **tensors)
 
 
 def _verify_draws(model, signatures, label, batch):

@@ -3,10 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
+from tfar.distributions import casting
 from tfar.testing.checks import demand, demand_close, demand_frequencies, quadrature, symbols
 
 
-def verify_head(head, reference, seed=0, tempered=lambda params, t: params / t):
+def verify_head(head, reference, seed=0, tempered=lambda params, t: params / t, values=None):
     """Holds a discrete head to an independent formula.
 
     * ``log_prob`` is ``reference``, for random parameters, extreme ones (0, +-1e4) and at a
@@ -21,43 +22,51 @@ def verify_head(head, reference, seed=0, tempered=lambda params, t: params / t):
         [N, head.num_params] that gives log p(x), [N].
       seed: int.
       tempered: function of ``params`` and a temperature that gives the parameters to which the
-        temperature turns them; by default all of them are logits.
+        temperature turns them; by default all of them are logits. None if there are no such
+        parameters, and no distribution at a temperature.
+      values: of a head of infinitely many values, those to take, consecutive from the least on.
 
     Raises:
       AssertionError: if one of these does not hold.
     """
-    rng, values = np.random.RandomState(seed), symbols(head)
+    rng, bounded = np.random.RandomState(seed), values is None
+    values = symbols(head) if bounded else np.asarray(values)
+    temperatures = (None,) if tempered is None else (None, 0.5)
+    tempered = tempered or (lambda params, t: params)
     extremes = rng.choice([0, -1e4, 1e4], [81, head.num_params])
     params = np.array([*rng.normal(size=[20, head.num_params], scale=3), *extremes], np.float32)
     # At an extreme scale the edge of a bin is as sharp as float32 is coarse.
     atol = np.repeat([2e-5, 5e-4], [20, 81])
-    for temperature in (None, 0.5):
-        p, total = head.distribution(tf.constant(params), temperature), 0.0
+    for temperature in temperatures:
+        p, total, due = head.distribution(tf.constant(params), temperature), 0.0, 0.0
         demand(p.batch_shape == params.shape[:1], f"The batch shape is {p.batch_shape}.")
         for x in values:
             x = np.broadcast_to(x, [len(params), *head.site_shape])
             expected = reference(x * 1.0, tempered(params.astype(np.float64), temperature or 1.0))
-            actual = p.log_prob(x)
+            actual = casting.log_prob(p, x)
             what = f"log_prob({x[0]}) at temperature {temperature} is not the reference"
             demand_close(actual, expected, what, atol=atol)
-            total += np.exp(actual)
-        demand_close(total, np.ones(len(params)), "The probabilities do not sum to 1")
+            total, due = total + np.exp(actual), due + np.exp(expected)
+        due = np.ones(len(params)) if bounded else due
+        demand_close(total, due, "The probabilities do not sum to 1")
     for dtype in (tf.uint8, tf.int32, tf.int64, tf.float32):
-        code = head.encode(tf.cast(values, dtype), tf.float64)
+        held = values[: 256 if dtype == tf.uint8 and head.site_shape == () else None]
+        code = head.encode(tf.cast(held, dtype), tf.float64)
         demand(code.dtype == tf.float64, f"encode gives {code.dtype}, asked for float64.")
-        shape = (len(values), head.num_inputs)
-        demand(code.shape == shape, f"encode gives {code.shape} for {len(values)} values.")
-        demand(len(np.unique(code, axis=0)) == len(values), "encode maps two values to one code.")
+        shape = (len(held), head.num_inputs)
+        demand(code.shape == shape, f"encode gives {code.shape} for {len(held)} values.")
+        demand(len(np.unique(code, axis=0)) == len(held), "encode maps two values to one code.")
         what = f"encode depends on the dtype ({dtype.name})"
-        demand_close(code, head.encode(tf.constant(values), tf.float64), what)
+        demand_close(code, head.encode(tf.constant(held), tf.float64), what)
     least, most = int(values.min()), int(values.max())
-    outside = [least - 1, most + 1, least + 0.5, least - 1e-3, np.nan, np.inf, -np.inf]
+    outside = [least - 1, least + 0.5, least - 1e-3, np.nan, np.inf, -np.inf]
+    outside += [most + 1] if bounded else []
     for x in outside:
         inside = bool(head.in_support(tf.constant(x, tf.float32)))
         demand(not inside, f"in_support holds for {x}, beside {least} ... {most}.")
     logits = rng.normal(size=[head.num_params]).astype(np.float32)
     uniforms = tf.constant(rng.uniform(size=[4000, head.num_uniforms]), tf.float32)
-    for temperature in (None, 0.5):
+    for temperature in temperatures:
         samples = head.draw(tf.tile(logits[None], [4000, 1]), uniforms, temperature)
         demand(samples.dtype == head.dtype, f"Samples are {samples.dtype}, not {head.dtype}.")
         demand(np.all(head.in_support(samples)), "A sample is outside the support.")
@@ -71,8 +80,8 @@ def verify_head(head, reference, seed=0, tempered=lambda params, t: params / t):
         for x in head.draw(tf.tile(logits[None], [2, 1]), ends).numpy():
             one = tempered(logits[None].astype(np.float64), 1.0)
             log_p = reference(x[None] * 1.0, one)[0]
-            # Each random number is as good as one in 2^24.
-            likely = log_p > -20 * head.num_uniforms
+            # Each random number is as good as one in 2^24, which many counts may share.
+            likely = log_p > (-20 if bounded else -40) * head.num_uniforms
             demand(likely, f"{x} is drawn, of log-probability {log_p:.0f}.")
 
 

@@ -2,12 +2,14 @@
 
 import itertools
 import json
+import math
 import os
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfar.distributions import casting
 from tfar.testing.checks import (
     conditions,
     demand,
@@ -18,6 +20,7 @@ from tfar.testing.checks import (
     grid,
     inputs_of,
     is_real,
+    is_unbounded,
     joint_of,
     members,
     quadrature,
@@ -57,7 +60,8 @@ def verify_causality(model, differs=True):
         order = np.asarray(model.permutations[member])
         codes = digits[:, order] * base ** np.arange(n)  # the sum of these is a number of the event
         p = model(inputs_of(events, label), member=member)
-        p = np.stack([np.exp(p.log_prob(np.broadcast_to(v, events.shape))) for v in values], -1)
+        values_of = [np.broadcast_to(v, events.shape) for v in values]
+        p = np.stack([np.exp(casting.log_prob(p, v)) for v in values_of], -1)
         p = p.reshape([-1, n, base])[:, order]
         every.append(p)
         for i, j in itertools.product(range(n), range(n)):
@@ -119,11 +123,13 @@ def verify_sampling(model, seed=0, num_samples=4000):
       seed: int.
       num_samples: how many to count.
 
+    Returns:
+      The smallest p-value of all chi-square tests, a float.
+
     Raises:
       AssertionError: if one of these does not hold.
     """
-    for label in conditions(model):
-        _verify_sampling(model, label, seed, num_samples)
+    tails = [_verify_sampling(model, label, seed, num_samples) for label in conditions(model)]
     if model.num_classes is not None:  # a batch of labels draws from each of its own
         labels = np.arange(model.num_classes).repeat(64)
         batch = model.joint(condition=labels)
@@ -133,26 +139,28 @@ def verify_sampling(model, seed=0, num_samples=4000):
             own = joint_of(model, label).log_prob(x).numpy()[:, labels == label]
             message = f"A batch of labels gives another log_prob for label {label}"
             demand_close(log_prob.numpy()[:, labels == label], own, message)
+    return min(tails)
 
 
 def _verify_sampling(model, label, seed, num_samples):
-    joint = joint_of(model, label)
+    joint, tails = joint_of(model, label), []
     first = _drawn(joint, num_samples, seed)
     demand(np.array_equal(first, _drawn(joint, num_samples, seed)), "A seed draws two things.")
     second = _drawn(joint, num_samples, seed + 1)
-    if is_real(model.head):
-        same = 0.0
+    if is_unbounded(model.head):
+        same = _agreement(model, joint)
         for member in members(model)[-model.members :]:  # a mixture has no conditionals
             own = (
                 first
                 if model.members == 1
                 else _drawn(joint_of(model, label, member=member), num_samples, seed)
             )
-            _demand_uniform(model, member, label, own, np.zeros(model.num_sites, bool), "samples")
+            none = np.zeros(model.num_sites, bool)
+            tails.append(_demand_uniform(model, member, label, own, none, "samples"))
     else:
         events = enumerate_events(model)
         p = np.exp(joint.log_prob(events).numpy().astype(np.float64))
-        demand_frequencies(first, events.reshape([len(events), -1]), p, "samples")
+        tails.append(demand_frequencies(first, events.reshape([len(events), -1]), p, "samples"))
         same = np.sum(p**2)  # how often two independent draws agree
     for one, other, what in ((first, second, "calls"), (first[1:], first[:-1], "examples")):
         agree = np.mean(np.all(one == other, 1))
@@ -173,7 +181,17 @@ def _verify_sampling(model, label, seed, num_samples):
         "The cached sampler does not draw what the oracle draws from the same seed.",
     )
     for member in members(model)[-model.members :]:  # a mixture has no order to clamp in
-        _verify_clamping(model, member, label, seed, num_samples)
+        tails += _verify_clamping(model, member, label, seed, num_samples)
+    return min(tails)
+
+
+def _agreement(model, joint):
+    """How often two independent draws of a model of infinitely many values agree."""
+    heads = [model.head.at(i) for i in range(model.num_sites)]
+    if any(is_real(head) for head in heads):
+        return 0.0
+    events = grid([quadrature(head)[0] for head in heads], 2**20)
+    return np.sum(np.exp(2 * joint.log_prob(events.reshape([-1, *model.event_shape])).numpy()))
 
 
 def _verify_clamping(model, member, label, seed, num_samples):
@@ -192,22 +210,24 @@ def _verify_clamping(model, member, label, seed, num_samples):
     length = (n + 1) // 2
     value = value.reshape([64, d])[length : 64 : n + 1][:3]
     clamped = joint.sample(num_samples // 2, seed, value=value.reshape([-1, *model.event_shape]))
-    if not is_real(model.head):
+    if not is_unbounded(model.head):
         events = enumerate_events(model)
         p = np.exp(joint.log_prob(events).numpy().astype(np.float64))
         flat = events.reshape([-1, d])
+    tails = []
     for i, prefix in enumerate(value):
         given = ~np.isnan(prefix)
         samples = clamped.numpy()[:, i].reshape([-1, d])
         kept = np.float32(prefix[given])
         demand(np.all(samples[:, given] == kept), "A clamped prefix changes" + where)
-        if is_real(model.head):
+        if is_unbounded(model.head):
             what = f"samples behind the prefix {prefix.tolist()}" + where
-            _demand_uniform(model, member, label, samples, given, what)
+            tails.append(_demand_uniform(model, member, label, samples, given, what))
             continue
         fits = np.all(flat[:, given] == prefix[given], axis=1)
         what = f"samples behind the prefix {prefix.tolist()}" + where
-        demand_frequencies(samples, flat[fits], p[fits] / np.sum(p[fits]), what)
+        tails.append(demand_frequencies(samples, flat[fits], p[fits] / np.sum(p[fits]), what))
+    return tails
 
 
 def _demand_uniform(model, member, label, samples, given, what):
@@ -218,6 +238,7 @@ def _demand_uniform(model, member, label, samples, given, what):
     """
     x = samples.reshape([-1, *model.event_shape])
     p = model(inputs_of(x, label), member=member or 0)
+    x = tf.cast(x, p.dtype)
     upper, jump = p.cdf(x).numpy(), np.zeros(x.shape)
     for i in range(model.num_sites):
         if not is_real(model.head.at(i)):
@@ -225,11 +246,11 @@ def _demand_uniform(model, member, label, samples, given, what):
     chance = np.random.RandomState(0).uniform(size=x.shape)
     u = (upper - chance * jump).reshape(samples.shape)[:, ~given]
     if not u.shape[1]:
-        return
+        return 1.0
     parts = max(2, int(300 ** (1 / u.shape[1])))
     cells = grid([np.arange(parts)] * u.shape[1])
     counted = np.clip(np.floor(u * parts), 0, parts - 1).astype(int)
-    demand_frequencies(counted, cells, np.full(len(cells), 1 / len(cells)), what)
+    return demand_frequencies(counted, cells, np.full(len(cells), 1 / len(cells)), what)
 
 
 def _drawn(joint, *args, **kwargs):
@@ -238,57 +259,113 @@ def _drawn(joint, *args, **kwargs):
     return samples.numpy().reshape([-1, joint.model.num_dimensions])
 
 
-def verify_training(model, epochs=10, learning_rate=0.05):
-    """Overfits one batch of two events, one of them three times as frequent as the other.
+def verify_training(model, epochs=10, learning_rate=0.05, seeds=(0,)):
+    """Overfits one batch, of which the entropy is known.
 
-    * ``fit`` closes at least 70 % of the gap between the first loss and the entropy of the batch.
-      With real values, whose densities have no bound, it takes off half a nat a site.
+    Sites of few values take one of two events, of which one is three times as frequent as the
+    other. Independently of those, sites of real values take 32 draws of a narrow Gaussian in which
+    they are correlated (densities of single points would have no bound, and what dropout does to
+    them is chance), and counts are drawn of Poisson distributions whose means are one more than the
+    count before.
+
+    * ``fit`` closes at least 70 % of the gap between the first loss and the entropy of the batch,
+      and takes the loss of few values no lower than that.
     * The loss and the nats of ``evaluate`` are ``-mean(joint().log_prob(x))``, before and after,
-      and bits_per_dim is nats over log 2 and the number of dimensions.
+      and bits_per_dim is nats over log 2 and the number of dimensions. So they are with weights w
+      of the examples, of shape [N] and [N, 1]: the loss is then -mean(w log p), the metrics are
+      divided by sum(w).
 
     The model is compiled and trained.
 
     Args:
-      model: a `tfar.models.AutoregressiveModel`.
+      model: a `tfar.models.AutoregressiveModel`, which begins with the weights that it has.
       epochs: epochs of 20 steps each.
       learning_rate: of Adam at first; it falls to 0, or where training ends would be chance.
+      seeds: ints; for each, a batch of its own and, from the second on, other initial weights.
+
+    Returns:
+      The share of the gap that was closed, a float; the smallest of those of the seeds.
 
     Raises:
       AssertionError: if one of these does not hold.
     """
-    values = [symbols(model.head.at(i)) for i in range(model.num_sites)]
-    first, last = (np.stack([v[k] for v in values]).reshape(model.event_shape) for k in (0, -1))
-    batch = np.stack([first] * 6 + [last] * 2)
-    entropy = -np.sum([w * np.log(w) for w in (0.25, 0.75)])
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, 20 * epochs)
     model.compile(keras.optimizers.Adam(rate))
-    before = _verify_loss(model, batch)
-    steps = np.concatenate([batch] * 20)
-    steps = inputs_of(steps, conditions(model)[0])
-    model.fit(steps, batch_size=len(batch), epochs=epochs, shuffle=False, verbose=0)
-    after = _verify_loss(model, batch)
-    if is_real(model.head):
-        least = 0.5 * model.num_sites
-        demand(before - after > least, f"fit takes the loss from {before:.4f} to {after:.4f} nats.")
-        return
-    demand(
-        after - entropy < 0.3 * (before - entropy),
-        f"fit takes the loss from {before:.4f} to {after:.4f} nats; the entropy of the batch is "
-        f"{entropy:.4f}.",
-    )
-    demand(after > entropy - 1e-3, f"A loss of {after:.4f} is below the entropy {entropy:.4f}.")
+    shares = []
+    for seed in seeds:
+        batch, entropy = _batch(model, seed)
+        if shares:
+            keras.utils.set_random_seed(seed)
+            model.set_weights(type(model).from_config(model.get_config()).get_weights())
+            for variable in model.optimizer.variables:
+                variable.assign(tf.zeros_like(variable))
+        before = _verify_loss(model, batch)
+        steps = inputs_of(np.concatenate([batch] * 20), conditions(model)[0])
+        model.fit(steps, batch_size=len(batch), epochs=epochs, shuffle=False, verbose=0)
+        after = _verify_loss(model, batch)
+        shares.append((before - after) / (before - entropy))
+        demand(
+            shares[-1] > 0.7,
+            f"fit takes the loss from {before:.4f} to {after:.4f} nats; the entropy of the batch "
+            f"is {entropy:.4f} (seed {seed}).",
+        )
+        if not any(is_unbounded(model.head.at(i)) for i in range(model.num_sites)):
+            less = f"A loss of {after:.4f} is below the entropy {entropy:.4f} (seed {seed})."
+            demand(after > entropy - 1e-3, less)
+    return float(min(shares))
+
+
+def _batch(model, seed):
+    """The events of `verify_training`, [N, *event_shape], and their entropy in nats."""
+    heads = [model.head.at(i) for i in range(model.num_sites)]
+    free = np.array([is_unbounded(head) for head in heads])
+    values = [symbols(head) for head in heads]
+    first, last = (np.stack([v[k] for v in values]) for k in (0, -1))
+    batch, entropy = np.stack([first] * 6 + [last] * 2), 0.0
+    if not free.all():
+        entropy -= np.sum([w * np.log(w) for w in (0.25, 0.75)])
+    if free.any():
+        rng = np.random.RandomState(seed)
+        noise = 0.1 * rng.normal(size=[32, model.num_sites]) + 0.2 * rng.normal(size=[32, 1])
+        count, drawn = np.full(32, 5), np.zeros([32, model.num_sites])
+        for i, head in enumerate(heads):
+            if is_real(head):
+                drawn[:, i] = head.mean + head.std * (0.8 + noise[:, i])
+            elif free[i]:
+                rate = 1 + count
+                count = drawn[:, i] = rng.poisson(rate)
+                log_p = count * np.log(rate) - rate - [math.lgamma(1 + k) for k in count]
+                entropy -= np.mean(log_p)
+        if real := [i for i, head in enumerate(heads) if is_real(head)]:
+            covariance = np.atleast_2d(np.cov(drawn[:, real], rowvar=False, bias=True))
+            entropy += 0.5 * np.linalg.slogdet(2 * np.pi * np.e * covariance)[1]
+        batch = (batch[:1] if free.all() else batch).repeat(32, axis=0).astype(drawn.dtype)
+        batch[:, free] = np.tile(drawn[:, free], [len(batch) // 32, 1])
+    return batch.reshape([-1, *model.event_shape]), entropy
 
 
 def _verify_loss(model, batch):
     label = conditions(model)[0]
     inputs = inputs_of(batch, label)
-    logs = model.evaluate(inputs, batch_size=len(batch), verbose=0, return_dict=True)
-    nats = -np.mean(joint_of(model, label).log_prob(batch))
-    demand_close(logs["loss"], nats, "The loss is not the mean of -joint().log_prob(x)")
-    demand_close(logs["nats"], nats, "The metric `nats` is not the mean of -joint().log_prob(x)")
-    bits = nats / np.log(2) / model.num_dimensions
-    demand_close(logs["bits_per_dim"], bits, "bits_per_dim is not nats / log(2) / dimensions")
-    return nats
+    each = -joint_of(model, label).log_prob(batch).numpy()
+    weights = np.random.RandomState(0).randint(0, 3, len(batch)).astype(np.float32)
+    weights[0] = 3.0
+    for given in (None, weights, weights[:, None]):
+        w = np.ones_like(weights) if given is None else weights
+        options = {"batch_size": len(batch), "verbose": 0, "return_dict": True}
+        logs = model.evaluate(inputs, sample_weight=given, **options)
+        what = "" if given is None else f", with weights of shape {list(given.shape)}"
+        demand_close(
+            logs["loss"], np.mean(w * each), f"The loss is not -mean(joint().log_prob(x)){what}"
+        )
+        nats = np.sum(w * each) / np.sum(w)
+        demand_close(logs["nats"], nats, f"`nats` is not -mean(joint().log_prob(x)){what}")
+        bits = nats / np.log(2) / model.num_dimensions
+        message = f"bits_per_dim is not nats / log(2) / dimensions{what}"
+        demand_close(logs["bits_per_dim"], bits, message)
+        if given is weights:  # Keras itself fails where the rank of the weights changes
+            model.make_test_function(force=True)
+    return np.mean(each)
 
 
 def verify_precision(model, count=4096, error=0.15):
