@@ -10,6 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfar import private
+from tfar.layers.probes import check_pointwise
+
 
 class CausalLayer(keras.layers.Layer):
     """A layer that is causal along the sites, in parallel and one site at a time.
@@ -209,8 +212,12 @@ class Pointwise(CausalLayer):
     """A Keras layer that acts on every site by itself: an activation, dropout, a Dense on channels.
 
     Args:
-      layer: a Keras layer, a callable or the name of an activation. It has to treat the sites
-        alike and apart (``keras.layers.Flatten`` would not).
+      layer: a Keras layer, a callable or the name of an activation. It must treat the sites alike
+        and apart, in training too: normalisation over a batch or over the sites does not.
+
+    Raises:
+      ValueError: when it is built, if a few random inputs show that it mixes sites, see
+        `tfar.layers.probes`.
     """
 
     stationary = True
@@ -227,17 +234,19 @@ class Pointwise(CausalLayer):
     def build(self, input_shape):
         if not self.layer.built:
             self.layer.build(input_shape)
+        with tf.init_scope():
+            check_pointwise(self.layer, input_shape[1] or 5, input_shape[2])
 
     def compute_output_shape(self, input_shape):
         return self.layer.compute_output_shape(input_shape)
 
     def call(self, x, context=None, training=None):
-        if self.layer._call_has_training_arg:
+        if private.takes_training(self.layer):
             return self.layer(x, training=training)
         return self.layer(x)
 
     def step(self, x, state):
-        return self.call(x, training=False), state
+        return self.call(x[:, None], training=False)[:, 0], state
 
     def depends(self, sources):
         return np.asarray(sources, bool)

@@ -1,0 +1,133 @@
+"""Probes of plain Keras layers: whether they act on every site by itself, or only on the past.
+
+Each runs the layer a few times, on random numbers and with random weights, and leaves it as it was.
+What a probe does not see, `tfar.testing.verify_causality` may.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfar import private
+
+SITES = 8  # at which the input is changed
+
+
+def check_pointwise(layer, num_sites, channels):
+    """Raises ValueError unless a built layer treats the sites of [B, n, c] alike and apart.
+
+    That is: all sites at once give what each gives alone; and where the input of one site changes,
+    in training too, only the output of that site does.
+    """
+    if _is_known(layer):
+        return
+    with _Probed(layer) as probed:
+        x = probed.inputs(num_sites, channels)
+        y = probed(x, training=False)
+        if y.ndim != 3 or y.shape[:2] != x.shape[:2]:
+            raise ValueError(
+                f"{_named(layer)} makes {list(y.shape)} of {list(x.shape)}, and not one output for "
+                f"each site [batch, sites, channels]. {REMEDY}"
+            )
+        try:
+            alone = probed(x.reshape([-1, 1, channels]), training=False)
+        except Exception as error:  # whatever a layer raises that takes no single site
+            raise ValueError(f"{_named(layer)} does not take a site by itself. {REMEDY}") from error
+        if alone.shape[1:] != (1, y.shape[2]) or not _same(alone.reshape(y.shape), y):
+            raise ValueError(f"{_named(layer)} does not act on every site by itself. {REMEDY}")
+        for training, changed, before, after in probed.changes(x):
+            others = (
+                np.delete(np.arange(num_sites), changed) if changed is not None else slice(None)
+            )
+            if not _same(before[others], after[others]):
+                when = " in training" if training else ""
+                raise ValueError(f"{_named(layer)} mixes sites or examples{when}. {REMEDY}")
+
+
+def _is_known(layer):
+    """Whether a layer is pointwise for certain: deep networks have a hundred of these."""
+    from tfar.layers.dense import Dense
+
+    if type(layer) in (Dense, keras.layers.Dense, keras.layers.Activation):
+        return layer.activation.__module__.startswith("keras.")
+    if type(layer) is keras.layers.LayerNormalization:
+        return layer.axis in (-1, 2, [-1], [2])
+    return type(layer) is keras.layers.Dropout
+
+
+def check_exclusive(layer, num_sites, channels):
+    """Raises ValueError if output i of a built layer [B, n, c] -> [B, n, p] sees input j >= i."""
+    with _Probed(layer) as probed:
+        x = probed.inputs(num_sites, channels)
+        for training, changed, before, after in probed.changes(x):
+            seen = slice(None if changed is None else changed + 1)
+            if not _same(before[seen], after[seen]):
+                when = " in training" if training else ""
+                raise ValueError(
+                    f"{_named(layer)} is no network of a model{when}: the output of a site depends "
+                    "on its own input, on later ones or on other examples. Output i may depend on "
+                    "inputs j < i only, as in tfar.layers.Causal([tfar.layers.Shift(), ...]); see "
+                    "tfar.layers.CausalLayer."
+                )
+
+
+REMEDY = (
+    "A layer that sees several sites has to be a tfar.layers.CausalLayer: write one, or take "
+    "CausalConv2D, CausalSelfAttention or Recurrent."
+)
+
+
+class _Probed:
+    """A layer with random weights, as a function of arrays, that is restored at the end."""
+
+    def __init__(self, layer):
+        self.layer, self.rng = layer, np.random.RandomState(0)
+
+    def __enter__(self):
+        self.held = [variable.numpy() for variable in self.layer.variables]
+        for weight in self.layer.trainable_variables:
+            scale = np.sqrt(np.prod(weight.shape[:-1])) or 1.0
+            weight.assign(self.rng.normal(size=weight.shape, scale=1 / scale))
+        self.state = [variable.numpy() for variable in self.layer.variables]
+        return self
+
+    def __exit__(self, *_):
+        self._put(self.held)
+
+    def _put(self, values):
+        for variable, value in zip(self.layer.variables, values):
+            if not np.array_equal(variable.numpy(), value):
+                variable.assign(value)
+
+    def __call__(self, x, training):
+        self._put(self.state)  # seeds and moving averages: both calls drop the same units
+        takes = {"training": training} if private.takes_training(self.layer) else {}
+        return np.asarray(tf.cast(self.layer(tf.constant(x), **takes), tf.float32))
+
+    def inputs(self, num_sites, channels):
+        return self.rng.normal(size=[2, num_sites, channels]).astype(np.float32)
+
+    def changes(self, x):
+        """Yields (training, site, output before, output after), for one site changed at a time.
+
+        And for an example of which nothing was changed, while others were: its site is None.
+        """
+        sites = np.unique(np.linspace(0, x.shape[1] - 1, SITES).astype(int))
+        changed = [None, *sites, *sites]
+        before = np.repeat(x[:1], len(changed), axis=0)
+        after = before.copy()
+        for row, site in enumerate(sites, 1):  # up and down: a maximum sees but one of them
+            after[row, site] += 3.0
+            after[row + len(sites), site] -= 3.0
+        for training in (False, True) if private.takes_training(self.layer) else (False,):
+            outputs = self(before, training), self(after, training)
+            for site, *pair in zip(changed, *outputs):
+                yield training, site, *pair
+
+
+def _same(one, other):
+    return np.allclose(one, other, rtol=1e-3, atol=1e-4, equal_nan=True)
+
+
+def _named(layer):
+    return f"{type(layer).__name__} {layer.name!r}"
