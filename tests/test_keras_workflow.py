@@ -73,6 +73,11 @@ def test_arguments_by_position_as_in_keras(model, x):
     model.fit(x, None, 4, 1, 0)
     model.evaluate(x, None, 4, 0)
     assert model.predict(x, 4, 0).shape == (12,)
+    weight = np.arange(12)
+    by_name = model.evaluate(x, sample_weight=weight, verbose=0)
+    assert model.evaluate(x, None, None, 0, weight) == by_name
+    assert model.metrics_names == ["loss", "nats", "bits_per_dim"]
+    np.testing.assert_allclose(by_name[1], np.average(-model.log_prob(x), weights=weight), 1e-5)
 
 
 @pytest.mark.parametrize("method", ["fit", "evaluate"])
@@ -114,10 +119,27 @@ def test_sample_weight(model, x):
     np.testing.assert_allclose(history.history["loss"][0], expected, rtol=1e-5)
 
 
-def test_validation_and_early_stopping(model, x):
-    stop = keras.callbacks.EarlyStopping("val_nats", mode="min", patience=1, min_delta=100)
+@pytest.mark.parametrize("mode", ["auto", "min"])
+@pytest.mark.parametrize("monitor", ["val_nats", "val_bits_per_dim", "nats", "val_loss"])
+def test_validation_and_early_stopping(model, x, monitor, mode):
+    stop = keras.callbacks.EarlyStopping(monitor, mode=mode, patience=1, min_delta=100)
     history = model.fit(x, validation_data=x, epochs=9, verbose=0, callbacks=[stop])
     assert len(history.history["val_nats"]) == 2
+
+
+def test_callbacks_know_that_less_is_better(model, x, tmp_path):
+    model.optimizer.learning_rate = 0.05
+    stop = keras.callbacks.EarlyStopping("nats", patience=2)
+    best = keras.callbacks.ModelCheckpoint(tmp_path / "m.keras", "nats", save_best_only=True)
+    plateau = keras.callbacks.ReduceLROnPlateau("bits_per_dim", patience=1)
+    history = model.fit(x, epochs=5, verbose=0, callbacks=[stop, best, plateau])
+    falling = history.history["nats"]
+    assert falling == sorted(falling, reverse=True) and len(falling) == 5
+    np.testing.assert_allclose(best.best, falling[-1])
+    np.testing.assert_allclose(model.optimizer.learning_rate, 0.05)
+
+
+def test_validation_split(model, x):
     assert len(model.fit(x, validation_split=0.5, epochs=1, verbose=0).history["val_loss"]) == 1
 
 

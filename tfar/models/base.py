@@ -4,10 +4,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar import orders
+from tfar import heads, orders
+from tfar.arguments import integer, integers
+from tfar.distributions import casting
 from tfar.distributions.autoregressive import Autoregressive
 from tfar.layers import CausalLayer
-from tfar.models.distributed import Distributed, never_empty, share
+from tfar.layers.probes import check_exclusive
+from tfar.models.distributed import Distributed, never_empty
+from tfar.models.fitting import Fitting
 from tfar.models.inputs import InputChecks
 
 if keras.backend.backend() != "tensorflow":
@@ -18,7 +22,7 @@ if keras.backend.backend() != "tensorflow":
 
 
 @keras.saving.register_keras_serializable(package="tfar")
-class AutoregressiveModel(Distributed, InputChecks, keras.Model):
+class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
     """p(x) = prod_i p(x_i | x_<i), with all conditionals computed by one causal network.
 
     ``model(x)`` for ``x`` of shape [B, *event_shape] is a ``tfd.Distribution`` of that batch shape:
@@ -37,7 +41,8 @@ class AutoregressiveModel(Distributed, InputChecks, keras.Model):
     Args:
       network: a `tfar.layers.CausalLayer`, exclusive, that maps [B, n, head.num_inputs] to
         [B, n, head.num_params] with the n sites in the order that is modelled. Any other Keras
-        layer that does so serves too, but is sampled with a full pass per site.
+        layer that does so serves too, but is sampled with a full pass per site. A few random
+        inputs have to show no leak; `tfar.testing.verify_causality` looks closer.
       event_shape: shape of one example, for instance [28, 28, 1]. Every entry is a site or, where
         the head is one of vectors, every vector along the last axis.
       head: a `tfar.heads.Head`.
@@ -47,7 +52,8 @@ class AutoregressiveModel(Distributed, InputChecks, keras.Model):
       **kwargs: passed to ``keras.Model`` (``name``, ``dtype``).
 
     Raises:
-      ValueError: if the network is inclusive, puts out the wrong shape, or the order is none.
+      ValueError: if the network is inclusive, or a plain Keras layer that leaks, has outputs of the
+        wrong shape, or the order is invalid.
 
     >>> network = tfar.layers.MaskedDense(range(4), range(4), num_sites=4, exclusive=True)
     >>> model = AutoregressiveModel(network, [2, 2], tfar.heads.Bernoulli())
@@ -59,12 +65,13 @@ class AutoregressiveModel(Distributed, InputChecks, keras.Model):
 
     def __init__(self, network, event_shape, head, order="raster", num_classes=None, **kwargs):
         super().__init__(autocast=False, **kwargs)  # 255 is not a bfloat16
-        if np.ndim(event_shape) != 1:
-            raise ValueError(f"event_shape is a sequence of sizes, got {event_shape!r}.")
-        self.event_shape = tuple(int(size) for size in event_shape)
-        if not self.event_shape or np.prod(self.event_shape) < 1:
-            raise ValueError(f"event_shape needs at least one site, got {list(event_shape)}.")
-        self.head = head
+        self.event_shape = integers("event_shape", event_shape, least=1)
+        self.head = heads.get(head)
+        if not isinstance(network, keras.layers.Layer):
+            raise ValueError(
+                "Expected network to be a tfar.layers.CausalLayer or another Keras layer, got "
+                f"{network!r}."
+            )
         rank = len(self.event_shape) - len(head.site_shape)
         if rank < 0 or self.event_shape[rank:] != head.site_shape:
             raise ValueError(
@@ -73,8 +80,8 @@ class AutoregressiveModel(Distributed, InputChecks, keras.Model):
             )
         self.grid_shape = self.event_shape[:rank]
         self.num_sites = int(np.prod(self.grid_shape))
-        if num_classes is not None and num_classes < 1:
-            raise ValueError(f"Expected num_classes of at least 1, got {num_classes}.")
+        if num_classes is not None:
+            num_classes = integer("num_classes", num_classes, least=1)
         if getattr(network, "condition_size", 0) != (num_classes or 0):
             raise ValueError(
                 f"The network {network.name!r} does not take {num_classes} classes as a condition."
@@ -100,6 +107,9 @@ class AutoregressiveModel(Distributed, InputChecks, keras.Model):
                 f"{head} at {self.num_sites} sites needs network outputs of shape "
                 f"{[None, self.num_sites, head.num_params]}, got {list(output_shape)}."
             )
+        if not isinstance(network, CausalLayer):
+            with tf.init_scope():
+                check_exclusive(network, self.num_sites, head.num_inputs)
         self.built = True
         # Not things that Keras should track: joint distributions, and their compiled samplers.
         object.__setattr__(self, "_joints", {})
@@ -198,10 +208,9 @@ class AutoregressiveModel(Distributed, InputChecks, keras.Model):
         supported = self.head.in_support(x)
         valid = tf.reduce_all(supported, axis=list(range(1, x.shape.rank)))
         if condition is not None:
-            valid &= (condition >= 0) & (condition < self.num_classes)
-        # TFP's distributions take few dtypes, and some fail at values that are none of theirs.
-        x = tf.cast(tf.where(supported, x, tf.zeros_like(x)), self.head.dtype)
-        log_prob = tf.cast(conditionals.log_prob(x), tf.float32)
+            valid &= self.in_classes(condition)
+        # Some of TFP's distributions fail at values that are not theirs.
+        log_prob = casting.log_prob(conditionals, tf.where(supported, x, tf.zeros_like(x)))
         if counted is not None:
             log_prob = tf.where(counted, log_prob, 0.0)
         log_prob = tf.reduce_sum(log_prob, axis=list(range(1, log_prob.shape.rank)))
@@ -284,48 +293,6 @@ class AutoregressiveModel(Distributed, InputChecks, keras.Model):
     def _marginal_layout(self, params):
         return params[self.permutations[0]]
 
-    # Training -----------------------------------------------------------------------------------
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        if self._compile_loss is not None:
-            raise ValueError("The loss is the negative log-likelihood: compile without a loss.")
-        if self._compile_metrics is not None:
-            raise ValueError("There are no targets to compare with: compile without metrics.")
-        if y is not None and y.shape[-1:] != (0,):
-            raise ValueError("A density model has no targets: pass x alone, got a y too.")
-        # An ensemble trains one member a batch and is scored as a whole.
-        single = training or self.members == 1
-        nats = -(self._score(x, y_pred) if single else self.log_prob(x))
-        self.nats.update_state(nats, sample_weight)
-        self.bits_per_dim.update_state(nats / (np.log(2) * self.num_dimensions), sample_weight)
-        if sample_weight is not None:
-            nats *= tf.cast(sample_weight, nats.dtype)
-        loss = tf.reduce_mean(nats) + sum(tf.cast(loss, nats.dtype) for loss in self.losses)
-        return share(loss, tf.shape(nats)[0])
-
-    def predict_step(self, data):
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return self.log_prob(x)
-
-    def fit(self, x=None, y=None, *args, **kwargs):
-        """As in Keras; arrays are checked first, see `check`."""
-        self.check(x)
-        self.check_shuffling(x, kwargs.get("shuffle", True))
-        try:
-            return super().fit(x, _with_weights(x, y, kwargs), *args, **kwargs)
-        finally:
-            self._initial_epoch = None  # or a later fit after BackupAndRestore stops short
-
-    def evaluate(self, x=None, y=None, *args, **kwargs):
-        """As in Keras; arrays are checked first, see `check`."""
-        self.check(x)
-        return super().evaluate(x, _with_weights(x, y, kwargs), *args, **kwargs)
-
-    def predict(self, x, *args, **kwargs):
-        """As in Keras: log p(x), [N] nats; arrays are checked first, see `check`."""
-        self.check(x)
-        return super().predict(x, *args, **kwargs)
-
     # Sampling -----------------------------------------------------------------------------------
 
     def initial_state(self, batch_size, member=0, cached=True, condition=None):
@@ -364,6 +331,19 @@ class AutoregressiveModel(Distributed, InputChecks, keras.Model):
 
     # Persistence --------------------------------------------------------------------------------
 
+    def save(self, filepath, *args, **kwargs):
+        """As in Keras, to a ``.keras`` file.
+
+        Raises:
+          ValueError: of an HDF5 file, which Keras would write and could not read again.
+        """
+        if str(filepath).endswith((".h5", ".hdf5", ".hdf")):
+            raise ValueError(
+                f"Expected a path that ends in .keras, got {str(filepath)!r}: Keras cannot load a "
+                "model of its own class from HDF5. save_weights('NAME.weights.h5') writes weights."
+            )
+        return super().save(filepath, *args, **kwargs)
+
     def export(self, *args, **kwargs):
         raise NotImplementedError(
             "keras.Model.export cannot write a model that returns a distribution; "
@@ -389,10 +369,3 @@ class AutoregressiveModel(Distributed, InputChecks, keras.Model):
         for key in {"head", "network", "dtype"} & set(config):
             config[key] = keras.saving.deserialize_keras_object(config[key])
         return cls(**config)
-
-
-def _with_weights(x, y, arguments):
-    """y, or targets of width zero where there are sample weights: Keras drops those without a y."""
-    if y is not None or arguments.get("sample_weight") is None:
-        return y
-    return np.zeros([len(x["x"] if isinstance(x, dict) else x), 0], np.float32)

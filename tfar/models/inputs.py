@@ -1,7 +1,15 @@
 """What a model takes, and clear errors for what it cannot take."""
 
+import keras
 import numpy as np
 import tensorflow as tf
+
+STREAMS = (tf.data.Dataset, tf.distribute.DistributedDataset, keras.utils.PyDataset)
+
+
+def _is_loader(x):
+    """Whether ``x`` is a ``torch.utils.data.DataLoader``, which Keras takes, without PyTorch."""
+    return type(x).__module__.startswith("torch.utils.data")
 
 
 class InputChecks:
@@ -20,7 +28,9 @@ class InputChecks:
                 raise ValueError(f"Expected the keys {sorted(expected)}, got {sorted(inputs)}.")
         elif self.num_classes is not None:
             raise ValueError(
-                "This model is conditional: expected {'x': x, 'condition': labels}, got x alone."
+                "This model is conditional: expected {'x': x, 'condition': labels}, got x alone. "
+                "A dataset of pairs is mapped to that by "
+                "dataset.map(lambda x, y: {'x': x, 'condition': y})."
             )
         else:
             inputs = {"x": inputs}
@@ -51,19 +61,62 @@ class InputChecks:
             raise ValueError(f"Expected x of an integer, bool or float dtype, got {x.dtype.name}.")
         return x
 
-    def check(self, x):
-        """Raises ValueError if ``x``, an array or eager tensor, holds what cannot be modelled.
+    def check(self, x, name="x"):
+        """``x`` as Keras takes it, of which everything was checked that is at hand.
 
-        Checked are the shape, the dtype and every value; other kinds of input (``tf.data``) pass.
+        Of arrays, data frames and lists that is the shape, the dtype and every value; of datasets
+        and generators, nothing.
+
+        Args:
+          x: an array or what NumPy makes one of, a dict of those as "x" and "condition", a
+            ``tf.data.Dataset``, a ``keras.utils.PyDataset`` or a generator.
+          name: of ``x`` in messages.
+
+        Returns:
+          ``x``, with arrays or tensors in the place of data frames and lists.
+
+        Raises:
+          ValueError: if it is none of these, or holds what cannot be modelled.
         """
-        parts = x if isinstance(x, dict) else {"x": x}
-        if not all(isinstance(part, (np.ndarray, tf.Tensor)) for part in parts.values()):
-            return
-        self._pick(x)
-        self.check_events(parts["x"])
+        if isinstance(x, STREAMS) or hasattr(x, "__next__") or _is_loader(x):
+            return x
+        if isinstance(x, dict):
+            arrays = {key: self._array(part, f"{name}[{key!r}]") for key, part in x.items()}
+        else:
+            arrays = self._array(x, name)
+        events, _ = self._pick(arrays)
+        self.check_events(events)
+        return arrays
+
+    def _array(self, x, name):
+        """An array or tensor; ValueError if NumPy makes no array of numbers of ``x``."""
+        if isinstance(x, tf.Tensor):
+            return x
+        if isinstance(x, str):
+            raise ValueError(
+                f"Expected {name} to be an array, got a string of {len(x)} characters: windows of "
+                "model.head.vocabulary.encode(text) are one, see tfar.feeding.windows."
+            )
+        if not isinstance(x, list) and not hasattr(x, "__array__"):
+            raise ValueError(
+                f"Expected {name} to be an array, a dict of arrays, a tf.data.Dataset or a "
+                f"generator, got {'None' if x is None else type(x).__name__}."
+            )
+        if np.ma.is_masked(x):
+            raise ValueError(f"Expected {name} to have all values, got a masked array.")
+        try:
+            array = np.asarray(x)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"Expected {name} to be an array, got a list: {error}") from None
+        if array.dtype.kind not in "biufV":  # of kind V are NumPy's bfloat16 and the like
+            raise ValueError(
+                f"Expected {name} of an integer, bool or float dtype, got {array.dtype} of shape "
+                f"{list(array.shape)}."
+            )
+        return array
 
     def check_events(self, x):
-        """As `check`, of the array ``x`` alone."""
+        """Raises ValueError if ``x``, an array of examples, holds what cannot be modelled."""
         self._pick_events(x)
         for start in range(0, len(x), 10_000):
             self.check_support(tf.convert_to_tensor(x[start : start + 10_000]), start)
@@ -71,12 +124,16 @@ class InputChecks:
     def check_condition(self, condition):
         """Raises ValueError if a label is none of the model's classes."""
         labels = np.asarray(condition)
-        outside = (labels < 0) | (labels >= self.num_classes)
+        outside = ~np.asarray(self.in_classes(labels))
         if outside.any():
             raise ValueError(
                 f"Labels are from 0 to {self.num_classes - 1}, got {labels[outside][0]} as "
                 f"condition ({int(outside.sum())} such labels)."
             )
+
+    def in_classes(self, labels):
+        """Which labels are those of a class, bools of the shape of ``labels``."""
+        return (labels >= 0) & (labels < self.num_classes)
 
     def check_support(self, x, start=0):
         """Raises ValueError that names the first of the eager ``x`` outside the head's support."""

@@ -1,0 +1,258 @@
+"""The Keras methods that train and score a model, and their loss."""
+
+import inspect
+import re
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfar import private
+from tfar.arguments import integer
+from tfar.models.distributed import share
+
+# What the message of the assertion below begins with: the methods turn it into one of a sentence.
+NOT_FINITE = "tfar: not finite"
+DIVERGED = (
+    "training diverged, or a value is too far from all that the model has seen. Lower the learning "
+    "rate, give the optimizer a clipnorm, or standardise the data."
+)
+
+
+class Fitting:
+    """``fit``, ``evaluate`` and ``predict`` of a model of densities, whose loss is -log p(x).
+
+    For a `keras.Model` with what `tfar.models.AutoregressiveModel` has. Arrays are checked before
+    anything runs. Of other data (``tf.data``, generators) the first batch whose loss is not finite
+    ends ``fit`` with the sentence that an array would get, before any weight has moved; under XLA,
+    which leaves assertions out, soon after.
+    """
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """-log p(x), the mean over the batch in nats; with weights w, the mean of -w log p(x).
+
+        ``sample_weight`` is [B] or [B, 1].
+        """
+        if private.has_loss(self):
+            raise ValueError("The loss is the negative log-likelihood: compile without a loss.")
+        if private.has_metrics(self):
+            raise ValueError("There are no targets to compare with: compile without metrics.")
+        if y is not None and y.shape[-1:] != (0,):
+            raise ValueError(self._no_targets())
+        # An ensemble trains one member a batch and is scored as a whole.
+        single = training or self.members == 1
+        nats = -(self._score(x, y_pred) if single else self.log_prob(x))
+        weights = _weights(sample_weight, nats)
+        self.nats.update_state(nats, weights)
+        self.bits_per_dim.update_state(nats / (np.log(2) * self.num_dimensions), weights)
+        if weights is not None:
+            nats *= weights
+        loss = tf.reduce_mean(nats) + sum(tf.cast(loss, nats.dtype) for loss in self.losses)
+        return share(self._finite(loss, x, training), tf.shape(nats)[0])
+
+    def _finite(self, loss, x, training):
+        """``loss``, of which a gradient is only taken if it is finite; else an error is raised.
+
+        In a test it may be infinite, unless that is because a value is outside the support.
+        """
+        if self.jit_compile:
+            return loss
+        events, condition = self._pick(x)
+
+        def assertion():
+            outside = tf.cast(tf.reshape(~self.head.in_support(events), [-1]), tf.int32)
+            first = tf.argmax(outside)  # of the largest, the first
+            values = tf.reshape(events, [-1])
+            values = tf.cast(values, tf.float32) if values.dtype == tf.bool else values
+            labels = tf.constant(0)
+            if condition is not None:
+                labels = tf.reduce_sum(tf.cast(~self.in_classes(condition), tf.int32))
+            found = tf.reduce_sum(outside), values[first], first, labels, loss
+            fine = tf.equal(found[0] + labels, 0) & (not training)
+            if not tf.executing_eagerly():
+                tf.debugging.Assert(fine, [NOT_FINITE, *found])
+            elif not fine:
+                raise ValueError(self._sentence(*(part.numpy() for part in found)))
+            return 1.0
+
+        nothing = tf.equal(tf.size(events), 0)  # of a replica that is left no examples
+        return loss * tf.cond(tf.math.is_finite(loss) | nothing, lambda: 1.0, assertion)
+
+    def predict_step(self, data):
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self.log_prob(x)
+
+    def fit(self, *args, **kwargs):
+        """As in Keras; arrays are checked first, see `check`.
+
+        Raises:
+          ValueError: on bad data or arguments, and if the loss of a batch is not finite.
+        """
+        arguments = self._arguments_of(keras.Model.fit, args, kwargs)
+        validation = arguments.get("validation_data")
+        if isinstance(validation, tuple | list) and len(validation) not in (1, 2, 3):
+            raise ValueError("Expected validation_data to be x, (x,) or (x, None, weights).")
+        if isinstance(validation, tuple | list):
+            x, y, weights = (*validation, None, None)[:3]
+            x = self.check(x, "x of validation_data")
+            arguments["validation_data"] = (x, *self._targets(x, y, weights))
+        elif validation is not None:
+            arguments["validation_data"] = self.check(validation, "validation_data")
+        self.check_shuffling(arguments["x"], arguments.get("shuffle", True))
+        arguments["callbacks"] = self._callbacks(arguments.get("callbacks"))
+        try:
+            return self._run(super().fit, arguments)
+        finally:
+            private.forget_epoch(self)
+
+    def evaluate(self, *args, **kwargs):
+        """As in Keras: ``[loss, nats, bits_per_dim]``, or a dict with ``return_dict=True``.
+
+        ``loss`` is the mean of -w log p(x), ``nats`` their sum by that of the weights.
+
+        Raises:
+          ValueError: on bad data.
+        """
+        return self._run(super().evaluate, self._arguments_of(keras.Model.evaluate, args, kwargs))
+
+    def predict(self, *args, **kwargs):
+        """As in Keras: log p(x), [N] float32 nats.
+
+        Raises:
+          ValueError: on bad data.
+        """
+        return super().predict(**self._arguments_of(keras.Model.predict, args, kwargs))
+
+    def _arguments_of(self, method, args, kwargs):
+        """Arguments of a Keras method by name, however they were given, checked."""
+        bound = inspect.signature(inspect.unwrap(method)).bind(self, *args, **kwargs)
+        arguments = dict(bound.arguments)
+        del arguments["self"]
+        for name in ("epochs", "batch_size", "steps_per_epoch"):
+            if arguments.get(name) is not None:
+                arguments[name] = integer(name, arguments[name], least=1)
+        arguments.update(arguments.pop("kwargs", {}))
+        if arguments.get("class_weight") is not None:
+            raise ValueError(
+                "class_weight needs classes, and a density model has no targets: give "
+                "sample_weight, a weight for each example."
+            )
+        if private.is_validation(arguments):  # of data that ``fit`` has checked
+            return arguments
+        x = arguments["x"] = self.check(arguments.get("x"))
+        targets = arguments.get("y"), arguments.get("sample_weight")
+        if any(one is not None for one in targets):
+            arguments["y"], arguments["sample_weight"] = self._targets(x, *targets)
+        return arguments
+
+    def _targets(self, x, y, weights):
+        """``(y, weights)`` as Keras has to be given them: it drops weights without a y."""
+        if y is not None and np.shape(y)[-1:] != (0,):
+            raise ValueError(self._no_targets())
+        if weights is None or not isinstance(x, dict | np.ndarray | tf.Tensor):
+            return y, weights  # Keras says that a dataset has its weights in it
+        count = len(x["x"] if isinstance(x, dict) else x)
+        weights = np.asarray(weights)
+        if weights.shape not in ((count,), (count, 1)) or weights.dtype.kind not in "biuf":
+            raise ValueError(
+                f"Expected sample_weight to be numbers of shape [{count}], one for each example, "
+                f"got {weights.dtype} of shape {list(weights.shape)}."
+            )
+        if not np.isfinite(weights).all():
+            raise ValueError("Expected sample_weight to be finite numbers, got NaN or infinity.")
+        return np.zeros([count, 0], np.float32), weights.reshape([count]).astype(np.float32)
+
+    def _no_targets(self):
+        conditional = (
+            ""
+            if self.num_classes is None
+            else (
+                ": labels are part of it, {'x': x, 'condition': labels}, as in "
+                "dataset.map(lambda x, y: {'x': x, 'condition': y})"
+            )
+        )
+        return f"A density model has no targets: pass x alone, got a y too{conditional}."
+
+    def _callbacks(self, callbacks):
+        """The callbacks of a fit, with what Keras does not know of these metrics."""
+        held = getattr(callbacks, "callbacks", callbacks)  # of a `CallbackList`
+        held = [held] if isinstance(held, keras.callbacks.Callback) else list(held or ())
+        for callback in held:
+            name = str(getattr(callback, "monitor", "")).removeprefix("val_")
+            if name in ("nats", "bits_per_dim") and getattr(callback, "mode", None) == "auto":
+                callback.mode = "min"
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks.append(LossIsFinite(self))
+            return callbacks
+        return [*held, LossIsFinite(self)]
+
+    def _run(self, method, arguments):
+        try:
+            return method(**arguments)
+        except tf.errors.InvalidArgumentError as error:
+            explained = self._explained(str(error))
+            if explained is None:
+                raise
+            raise ValueError(explained) from None
+
+    def _explained(self, message):
+        """The sentence about a batch whose loss is not finite, of the message of an assertion."""
+        found = re.search(rf"\[{NOT_FINITE}\]" + r" \[(.*?)\]" * 5, message)
+        return None if found is None else self._sentence(*found.groups())
+
+    def _sentence(self, count, value, first, labels, loss):
+        if int(count):
+            index = [int(i) for i in np.unravel_index(int(first), (2**31, *self.event_shape))]
+            return (
+                f"{self.head} takes {self.head.support}, got {value} at index {index} of a batch "
+                f"({count} such values)."
+            )
+        if int(labels):
+            return f"Labels are from 0 to {self.num_classes - 1}, got {labels} others in a batch."
+        return f"The loss of a batch is {loss}: {DIVERGED}"
+
+
+class LossIsFinite(keras.callbacks.Callback):
+    """Ends a fit whose loss is not finite where no assertion has: XLA leaves these out.
+
+    It looks at the first batch of an epoch and then ten times a second, since to look is to wait
+    for an accelerator.
+    """
+
+    def __init__(self, fitted):
+        super().__init__()
+        self.fitted = fitted
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.next = 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.monotonic()
+        if now < self.next:
+            return
+        self.next = now + 0.1
+        self.on_epoch_end(batch, logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        loss = np.asarray((logs or {}).get("loss", 0.0))
+        if not np.isfinite(loss).all():
+            head = self.fitted.head
+            raise ValueError(
+                f"The loss is {loss.ravel()[0]}: a value that is not {head.support}, or {DIVERGED}"
+            )
+
+
+def _weights(weights, nats):
+    """Weights of the examples, [B] float32, or None."""
+    if weights is None:
+        return None
+    weights = tf.cast(weights, nats.dtype)
+    if weights.shape.rank == 2 and weights.shape[1] == 1:
+        weights = weights[:, 0]
+    if not weights.shape.is_compatible_with(nats.shape) or weights.shape.rank is None:
+        raise ValueError(
+            f"Expected sample_weight of shape {nats.shape}, one for each example, got "
+            f"{weights.shape}."
+        )
+    return weights
