@@ -8,9 +8,20 @@ import pytest
 import tensorflow as tf
 from cases import shared
 
-from tfar.heads import Bernoulli, Categorical
+from tfar.heads import Bernoulli, Categorical, GaussianMixture
 from tfar.layers import MaskedDense, Pointwise
-from tfar.models import FVSBN, MADE, NADE, AutoregressiveModel
+from tfar.models import (
+    FVSBN,
+    MADE,
+    NADE,
+    AutoregressiveModel,
+    CharRNN,
+    GatedPixelCNN,
+    PixelCNN,
+    PixelCNNpp,
+    PixelRNN,
+    Transformer,
+)
 
 
 def binary():
@@ -203,9 +214,42 @@ def test_a_value_of_a_wrong_later_axis():
         shared("fvsbn_image").joint().sample(value=np.zeros([1, 2, 1]))
 
 
-@pytest.mark.parametrize("temperature", [0, 0.0, -1, np.nan])
+@pytest.mark.parametrize("number", [-1, 2.5, 2**32 + 2, 10**12, "2", None, True, [2, -1], np.nan])
+@pytest.mark.parametrize("method", ["sample", "experimental_sample_and_log_prob"])
+def test_numbers_of_samples(method, number):
+    message = "number of samples to be an integer of at least 0|samples take at least .* GiB"
+    with pytest.raises(ValueError, match=message):
+        getattr(binary().joint(), method)(number, seed=1)
+
+
+@pytest.mark.parametrize("number", [0, np.int64(2), [2, 3], (), tf.constant(3), np.array([2])])
+def test_numbers_of_samples_that_are_fine(number):
+    shape = binary().joint().sample(number, seed=1).shape
+    assert shape == [*np.atleast_1d(np.asarray(number, int)), 4]
+
+
+def test_samples_that_no_memory_holds_are_refused_at_once():
+    with pytest.raises(ValueError, match=r"1,000,000,000 samples take at least \d+ GiB"):
+        shared("pixel_cnn").joint().sample(10**9, seed=1)
+
+
+@pytest.mark.parametrize("temperature", [1e-30, 1e-10, 1e10, 1e30])
+@pytest.mark.parametrize(
+    "name", ["fvsbn", "fvsbn_categorical", "rnade_real", "pixel_cnn_mixture", "made_counts"]
+)
+def test_extreme_temperatures_draw_values(name, temperature):
+    model = shared(name)
+    drawn = model.joint().sample(20, seed=1, temperature=temperature)
+    assert model.head.in_support(drawn).numpy().all()
+    if temperature <= 1e-10 and name != "rnade_real":  # the likeliest values, which all agree on
+        assert (drawn.numpy() == drawn.numpy()[:1]).all()
+
+
+@pytest.mark.parametrize("temperature", [0, 0.0, -1, np.nan, np.inf, 1e-38, 1e-45, 1e31, "1", True])
 def test_temperature(temperature):
-    with pytest.raises(ValueError, match=f"positive temperature, got {temperature}"):
+    with pytest.raises(
+        ValueError, match=rf"temperature to be a finite number .* 1e\+30, got {temperature}"
+    ):
         binary().joint().sample(2, seed=1, temperature=temperature)
 
 
@@ -235,7 +279,7 @@ def test_wrong_member_of_call():
 
 
 def test_a_temperature_of_several():
-    with pytest.raises(ValueError, match=r"positive temperature, got \[1.0, 2.0\]"):
+    with pytest.raises(ValueError, match=r"temperature to be a finite number .* got \[1.0, 2.0\]"):
         binary().joint().sample(2, seed=1, temperature=[1.0, 2.0])
 
 
@@ -254,20 +298,59 @@ def test_a_temperature_of_several():
             lambda: AutoregressiveModel(keras.layers.Dense(2), [3], Bernoulli()),
             r"needs network outputs of shape \[None, 3, 1\], got \[None, 3, 2\]",
         ),
-        (lambda: FVSBN([3], order="diagonal"), "Unknown order 'diagonal'"),
-        (lambda: NADE([3], 4, order=[0, 1, 1]), r"a permutation of 0 \.\.\. 2, got"),
+        (
+            lambda: FVSBN([3], order="diagonal"),
+            "order to be a permutation or one of .* got 'diagonal'",
+        ),
+        (lambda: NADE([3], 4, order=[0, 1, 1]), r"a permutation of 0 \.\.\. 2 or one of .*, got"),
         (lambda: NADE([3], 4, order=[1, 0]), r"got an array of shape \[2\]"),
-        (lambda: FVSBN([]), r"event_shape needs at least one site, got \[\]"),
-        (lambda: FVSBN(4), r"event_shape is a sequence of sizes, got 4"),
+        (lambda: FVSBN([]), r"event_shape to be a sequence of integers of at least 1, got \[\]"),
+        (lambda: FVSBN(4), r"event_shape to be a sequence of integers of at least 1, got 4"),
         (lambda: FVSBN([4], head=Bernoulli), r"Expected a head, .* got <class '.*Bernoulli'>"),
-        (lambda: NADE([3], 0), r"at least one hidden unit, got hidden=0"),
+        (lambda: NADE([3], 0), r"hidden to be an integer of at least 1, got 0"),
         (
             lambda: MADE([3], (4, 0)),
-            r"units of each hidden layer, got hidden=\(4, 0\)",
+            r"hidden to be a sequence of integers of at least 1, got \(4, 0\)",
         ),
-        (lambda: FVSBN([0]), r"event_shape needs at least one site, got \[0\]"),
-        (lambda: Categorical(1), "at least 2 categories, got 1"),
-        (lambda: MADE([3], num_masks=0), "at least one mask, got num_masks=0"),
+        (lambda: FVSBN([-2, -2]), r"event_shape .* integers of at least 1, got \[-2, -2\]"),
+        (lambda: FVSBN([2.5]), r"event_shape to be a sequence of integers of at least 1, got"),
+        (lambda: FVSBN("4"), r"event_shape to be a sequence of integers of at least 1, got '4'"),
+        (lambda: NADE([3], 4, dropout=2.0), "dropout to be a finite number .* below 1, got 2.0"),
+        (lambda: NADE([3], 2.5), "hidden to be an integer of at least 1, got 2.5"),
+        (lambda: PixelCNN(28), r"event_shape \(H, W, C\) to be a sequence of 3 integers"),
+        (lambda: PixelCNN([4, 4]), r"event_shape \(H, W, C\) to be a sequence of 3 integers"),
+        (lambda: PixelCNN([4, 4, 1], blocks=-1), "blocks to be an integer of at least 0, got -1"),
+        (lambda: PixelCNN([4, 4, 1], filters=3), "filters to be an even integer, got 3"),
+        (lambda: PixelCNN([4, 4, 1], kernel_size=4), "kernel_size to be an odd integer"),
+        (
+            lambda: GatedPixelCNN([4, 4, 1], num_classes=2.5),
+            "num_classes to be an integer of at least 1, got 2.5",
+        ),
+        (lambda: GatedPixelCNN([4, 4, 1], layers=0), "layers to be an integer of at least 1"),
+        (lambda: PixelCNNpp(28), r"event_shape \(H, W, C\) to be a sequence of 3 integers"),
+        (
+            lambda: PixelCNNpp([7, 7, 1]),
+            "levels=3 halve an image 2 times, .* give levels=1, or pad",
+        ),
+        (lambda: PixelCNNpp([28, 30, 1]), "can be halved 1 times: give levels=2 or fewer, or pad"),
+        (lambda: PixelRNN([4, 4, 1], recurrence="rows"), "recurrence to be one of 'row', 'diag"),
+        (lambda: CharRNN([4], cell="lstn"), "cell to be one of 'rnn', 'lstm', 'gru', got 'lstn'"),
+        (lambda: CharRNN([4, 4]), r"event_shape \(n,\) to be a sequence of 1 integers"),
+        (lambda: Transformer([4], positions="none"), "positions to be one of 'rotary', 'learned'"),
+        (lambda: Transformer([4], num_heads=0), "num_heads to be an integer of at least 1, got 0"),
+        (lambda: GaussianMixture(2.5), "num_components to be an integer of at least 1, got 2.5"),
+        (lambda: Categorical(True), "num_categories to be an integer of at least 2, got True"),
+        (lambda: MADE([3], 8), r"hidden to be a sequence of integers of at least 1, got 8"),
+        (lambda: MADE([3], seed=-1), r"seed to be an integer of at least 0, got -1"),
+        (lambda: FVSBN([3], order=None), r"order to be a permutation of .*, got an array"),
+        (
+            lambda: AutoregressiveModel(lambda x: x, [3], Bernoulli()),
+            "network to be a tfar.layers.CausalLayer or another Keras layer",
+        ),
+        (lambda: CharRNN([4], (3,)).of_length(2.5), "length to be an integer .*, got 2.5"),
+        (lambda: FVSBN([0]), r"event_shape to be a sequence of integers of at least 1, got \[0\]"),
+        (lambda: Categorical(1), "num_categories to be an integer of at least 2, got 1"),
+        (lambda: MADE([3], num_masks=0), "num_masks to be an integer of at least 1, got 0"),
         (lambda: MADE([3], num_masks=2), "2 masks of one order and .* are all the same"),
         (lambda: MADE([3], num_masks=3, order=[[0, 1, 2]] * 2), "Got 2 orders for 3 masks"),
         (lambda: MADE([3], (4,), degrees="odd"), "Expected degrees='even', 'random' or .*'odd'"),

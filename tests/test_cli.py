@@ -273,7 +273,7 @@ def test_train_from_a_recipe_file_then_use_the_model(tmp_path, monkeypatch):
         (["demo", "--out", "x.jpg"], 2, "neither in .png nor in .npy"),
         (["info", "../zoo/fvsbn_mnist"], 1, "did you mean fvsbn_mnist"),
         (["sample", "fvsbn_mnist", "-n", "0"], 2, "not in the range"),
-        (["sample", "fvsbn_mnist", "--temperature", "0"], 1, "positive temperature"),
+        (["sample", "fvsbn_mnist", "--temperature", "0"], 1, "temperature to be a finite number"),
         (["evaluate", "fvsbn_mnist", "--data", "mnits"], 1, "did you mean"),
         (["sample", "no/such.keras"], 1, "no/such.keras"),
         (["complete", "fvsbn_mnist", "--rows", "29"], 1, "images of at least 29 rows"),

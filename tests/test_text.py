@@ -129,7 +129,7 @@ def test_seeds_differ_and_none_is_random(model):
     [
         ({"prompt": "To"}, "no 'T', which the text has at position 0"),
         ({"length": 0}, "a length and pieces of at least 1, got 0"),
-        ({"temperature": 0.0}, "positive temperature, got 0.0"),
+        ({"temperature": 0.0}, "temperature to be a finite number of .*, got 0.0"),
         ({"top_k": 0}, "integer top_k of at least 1, got 0"),
         ({"top_k": 1.5}, "integer top_k of at least 1, got 1.5"),
         ({"top_p": 0}, "top_p above 0 and at most 1, got 0"),

@@ -53,14 +53,18 @@ def get(order, num_sites):
     """
     if isinstance(order, str):
         if order not in NAMED:
-            raise ValueError(f"Unknown order {order!r}: expected a permutation or {list(NAMED)}.")
+            raise ValueError(
+                f"Expected order to be a permutation or one of {list(NAMED)}, got {order!r}."
+            )
         return NAMED[order](num_sites)
     permutation = np.asarray(order)
-    if permutation.shape != (num_sites,) or not np.array_equal(
-        np.sort(permutation), np.arange(num_sites)
+    if (
+        permutation.dtype.kind not in "iuf"
+        or permutation.shape != (num_sites,)
+        or not np.array_equal(np.sort(permutation), np.arange(num_sites))
     ):
         raise ValueError(
-            f"An order is a permutation of 0 ... {num_sites - 1}, got an array of shape "
-            f"{list(permutation.shape)} with {permutation.tolist()[:8]} ..."
+            f"Expected order to be a permutation of 0 ... {num_sites - 1} or one of {list(NAMED)}, "
+            f"got an array of shape {list(permutation.shape)} with {permutation.ravel()[:8]} ..."
         )
     return permutation.astype(np.int32)

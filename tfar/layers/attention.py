@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfar.arguments import integer
 from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
 
@@ -78,13 +79,8 @@ class CausalSelfAttention(CausalLayer):
     def __init__(self, num_heads, window=None, rotary=True, **kwargs):
         kwargs.pop("exclusive", None)
         super().__init__(**kwargs)
-        if num_heads < 1 or (window is not None and window < 1):
-            raise ValueError(
-                f"Expected at least one head, and a window of at least one site or None, got "
-                f"num_heads={num_heads}, window={window}."
-            )
-        self.num_heads = int(num_heads)
-        self.window = None if window is None else int(window)
+        self.num_heads = integer("num_heads", num_heads, least=1)
+        self.window = None if window is None else integer("window", window, least=1)
         self.rotary = bool(rotary)
         self.stationary = window is not None
 
@@ -235,7 +231,7 @@ class Tied(CausalLayer):
     def __init__(self, layer, width, **kwargs):
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=layer.exclusive, **kwargs)
-        self.layer, self.width = layer, int(width)
+        self.layer, self.width = layer, integer("width", width, least=1)
         self.condition_size, self.stationary = layer.condition_size, layer.stationary
 
     def build(self, input_shape):

@@ -1,9 +1,12 @@
 """Causal convolutions over the pixels of an image (van den Oord et al. 2016)."""
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfar.arguments import integer, integers, odd
 from tfar.layers.base import CausalLayer
 
 
@@ -90,24 +93,20 @@ class CausalConv2D(CausalLayer):
         **kwargs,
     ):
         super().__init__(exclusive=exclusive, **kwargs)
-        self.filters = int(filters)
-        self.kernel_size = tuple(int(k) for k in np.broadcast_to(kernel_size, [2]))
+        self.filters = integer("filters", filters, least=1)
         self.corner = bool(corner)
-        if any(k < 1 or (k % 2 == 0 and not corner) for k in self.kernel_size):
-            kind = "positive" if corner else "odd"
-            raise ValueError(f"Expected {kind} kernel sizes, got {kernel_size!r}.")
-        if filters < 1 or subpixels < 1 or stride < 1:
-            raise ValueError(
-                f"Expected at least 1 of each, got filters={filters}, subpixels={subpixels}, "
-                f"stride={stride}."
-            )
-        self.image_shape = tuple(int(size) for size in image_shape)
-        self.stride = int(stride)
+        sizes = kernel_size if isinstance(kernel_size, tuple | list) else [kernel_size] * 2
+        if len(sizes) != 2:
+            raise ValueError(f"Expected kernel_size to be an int or two, got {kernel_size!r}.")
+        checked = functools.partial(integer, least=1) if corner else odd
+        self.kernel_size = tuple(checked("kernel_size", size) for size in sizes)
+        self.image_shape = integers("image_shape", image_shape, least=1, count=2)
+        self.stride = integer("stride", stride, least=1)
         if any(size % self.stride for size in self.image_shape):
             raise ValueError(
                 f"A stride of {stride} does not divide an image of {list(self.image_shape)}."
             )
-        self.subpixels = int(subpixels)
+        self.subpixels = integer("subpixels", subpixels, least=1)
         self.use_bias = bool(use_bias)
         self.activation = keras.activations.get(activation)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfar.arguments import integer
 from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
 
@@ -43,7 +44,8 @@ class Patches(CausalLayer):
         if not layer.exclusive:
             raise ValueError(f"The layer {layer.name!r} is inclusive: a patch would see itself.")
         super().__init__(exclusive=True, **kwargs)
-        self.layer, self.size, self.filters = layer, int(size), int(filters)
+        self.layer, self.size = layer, integer("size", size, least=1)
+        self.filters = integer("filters", filters, least=1)
         self.condition_size = layer.condition_size
 
     def build(self, input_shape):

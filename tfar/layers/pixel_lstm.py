@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfar.arguments import integer, integers, odd
 from tfar.layers.base import CausalLayer
 from tfar.layers.conv import CausalConv2D
 
@@ -57,12 +58,10 @@ class _PixelLSTM(CausalLayer):
     def __init__(self, units, kernel_size, image_shape, subpixels=1, **kwargs):
         kwargs.pop("exclusive", None)
         super().__init__(**kwargs)
-        if units < 1:
-            raise ValueError(f"Expected at least one unit, got {units}.")
-        self.units = int(units)
-        self.kernel_size = int(kernel_size)
-        self.image_shape = tuple(int(size) for size in image_shape)
-        self.subpixels = int(subpixels)
+        self.units = integer("units", units, least=1)
+        self.kernel_size = odd("kernel_size", kernel_size)
+        self.image_shape = integers("image_shape", image_shape, least=1, count=2)
+        self.subpixels = integer("subpixels", subpixels, least=1)
         self.to_gates = CausalConv2D(
             self.directions * 4 * self.units,
             (1, self.kernel_size),

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfar.arguments import integer
 from tfar.layers.base import CausalLayer
 
 
@@ -39,7 +40,7 @@ class Recurrent(CausalLayer):
         super().__init__(**kwargs)
         layer.return_sequences, layer.return_state = True, False
         self.layer = layer
-        self.embedding = None if embedding is None else int(embedding)
+        self.embedding = None if embedding is None else integer("embedding", embedding, least=1)
         self.sizes = [int(size) for size in tf.nest.flatten(layer.cell.state_size)]
 
     def build(self, input_shape):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfar.arguments import integer, integers, odd, rate
 from tfar.layers.base import CausalLayer
 from tfar.layers.conv import CausalConv2D
 
@@ -38,17 +39,11 @@ class RowConv2D(keras.layers.Layer):
 
     def __init__(self, filters, above, width, exclusive=False, stride=1, **kwargs):
         super().__init__(**kwargs)
-        if filters < 1 or stride < 1 or above < exclusive or width < 1 or width % 2 == 0:
-            raise ValueError(
-                "Expected filters, a stride and an odd width of at least 1, and a row to be seen, "
-                f"got filters={filters}, above={above}, width={width}, stride={stride}, "
-                f"exclusive={exclusive}."
-            )
-        self.filters = int(filters)
-        self.above = int(above)
-        self.width = int(width)
         self.exclusive = bool(exclusive)
-        self.stride = int(stride)
+        self.filters = integer("filters", filters, least=1)
+        self.above = integer("above", above, least=int(self.exclusive))  # or no row is seen
+        self.width = odd("width", width)
+        self.stride = integer("stride", stride, least=1)
 
     def build(self, input_shape):
         rows = self.above + (not self.exclusive)
@@ -154,18 +149,14 @@ class GatedStacks(CausalLayer):
     ):
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=True, **kwargs)
-        self.filters = int(filters)
-        self.num_layers = int(layers)
-        if layers < 1 or filters < 1:
-            raise ValueError(
-                f"Expected at least one layer and filter, got layers={layers}, filters={filters}."
-            )
-        self.kernel_size = int(kernel_size)
-        self.first_kernel_size = int(first_kernel_size)
-        self.image_shape = tuple(int(size) for size in image_shape)
-        self.subpixels = int(subpixels)
-        self.condition_size = int(condition_size)
-        self.dropout = float(dropout)
+        self.filters = integer("filters", filters, least=1)
+        self.num_layers = integer("layers", layers, least=1)
+        self.kernel_size = odd("kernel_size", kernel_size)
+        self.first_kernel_size = odd("first_kernel_size", first_kernel_size)
+        self.image_shape = integers("image_shape", image_shape, least=1, count=2)
+        self.subpixels = integer("subpixels", subpixels, least=1)
+        self.condition_size = integer("condition_size", condition_size, least=0)
+        self.dropout = rate("dropout", dropout)
         policy, f = self.dtype_policy, self.filters
         self.vertical, self.across, self.horizontal, self.out = [], [], [], []
         for index in range(self.num_layers):

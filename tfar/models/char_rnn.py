@@ -8,9 +8,9 @@ https://karpathy.github.io/2015/05/21/rnn-effectiveness.
 """
 
 import keras
-import numpy as np
 
 from tfar import heads
+from tfar.arguments import choice, integers, rate
 from tfar.layers import Causal, Recurrent
 from tfar.models.sequence import SequenceModel
 
@@ -66,12 +66,9 @@ class CharRNN(SequenceModel):
         **kwargs,
     ):
         head = heads.get(head)
-        if len(event_shape) != 1:
-            raise ValueError(f"Expected event_shape=(n,), a sequence, got {event_shape!r}.")
-        if cell not in CELLS:
-            raise ValueError(f"Expected a cell of {sorted(CELLS)}, got {cell!r}.")
-        if np.ndim(units) != 1 or not len(units) or min(units) < 1:
-            raise ValueError(f"Expected the units of each layer, got units={units!r}.")
+        integers("event_shape (n,)", event_shape, least=1, count=1)
+        choice("cell", cell, tuple(CELLS))
+        units, dropout = integers("units", units, least=1), rate("dropout", dropout)
         dtype, layers = kwargs.get("dtype"), []
         for size in units:
             first = not layers

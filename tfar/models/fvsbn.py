@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfar import heads
+from tfar.arguments import integer
 from tfar.layers import CausalLayer
 from tfar.models.base import AutoregressiveModel
 
@@ -25,7 +26,7 @@ class TriangularDense(CausalLayer):
     def __init__(self, channels, **kwargs):
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=True, **kwargs)
-        self.channels = int(channels)
+        self.channels = integer("channels", channels, least=1)
 
     def build(self, input_shape):
         _, self.num_sites, self.in_channels = input_shape

@@ -8,6 +8,7 @@ Image Generation with PixelCNN Decoders. NIPS 2016.
 import keras
 
 from tfar import heads
+from tfar.arguments import integer
 from tfar.layers import Causal, GatedStacks, SiteBias
 from tfar.models.base import AutoregressiveModel
 from tfar.models.pixel_cnn import image_sites, output_layers
@@ -68,6 +69,7 @@ class GatedPixelCNN(AutoregressiveModel):
     ):
         head = heads.get(head)
         height, width, subpixels = image_sites(event_shape, head)
+        classes = 0 if num_classes is None else integer("num_classes", num_classes, least=1)
         dtype = kwargs.get("dtype")
         network = [
             GatedStacks(
@@ -77,7 +79,7 @@ class GatedPixelCNN(AutoregressiveModel):
                 first_kernel_size,
                 (height, width),
                 subpixels,
-                num_classes or 0,
+                classes,
                 dropout,
                 dtype=dtype,
             )

@@ -5,10 +5,13 @@ M. Germain, K. Gregor, I. Murray, H. Larochelle. MADE: Masked Autoencoder for Di
 Estimation. ICML 2015.
 """
 
+import math
+
 import keras
 import numpy as np
 
 from tfar import heads, orders
+from tfar.arguments import integer, integers, rate
 from tfar.layers import Causal, MaskedDense, Sum
 from tfar.models.base import AutoregressiveModel
 
@@ -123,11 +126,9 @@ class MADE(AutoregressiveModel):
         **kwargs,
     ):
         head = heads.get(head)
-        if np.ndim(hidden) != 1 or any(int(units) != units or units < 1 for units in hidden):
-            raise ValueError(
-                f"Expected a sequence of the units of each hidden layer, got hidden={hidden!r}."
-            )
-        n = int(np.prod(event_shape))
+        hidden = integers("hidden", hidden, least=1) if np.size(hidden) else ()
+        n = math.prod(integers("event_shape", event_shape, least=1))
+        dropout, seed = rate("dropout", dropout), integer("seed", seed, least=0)
         if num_masks is None:
             num_masks = len(order) if self._several(order) else 1
         # The order is in the masks: the network takes and gives the layout of the data.
@@ -208,8 +209,7 @@ class MADE(AutoregressiveModel):
 
     @staticmethod
     def _orders(order, n, num_masks, seed):
-        if num_masks < 1:
-            raise ValueError(f"Expected at least one mask, got num_masks={num_masks}.")
+        integer("num_masks", num_masks, least=1)
         if isinstance(order, str) and order == "random":
             return np.stack([orders.random(n, seed + r) for r in range(num_masks)])
         if MADE._several(order):

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from tfar import heads
+from tfar.arguments import integer, rate
 from tfar.layers import CausalLayer
 from tfar.models.base import AutoregressiveModel
 
@@ -91,10 +92,10 @@ class TiedHidden(CausalLayer):
     ):
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=True, **kwargs)
-        self.hidden = int(hidden)
-        self.channels = int(channels)
+        self.hidden = integer("hidden", hidden, least=1)
+        self.channels = integer("channels", channels, least=1)
         self.activation = keras.activations.get(activation)
-        self.dropout = float(dropout)
+        self.dropout = rate("dropout", dropout)
         self.rescaled = bool(rescaled)
         self.seed_generator = keras.random.SeedGenerator()
 
@@ -209,8 +210,6 @@ class NADE(AutoregressiveModel):
         **kwargs,
     ):
         head = heads.get(head)
-        if int(hidden) != hidden or hidden < 1:
-            raise ValueError(f"Expected at least one hidden unit, got hidden={hidden}.")
         dtype = kwargs.get("dtype")
         network = TiedHidden(
             hidden, head.num_params, activation, dropout, self.rescaled, dtype=dtype

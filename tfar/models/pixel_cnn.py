@@ -8,6 +8,7 @@ sections 3.4 and 3.5.
 import keras
 
 from tfar import heads
+from tfar.arguments import integer, integers, rate
 from tfar.layers import Causal, CausalConv2D, SiteBias, Sum
 from tfar.models.base import AutoregressiveModel
 
@@ -18,9 +19,7 @@ def image_sites(event_shape, head):
     Raises:
       ValueError: if ``event_shape`` is not that of an image.
     """
-    if len(event_shape) != 3:
-        raise ValueError(f"Expected event_shape=(H, W, C), got {event_shape!r}.")
-    height, width, colours = (int(size) for size in event_shape)
+    height, width, colours = integers("event_shape (H, W, C)", event_shape, least=1, count=3)
     return height, width, 1 if head.site_shape else colours
 
 
@@ -100,8 +99,9 @@ class PixelCNN(AutoregressiveModel):
     ):
         head = heads.get(head)
         height, width, subpixels = image_sites(event_shape, head)
-        if filters % 2:
-            raise ValueError(f"Expected an even number of filters, got {filters}.")
+        if integer("filters", filters, least=1) % 2:
+            raise ValueError(f"Expected filters to be an even integer, got {filters}.")
+        blocks, dropout = integer("blocks", blocks, least=0), rate("dropout", dropout)
         dtype = kwargs.get("dtype")
 
         def convolution(filters, size, initializer="he_normal", **options):

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar import heads
+from tfar.arguments import integer, integers, rate
 from tfar.layers import Causal, CausalConv2D, CausalLayer, RowConv2D
 from tfar.layers.multiscale import Level
 from tfar.models.base import AutoregressiveModel
@@ -48,17 +49,18 @@ class MultiscaleStreams(CausalLayer):
     ):
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=True, **kwargs)
-        self.filters, self.resnets, self.levels = int(filters), int(resnets), int(levels)
-        self.image_shape = tuple(int(size) for size in image_shape)
-        self.condition_size, self.dropout = int(condition_size), float(dropout)
-        if self.levels < 1 or self.resnets < 1 or self.filters < 1:
-            raise ValueError(
-                f"Expected at least one filter, block and level, got filters={filters}, "
-                f"resnets={resnets}, levels={levels}."
-            )
+        self.filters = integer("filters", filters, least=1)
+        self.resnets = integer("resnets", resnets, least=1)
+        self.levels = integer("levels", levels, least=1)
+        self.image_shape = integers("image_shape", image_shape, least=1, count=2)
+        self.condition_size = integer("condition_size", condition_size, least=0)
+        self.dropout = rate("dropout", dropout)
         if any(size % 2 ** (self.levels - 1) for size in self.image_shape):
+            halvings = min(_halvings(size) for size in self.image_shape)
             raise ValueError(
-                f"An image of {list(self.image_shape)} cannot be halved {self.levels - 1} times."
+                f"levels={self.levels} halve an image {self.levels - 1} times, and one of "
+                f"{list(self.image_shape)} can be halved {halvings} times: give levels="
+                f"{halvings + 1}{' or fewer' * bool(halvings)}, or pad the images."
             )
         policy, f = self.dtype_policy, self.filters
         self.level = None
@@ -195,16 +197,18 @@ class PixelCNNpp(AutoregressiveModel):
         dropout=0.0,
         **kwargs,
     ):
-        if head is None and len(event_shape) == 3:
-            head = heads.DiscretizedLogisticMixture(5, channels=event_shape[2])
+        if head is None:
+            *_, channels = integers("event_shape (H, W, C)", event_shape, least=1, count=3)
+            head = heads.DiscretizedLogisticMixture(5, channels=channels)
         head = heads.get(head)
+        classes = 0 if num_classes is None else integer("num_classes", num_classes, least=1)
         height, width, subpixels = image_sites(event_shape, head)
         if subpixels > 1:
             raise ValueError(f"PixelCNN++ has one site a pixel, and {head} has {subpixels} here.")
         dtype = kwargs.get("dtype")
         network = [
             MultiscaleStreams(
-                filters, resnets, levels, (height, width), num_classes or 0, dropout, dtype=dtype
+                filters, resnets, levels, (height, width), classes, dropout, dtype=dtype
             ),
             *output_layers(head, (height, width), 1, positions),
         ]
@@ -220,3 +224,12 @@ class PixelCNNpp(AutoregressiveModel):
 
     def get_config(self):
         return {**super().get_config(), **self._arguments}
+
+
+def _halvings(size):
+    """How often a size can be halved.
+
+    >>> _halvings(28), _halvings(7)
+    (2, 0)
+    """
+    return (size & -size).bit_length() - 1

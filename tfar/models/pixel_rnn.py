@@ -8,6 +8,7 @@ sections 3.1 to 3.3 and 3.6.
 import keras
 
 from tfar import heads
+from tfar.arguments import choice, integer, rate
 from tfar.layers import Causal, CausalConv2D, DiagonalBiLSTM, RowLSTM, Shift, SiteBias, Sum
 from tfar.models.base import AutoregressiveModel
 from tfar.models.pixel_cnn import image_sites, output_layers
@@ -67,8 +68,9 @@ class PixelRNN(AutoregressiveModel):
     ):
         head = heads.get(head)
         *image_shape, subpixels = image_sites(event_shape, head)
-        if recurrence not in ("row", "diagonal"):
-            raise ValueError(f"Expected recurrence 'row' or 'diagonal', got {recurrence!r}.")
+        choice("recurrence", recurrence, ("row", "diagonal"))
+        units, layers = integer("units", units, least=1), integer("layers", layers, least=1)
+        dropout = rate("dropout", dropout)
         dtype = kwargs.get("dtype")
 
         def lstm():

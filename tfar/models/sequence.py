@@ -2,6 +2,7 @@
 
 import keras
 
+from tfar.arguments import integer
 from tfar.models.base import AutoregressiveModel
 
 
@@ -30,6 +31,7 @@ class SequenceModel(AutoregressiveModel):
         >>> model.of_length(20).joint().sample(seed=1).shape
         TensorShape([20])
         """
+        length = integer("length", length, least=1)
         self.check_length(length)
         if self.longest is not None and length < self.longest:
             raise ValueError(

@@ -14,6 +14,7 @@ Million-byte Sequences with Multiscale Transformers. NeurIPS 2023.
 import keras
 
 from tfar import heads
+from tfar.arguments import choice, integer, number, rate
 from tfar.layers import (
     Causal,
     CausalConv2D,
@@ -105,8 +106,9 @@ class Transformer(SequenceModel):
         **kwargs,
     ):
         head = heads.get(head)
-        if positions not in ("rotary", "learned"):
-            raise ValueError(f"Expected positions 'rotary' or 'learned', got {positions!r}.")
+        choice("positions", positions, ("rotary", "learned"))
+        width, layers = integer("width", width, least=1), integer("layers", layers, least=0)
+        mlp, dropout = number("mlp", mlp, above=0), rate("dropout", dropout)
         if tied and not head.of_logits:
             raise ValueError(f"Weights are tied of a head of categories, and {head} is none.")
         if tied and stem is not None:
@@ -124,7 +126,7 @@ class Transformer(SequenceModel):
             return Sum([identity, Causal(branch, dtype=dtype)], dtype=dtype)
 
         def perceptron():
-            inside = Dense(mlp * width, activation, dtype=dtype)
+            inside = Dense(max(1, round(mlp * width)), activation, dtype=dtype)
             return residual(inside, Dense(width, dtype=dtype))
 
         def embedding():
