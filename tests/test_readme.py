@@ -17,7 +17,7 @@ from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import CodeBlockParser
 from sybil.region import Lexeme
 
-from tfar import cli, tables, zoo
+from tfar import cli, recipes, tables, zoo
 from tfar.heads import Bernoulli, Characters
 from tfar.models import PixelCNN, Transformer
 
@@ -152,3 +152,16 @@ def test_commands_of_cards(path, monkeypatch, tmp_path):
 def test_no_block_is_of_another_language(path):
     fences = re.findall(r"^```(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     assert set(fences[::2]) <= {"python", "console"} and set(fences[1::2]) <= {""}
+
+
+def test_scaling_is_of_the_benchmark_and_the_recipe():
+    words = " ".join((ROOT / "docs" / "scaling.md").read_text(encoding="utf-8").split())
+    for row in json.loads((ROOT / "benchmarks" / "scaling.json").read_text())["rows"]:
+        rate = row["batch"] / row["step_s"]
+        assert f"| {row['replicas']} | {row['batch']} | {rate:.0f} | " in words
+    recipe = recipes.load_recipe(zoo.recipe_path("pixelcnn_mnist"))
+    peak = f"{recipe.learning_rate:.0e}".replace("e-0", "e-")
+    settings = f"Muon at {peak}, batches of {recipe.batch_size}, {recipe.epochs} epochs"
+    assert f"{settings}, an EMA of {recipe.ema}" in words
+    steps = 50_000 // 2048
+    assert f"{steps} steps an epoch and {steps * recipe.epochs} in the recipe's" in words
