@@ -111,15 +111,17 @@ def test_list_has_columns_that_fit_the_terminal(monkeypatch):
 def test_list_survives_damaged_metrics(monkeypatch):
     def damaged(name, original=zoo.info):
         if name == "made_nips":
-            raise ValueError("its metrics are damaged")
-        return original(name)
+            raise ValueError("no JSON")
+        return {} if name == "made_mnist" else original(name)
 
     monkeypatch.setattr(zoo, "info", damaged)
     listed = tfar("list")
     assert listed.exit_code == 0
-    assert listed.stderr == "made_nips: its metrics are damaged\n"
+    lost, broken = listed.stderr.splitlines()
+    assert lost.startswith("The metrics of made_mnist are damaged: ")
+    assert broken == "The metrics of made_nips are damaged: no JSON"
     names = [line.split()[0] for line in listed.stdout.splitlines()]
-    assert names == [name for name in zoo.list() if name != "made_nips"]
+    assert names == [name for name in zoo.list() if name not in ("made_mnist", "made_nips")]
 
 
 def test_info_of_the_zoo():

@@ -238,19 +238,20 @@ def list_models():
     """
     from tfar import cards
 
-    known = {}
+    rows = []
     for name in zoo.list():
         try:
-            known[name] = zoo.info(name)
-        except ValueError as error:
-            click.echo(f"{name}: {error}", err=True)
-    widest = max(map(len, known), default=0)
-    for name, metrics in known.items():
-        per = metrics.get("per", "example")
-        unit = "nats/char" if per == "character" else "nats"
-        line = f"{name:{widest}}  {cards.nats(metrics['test'], per):>15} {unit:9}  "
+            metrics = zoo.info(name)
+            per = metrics.get("per", "example")
+            unit = "nats/char" if per == "character" else "nats"
+            rows.append((name, cards.nats(metrics["test"], per), unit, metrics["summary"]))
+        except (ValueError, KeyError, TypeError) as error:
+            click.echo(f"The metrics of {name} are damaged: {_sentence(error)}", err=True)
+    widest = max((len(name) for name, *_ in rows), default=0)
+    for name, figure, unit, summary in rows:
+        line = f"{name:{widest}}  {figure:>15} {unit:9}  "
         room = max(20, shutil.get_terminal_size().columns - len(line))
-        click.echo(line + textwrap.shorten(metrics["summary"], room, placeholder=" ..."))
+        click.echo(line + textwrap.shorten(summary, room, placeholder=" ..."))
 
 
 @main.command()
@@ -542,7 +543,7 @@ def train(recipe, out, epochs, strategy, **options):
 @main.command("train-table", cls=Command)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--out", default="table.keras", show_default=True, help="The model, a .keras file.")
-@click.option("--run", help="Folder of the run, which goes on where it stopped.")
+@click.option("--run", help="Folder of the run, which resumes where it stopped.")
 @click.option("--drop", multiple=True, help="A column to leave out; may be given several times.")
 @click.option("--categorical", multiple=True, help="A column that has categories; likewise.")
 @click.option("--epochs", default=300, show_default=True, type=click.IntRange(1), help="At most.")
@@ -681,6 +682,7 @@ def table(write):
 
     if write:
         cards.write_table(write)
+        click.echo(write)
     else:
         click.echo(cards.table())
 
