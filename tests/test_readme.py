@@ -105,7 +105,7 @@ def small(monkeypatch):
 @pytest.fixture(scope="module")
 def served():
     """A function that puts the addresses of two stand-ins of TensorFlow Serving into a text."""
-    models = {"pixelcnn_mnist": Model(zoo.model_folder("pixelcnn_mnist"))}
+    models = {"pixelcnn_mnist": Model(zoo.model_folder("fvsbn_mnist"))}  # a small one of that shape
     with serve_rest(models) as rest, serve_grpc(models) as grpc:
 
         def addressed(text):
