@@ -6,6 +6,8 @@ import numpy as np
 
 from tfar import arguments, files
 
+__all__ = ["drawable", "grid", "save_grid"]
+
 
 def drawable(event_shape, dtype):
     """Whether `grid` draws samples of such a shape and dtype: whole numbers, of one row or image.

@@ -6,6 +6,8 @@ import tensorflow as tf
 from tfar import arguments
 from tfar.distributions import Policy, randomness, sampler
 
+__all__ = ["Vocabulary", "generate", "is_text", "log_prob", "stream"]
+
 
 class Vocabulary:
     """The characters that a model knows, numbered from 0.
