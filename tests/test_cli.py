@@ -1,18 +1,23 @@
 """The command line, as a user types it."""
 
+import errno
+import os
 import subprocess
 import sys
-import time
+import zipfile
 
+import keras
 import matplotlib.image
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
-from test_training import made_up
+from toys import made_up
 
-from tfar import cli, datasets, testing, text, zoo
-from tfar.heads import Characters
-from tfar.models import FVSBN, CharRNN, GatedPixelCNN
+from tfar import cli, datasets, quiet, serving, tables, testing, text, zoo
+from tfar.distributions import randomness
+from tfar.heads import Characters, LogisticMixture, Table
+from tfar.models import FVSBN, RNADE, CharRNN, GatedPixelCNN, OrderlessNADE
 
 
 def tfar(*arguments):
@@ -26,21 +31,173 @@ def test_help_is_quick_and_imports_nothing_heavy():
         "except SystemExit as e: assert not e.code\n"
         "assert not {'tensorflow', 'keras', 'numpy'} & set(sys.modules)"
     )
-    start = time.perf_counter()
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert time.perf_counter() - start < 5  # 0.2 s on a machine that does nothing else
     for command in ("complete", "demo", "evaluate", "info", "list", "sample", "train"):
         assert command in run.stdout
 
 
-def test_list_and_info():
+# What TensorFlow writes while it is imported ------------------------------------------------------
+
+
+def run(*arguments, **environment):
+    """A command in a process of its own."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("TF_CPP_MIN_LOG_LEVEL", "TFAR_DEBUG")}
+    return subprocess.run(
+        [sys.executable, "-m", "tfar.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**kept, **environment},
+    )
+
+
+def test_commands_write_nothing_but_their_own_lines(tmp_path):
+    done = run("sample", "fvsbn_mnist", "-n", 4, "--out", tmp_path / "new" / "x.npy")
+    assert done.returncode == 0
+    assert done.stderr == "Loading fvsbn_mnist ...\nDrawing 4 samples ...\n"
+    assert np.load(tmp_path / "new" / "x.npy").shape == (4, 28, 28, 1)
+
+
+@pytest.mark.parametrize(
+    ("ending", "debug", "shown"),
+    [
+        ("raise ImportError('not for this machine')", "", "missing\nError: not for this machine\n"),
+        ("os.abort()", "", "missing\n"),
+        ("raise KeyboardInterrupt", "", "Error: Interrupted.\n"),
+        ("raise KeyboardInterrupt", "1", "missing\nError: Interrupted.\n"),
+    ],
+)
+def test_an_import_that_fails_shows_what_it_wrote(tmp_path, ending, debug, shown):
+    (tmp_path / "keras.py").write_text(f"import os\nos.write(2, b'missing\\n')\n{ending}\n")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = run("sample", "fvsbn_mnist", PYTHONPATH=path, TFAR_DEBUG=debug)
+    assert done.returncode and done.stderr == shown
+
+
+def test_an_import_that_ends_well_shows_nothing():
+    code = (
+        "import os, sys\nfrom tfar import quiet\n"
+        "with quiet._kept_back(): os.write(2, b'noise')\n"
+        "os.write(2, b'after')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stderr == b"after"
+
+
+def test_an_import_is_not_made_twice(monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", None)
+    quiet.import_tensorflow()
+
+
+# Models, their summaries and what they are --------------------------------------------------------
+
+
+def test_list_has_columns_that_fit_the_terminal(monkeypatch):
+    for columns in (80, 132):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        listed = tfar("list")
+        assert listed.exit_code == 0
+        lines = listed.stdout.splitlines()
+        assert [line.split()[0] for line in lines] == zoo.list()
+        assert max(map(len, lines)) <= columns
+        metrics = [zoo.info(name) for name in zoo.list()]
+        units = ["nats/char" if m.get("per") == "character" else "nats" for m in metrics]
+        assert [line.split()[4] for line in lines] == units
+        assert len({line.index(" nats") for line in lines}) == 1
+        begins = [line[line.index(" nats") + 12 :].removesuffix(" ...") for line in lines]
+        assert all(m["summary"].startswith(b) and b for m, b in zip(metrics, begins))
+
+
+def test_list_survives_damaged_metrics(monkeypatch):
+    def damaged(name, original=zoo.info):
+        if name == "made_nips":
+            raise ValueError("no JSON")
+        return {} if name == "made_mnist" else original(name)
+
+    monkeypatch.setattr(zoo, "info", damaged)
     listed = tfar("list")
     assert listed.exit_code == 0
-    assert [line.split()[0] for line in listed.stdout.splitlines()] == zoo.list()
+    lost, broken = listed.stderr.splitlines()
+    assert lost.startswith("The metrics of made_mnist are damaged: ")
+    assert broken == "The metrics of made_nips are damaged: no JSON"
+    names = [line.split()[0] for line in listed.stdout.splitlines()]
+    assert names == [name for name in zoo.list() if name not in ("made_mnist", "made_nips")]
+
+
+def test_info_of_the_zoo():
     shown = tfar("info", "fvsbn_mnist")
     assert shown.exit_code == 0
     assert shown.stdout.startswith("# fvsbn_mnist")
+
+
+def test_info_of_a_model_of_ones_own(own):
+    def lines(model):
+        shown = tfar("info", model)
+        assert shown.exit_code == 0, shown.output
+        return dict(line.split(maxsplit=1) for line in shown.stdout.splitlines())
+
+    for model in ("labels.keras", "exported"):
+        found = lines(own / model)
+        assert found.pop("event") == "shape  [2, 2, 1]"
+        assert found.pop("parameters").isdecimal()
+        assert found == {
+            "class": "tfar.models.GatedPixelCNN",
+            "head": "Bernoulli(centered=False)",
+            "order": "raster",
+            "members": "1",
+            "condition": "labels from 0 to 1",
+            "dtype": "float32, samples int32",
+        }
+    found = lines(own / "table.keras")
+    assert found["columns"] == "side (categorical), x (real)" and found["head"] == "Table"
+    assert found["condition"] == "none" and found["dtype"] == "float32, samples float32"
+    assert "characters='ab\\n'" in lines(own / "text.keras")["head"]
+
+
+# Samples ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A folder of small models, files that are none, and data."""
+    folder = tmp_path_factory.mktemp("own")
+    frame = pd.DataFrame({"side": ["left", "right"] * 10, "x": np.linspace(0, 1, 20)})
+    models = {
+        "text": CharRNN([4], (5,), "rnn", head=Characters("ab\n")),
+        "table": OrderlessNADE([2], (4,), Table(tables.describe(frame), 2)),
+        "image": FVSBN([2, 2, 1]),
+        "labels": GatedPixelCNN([2, 2, 1], 4, 2, first_kernel_size=3, num_classes=2),
+        "real": RNADE([3], hidden=4, head=LogisticMixture(2)),
+    }
+    for name, model in models.items():
+        testing.randomise(model, seed=1).save(folder / f"{name}.keras")
+    serving.export(models["labels"], folder / "exported")
+    keras.Sequential([keras.layers.Input([3]), keras.layers.Dense(1)]).save(folder / "plain.keras")
+    whole = (folder / "image.keras").read_bytes()
+    (folder / "cut.keras").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.keras").touch()
+    for name, contents in (("other.keras", "a.txt"), ("damaged.keras", "model.weights.h5")):
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            for part in {contents, "config.json", "metadata.json"} - {"a.txt"}:
+                archive.writestr(part, "{}")
+    for name in ("folder", "folder.keras", "folder.png"):
+        (folder / name).mkdir()
+    (folder / "broken").mkdir()
+    (folder / "broken" / "saved_model.pb").write_bytes(b"abc")
+    (folder / "binary").write_bytes(bytes(range(256)))
+    frame.to_csv(folder / "table.csv", index=False)
+    for name, contents in {
+        "empty.csv": "",
+        "header.csv": "side,x\n",
+        "columns.csv": "a,b\n1,2\n3,4\n",
+        "words.csv": "side,x\nleft,abc\n",
+        "unknown.txt": "abcd",
+        "recipe.py": "x = 1\n",
+        "syntax.py": "def (\n",
+        "name.py": "undefined\n",
+    }.items():
+        (folder / name).write_text(contents)
+    return folder
 
 
 def test_sample_writes_a_picture_and_the_same_seed_draws_it_again(tmp_path):
@@ -59,11 +216,9 @@ def test_sample_writes_a_picture_and_the_same_seed_draws_it_again(tmp_path):
 
 
 @pytest.fixture
-def text_model(tmp_path):
-    model = CharRNN([4], (5,), "rnn", head=Characters("ab\n"))
-    path = tmp_path / "text.keras"
-    testing.randomise(model, 1).save(path)
-    return model, path
+def text_model(own):
+    path = own / "text.keras"
+    return keras.saving.load_model(path), path
 
 
 def test_sample_of_a_text_goes_on_from_the_prompt(text_model):
@@ -76,9 +231,40 @@ def test_sample_of_a_text_goes_on_from_the_prompt(text_model):
     for key in policy:
         fewer = {name: value for name, value in policy.items() if name != key}
         assert model.generate("abba", 40, seed=2, **fewer) + "\n" != result.stdout
-    refused = tfar("sample", path, "--prompt", "abc")
-    assert refused.exit_code == 1 and "no 'c', which the text has at position 2" in refused.output
-    assert tfar("sample", "fvsbn_mnist", "--prompt", "abba").exit_code == 1
+
+
+def test_sample_of_several_texts(text_model, tmp_path):
+    model, path = text_model
+    options = ("--prompt", "ab", "--length", 30, "--seed", 4)
+    seeds = [4, *(randomness.derived(randomness.stateless_seed(4), k) for k in (1, 2))]
+    texts = [model.generate("ab", 30, seed=seed) for seed in seeds]
+    assert len(set(texts)) == 3
+    printed = tfar("sample", path, "-n", 3, *options)
+    assert printed.exit_code == 0, printed.output
+    assert printed.stdout == "\n---\n".join(texts) + "\n"
+    written = tfar("sample", path, "-n", 3, *options, "--out", tmp_path / "new" / "x.txt")
+    assert written.exit_code == 0 and written.stdout == f"{tmp_path / 'new' / 'x.txt'}\n"
+    assert (tmp_path / "new" / "x.txt").read_text() == printed.stdout
+
+
+def test_sample_of_a_table(own, tmp_path):
+    model = keras.saving.load_model(own / "table.keras")
+    options = ("-n", 5, "--seed", 3, "--temperature", 0.5)
+    printed = tfar("sample", own / "table.keras", *options)
+    assert printed.exit_code == 0, printed.output
+    expected = tables.sample(model, 5, 3, temperature=0.5)
+    assert printed.stdout == expected.to_csv(index=False)
+    assert len(tfar("sample", own / "table.keras").stdout.splitlines()) == 1 + 64
+    written = tfar("sample", own / "table.keras", *options, "--out", tmp_path / "new" / "x.csv")
+    assert written.exit_code == 0 and written.stdout == f"{tmp_path / 'new' / 'x.csv'}\n"
+    assert (tmp_path / "new" / "x.csv").read_text() == printed.stdout
+
+
+def test_sample_of_what_has_no_picture(own, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    drawn = tfar("sample", own / "real.keras", "-n", 5)
+    assert drawn.exit_code == 0 and drawn.stdout == "samples.npy\n", drawn.output
+    assert np.load("samples.npy").shape == (5, 3)
 
 
 def test_score_of_a_text(text_model, tmp_path):
@@ -177,12 +363,6 @@ def test_samples_of_labels(tmp_path):
     assert in_turn.shape == (20, 2, 2, 1) and not np.array_equal(first, second)
     np.testing.assert_array_equal(in_turn[::2], first[::2])
     np.testing.assert_array_equal(in_turn[1::2], second[1::2])
-    refused = tfar("sample", tmp_path / "m.keras", "--label", 2, "--out", out)
-    assert refused.exit_code == 1 and "Labels are from 0 to 1, got 2" in refused.output
-    refused = tfar("sample", "fvsbn_mnist", "--label", 2, "--out", out)
-    assert refused.exit_code == 1 and "it takes no --label" in refused.output
-    refused = tfar("sample", "char_rnn_shakespeare", "--label", 2)
-    assert refused.exit_code == 1 and "it takes no --label" in refused.output
 
 
 def test_export_and_what_is_exported(tmp_path):
@@ -263,30 +443,165 @@ def test_train_from_a_recipe_file_then_use_the_model(tmp_path, monkeypatch):
     assert tfar("evaluate", model).exit_code == 2
 
 
+# Mistakes -----------------------------------------------------------------------------------------
+
+# A line each: exit status, the command, and what is said of it.
+MISTAKES = """
+2 | sampel | No such command
+2 | --nothing | No such option
+2 | list extra | unexpected extra argument
+2 | sample | Missing argument 'MODEL'
+1 | sample fvsbn_mnst | did you mean fvsbn_mnist
+1 | sample none.keras | There is no file none.keras
+1 | sample empty.keras | empty.keras is damaged
+1 | sample cut.keras | cut.keras is damaged
+1 | sample binary | binary is no .keras file, and no folder that `tfar export` wrote
+1 | sample other.keras | other.keras could not be loaded
+1 | sample damaged.keras | damaged.keras could not be loaded
+1 | sample folder.keras | folder.keras is damaged
+1 | sample plain.keras | Expected a model of tfar, got a Sequential in plain.keras
+1 | sample folder | folder is no .keras file, and no folder that `tfar export` wrote
+1 | sample broken | broken is no export of tfar
+2 | sample image.keras --out x.gif | ends neither in .png nor in .npy, .csv, .txt
+2 | sample image.keras --out x | ends neither in .png
+1 | sample image.keras --out folder.png | folder.png could not be written: it is a folder
+1 | sample image.keras --out table.csv/x.npy | table.csv/x.npy could not be written
+1 | sample image.keras --out x.csv | expected --out to end in .png or .npy, got 'x.csv'
+1 | sample image.keras --out x.txt | expected --out to end in .png or .npy, got 'x.txt'
+2 | sample image.keras -n 0 | 0 is not in the range
+2 | sample image.keras -n 1.5 | '1.5' is not a valid integer
+2 | sample image.keras --seed one | 'one' is not a valid integer
+1 | sample image.keras --temperature 0 | temperature to be a finite number
+1 | sample image.keras --temperature nan | temperature to be a finite number
+1 | sample image.keras --label 0 | image.keras is not conditional: it takes no --label
+1 | sample image.keras --prompt ab | image.keras is a model of images: it takes no --prompt
+1 | sample image.keras --length 500 | image.keras is a model of images: it takes no --length
+1 | sample image.keras --top-k 1 | it takes no --top-k
+1 | sample real.keras --top-p 0.5 | it takes no --top-p
+1 | sample real.keras --out x.png | expected --out to end in .npy, got 'x.png'
+1 | sample labels.keras --label 2 | Labels are from 0 to 1, got 2
+1 | sample table.keras --out rows.npy | expected --out to end in .csv, got 'rows.npy'
+1 | sample table.keras --label 0 | it takes no --label
+1 | sample table.keras --prompt ab | table.keras is a model of tables: it takes no --prompt
+1 | sample table.keras --top-k 1 | it takes no --top-k
+1 | sample text.keras --out x.npy | expected --out to end in .txt, got 'x.npy'
+1 | sample text.keras --label 0 | it takes no --label
+1 | sample text.keras --prompt abc | no 'c', which the text has at position 2
+2 | sample text.keras --length 0 | 0 is not in the range
+1 | sample text.keras --top-k 0 | top_k to be an integer of at least 1
+1 | sample text.keras --top-p 2 | top_p to be a finite number above 0
+1 | score pixelcnn_mnist table.csv | pixelcnn_mnist is a model of images: `tfar score` takes texts
+1 | score real.keras table.csv | real.keras is a model of vectors
+2 | score text.keras none.txt | No such file
+2 | score text.keras folder | Is a directory
+1 | score text.keras binary | Expected binary to be text in UTF-8, got other bytes at position 128
+1 | score text.keras empty.csv | at least one character, got an empty text
+1 | score text.keras unknown.txt | no 'c', which the text has at position 2
+1 | score table.keras binary | Expected binary to be text in UTF-8
+1 | score table.keras empty.csv | Expected a table in empty.csv, got nothing
+1 | score table.keras header.csv | at least one example
+1 | score table.keras columns.csv | missing are ['side', 'x']
+1 | score table.keras words.csv | got 'abc' in row 0
+2 | complete fvsbn_mnist | Missing option '--rows'
+1 | complete transformer_shakespeare --rows 3 | transformer_shakespeare is a model of texts
+1 | complete table.keras --rows 1 | table.keras is a model of tables
+1 | complete made_mushrooms --rows 1 | Expected images
+1 | complete fvsbn_mnist --rows 29 | images of at least 29 rows, got 28 rows
+2 | complete fvsbn_mnist --rows -1 | -1 is not in the range
+1 | complete fvsbn_mnist --rows 1 -n 33 | There are 32 test images
+2 | complete fvsbn_mnist --rows 1 --out x.gif | ends neither in .png nor in .npy
+2 | complete image.keras --rows 1 | No images are packed with this model: give --data
+1 | complete image.keras --rows 1 --data mnits | did you mean 'mnist'
+2 | evaluate image.keras | give --data
+1 | evaluate fvsbn_mnist --data mnits | did you mean
+2 | evaluate image.keras --split all | 'all' is not one of
+2 | train | Missing argument 'RECIPE'
+1 | train fvsbn | did you mean
+1 | train none.py | none.py: No such file or directory
+1 | train recipe.py | unknown names ['x']
+1 | train syntax.py | invalid syntax (syntax.py, line 1)
+1 | train name.py | name 'undefined' is not defined
+2 | train fvsbn_mnist --epochs 0 | 0 is not in the range
+2 | train fvsbn_mnist --strategy several | 'several' is not one of
+2 | train-table none.csv | 'none.csv' does not exist
+2 | train-table folder | 'folder' is a directory
+2 | train-table table.csv --out x.csv | does not end in .keras
+1 | train-table table.csv --drop y | The table has no column 'y'
+1 | train-table binary | Expected text in UTF-8
+1 | train-table empty.csv | delimiter
+1 | train-table header.csv | at least ten rows
+1 | info nothing_at_all | there are
+1 | info ../zoo/fvsbn_mnist | did you mean fvsbn_mnist
+1 | info none.keras | There is no file none.keras
+1 | info plain.keras | got a Sequential
+1 | export made_mnist folder | folder exists: export to another version
+1 | export image.keras table.csv/1 | table.csv/1 could not be written
+1 | demo --name mnist | did you mean
+2 | demo --out x.jpg | ends neither in .png nor in .npy
+1 | demo --name transformer_shakespeare --out x.png | it takes no --out
+1 | serve-config --base-path models | Expected an absolute path
+1 | serve-config --out folder | folder could not be written: it is a folder
+1 | publish nothing folder | The zoo has no 'nothing'
+2 | table --write none.md | 'none.md' does not exist
+1 | table --write table.csv | table.csv needs the lines
+1 | table --write binary | Expected text in UTF-8
+"""
+
+
+@pytest.mark.parametrize("line", MISTAKES.strip().splitlines())
+def test_mistakes(line, own, monkeypatch):
+    monkeypatch.chdir(own)
+    before = sorted(own.iterdir())
+    status, command, message = (part.strip() for part in line.split(" | "))
+    result = tfar(*command.split())
+    assert isinstance(result.exception, SystemExit), result.output
+    assert result.exit_code == int(status), result.output
+    assert message in result.stderr
+    lines = result.stderr.splitlines()
+    assert lines[-1].startswith("Error: ") and sum("Error" in line for line in lines) == 1
+    assert not result.stdout
+    assert sorted(own.iterdir()) == before
+
+
 @pytest.mark.parametrize(
-    ("arguments", "status", "message"),
+    ("error", "status", "message"),
     [
-        (["sample", "fvsbn_mnst"], 1, "did you mean fvsbn_mnist"),
-        (["info", "nothing_at_all"], 1, "there are"),
-        (["train", "fvsbn"], 1, "did you mean"),
-        (["sample", "fvsbn_mnist", "--out", "x.gif"], 2, "neither in .png nor in .npy"),
-        (["demo", "--out", "x.jpg"], 2, "neither in .png nor in .npy"),
-        (["info", "../zoo/fvsbn_mnist"], 1, "did you mean fvsbn_mnist"),
-        (["sample", "fvsbn_mnist", "-n", "0"], 2, "not in the range"),
-        (["sample", "fvsbn_mnist", "--temperature", "0"], 1, "temperature to be a finite number"),
-        (["evaluate", "fvsbn_mnist", "--data", "mnits"], 1, "did you mean"),
-        (["sample", "no/such.keras"], 1, "no/such.keras"),
-        (["complete", "fvsbn_mnist", "--rows", "29"], 1, "images of at least 29 rows"),
-        (["complete", "made_mushrooms", "--rows", "1"], 1, "Expected images"),
-        (["complete", "fvsbn_mnist"], 2, "--rows"),
-        (["sampel"], 2, "No such command"),
+        (KeyboardInterrupt(), 130, "Error: Interrupted."),
+        (EOFError("no data left"), 1, "could not be loaded: EOFError: no data left"),
+        (MemoryError(), 1, "could not be loaded: MemoryError"),
+        (RuntimeError("two\nlines"), 1, "could not be loaded: RuntimeError: two (TFAR_DEBUG=1"),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), 1, "x: Permission denied"),
     ],
 )
-def test_mistakes(arguments, status, message):
-    result = tfar(*arguments)
-    assert result.exit_code == status, result.output
-    assert message in result.output
-    assert "Traceback" not in result.output
+def test_errors_of_any_kind(error, status, message, monkeypatch):
+    def find(name):
+        raise error
+
+    monkeypatch.setattr(zoo, "find", find)
+    result = tfar("sample", "fvsbn_mnist")
+    assert result.exit_code == status and isinstance(result.exception, SystemExit)
+    assert message in result.stderr and "Aborted" not in result.stderr
+    monkeypatch.setenv("TFAR_DEBUG", "1")
+    shown = tfar("sample", "fvsbn_mnist").exception
+    assert error in (shown, shown.__cause__) or isinstance(error, KeyboardInterrupt)
+
+
+def test_a_pipe_that_is_closed_is_no_error(monkeypatch):
+    """Of `tfar list | head -1`."""
+
+    def closed():
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(zoo, "list", closed)
+    assert tfar("list").output == ""
+
+
+def test_files_are_tried_before_the_work(monkeypatch, tmp_path):
+    monkeypatch.setattr(zoo, "load", None)
+    (tmp_path / "x.png").mkdir()
+    for command in (["sample", "fvsbn_mnist"], ["complete", "fvsbn_mnist", "--rows", 1], ["demo"]):
+        refused = tfar(*command, "--out", tmp_path / "x.png")
+        assert "x.png could not be written: it is a folder" in refused.output
 
 
 def test_missing_data_is_one_clear_error(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cases import shared
+from toys import toy
 
 import tfar
 from tfar import text
@@ -44,10 +45,36 @@ def test_an_unknown_character_is_named_with_its_place():
         text.Vocabulary("abc").encode("abzz")
 
 
-@pytest.mark.parametrize("characters", ["", "a", "aba", ["a", "b"]])
+@pytest.mark.parametrize("characters", ["", "a", "aba", ["a", "b"], 5, None, b"ab"])
 def test_no_vocabulary(characters):
     with pytest.raises(ValueError, match="at least two characters, all different"):
         text.Vocabulary(characters)
+
+
+@pytest.mark.parametrize("given", [None, 5, ["a", "b"], b"ab"])
+def test_only_strings_are_texts(given):
+    for function in (text.Vocabulary.of, Characters.of, text.Vocabulary("ab").encode):
+        with pytest.raises(ValueError, match="Expected text to be a string, got "):
+            function(given)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ([0, -1], "numbers from 0 to 2, got -1 at position 1"),
+        ([3], "numbers from 0 to 2, got 3 at position 0"),
+        (1, r"integers of shape \[n\], got int64 of shape \[\]"),
+        ([[0, 1]], r"integers of shape \[n\], got int64 of shape \[1, 2\]"),
+        ([0.0, 1.0], "got float64"),
+        ([True], "got bool"),
+        ("ab", "got <U2"),
+        (None, "got object"),
+    ],
+)
+def test_numbers_of_no_characters(numbers, message):
+    with pytest.raises(ValueError, match=message):
+        text.Vocabulary("abc").decode(numbers)
+    assert text.Vocabulary("abc").decode([]) == ""
 
 
 def test_a_model_keeps_its_vocabulary(tmp_path):
@@ -128,13 +155,22 @@ def test_seeds_differ_and_none_is_random(model):
     "arguments, message",
     [
         ({"prompt": "To"}, "no 'T', which the text has at position 0"),
-        ({"length": 0}, "a length and pieces of at least 1, got 0"),
-        ({"temperature": 0.0}, "temperature to be a finite number of .*, got 0.0"),
-        ({"top_k": 0}, "integer top_k of at least 1, got 0"),
-        ({"top_k": 1.5}, "integer top_k of at least 1, got 1.5"),
-        ({"top_p": 0}, "top_p above 0 and at most 1, got 0"),
-        ({"top_p": 1.01}, "top_p above 0 and at most 1, got 1.01"),
-        ({"top_p": np.nan}, "top_p above 0 and at most 1, got nan"),
+        ({"prompt": None}, "prompt to be a string, got None"),
+        ({"prompt": ["t", "o"]}, r"prompt to be a string, got \['t', 'o'\]"),
+        ({"prompt": b"to"}, "prompt to be a string, got b'to'"),
+        ({"length": 0}, "length to be an integer of at least 1, got 0"),
+        ({"length": -1}, "length to be an integer of at least 1, got -1"),
+        ({"length": 2.5}, "length to be an integer of at least 1, got 2.5"),
+        ({"length": None}, "length to be an integer of at least 1, got None"),
+        ({"piece": 0}, "piece to be an integer of at least 1, got 0"),
+        ({"piece": 1.5}, "piece to be an integer of at least 1, got 1.5"),
+        ({"seed": "one"}, "a seed that is None, an int"),
+        ({r"temperature": 0.0}, "temperature to be a finite number .* got 0.0"),
+        ({"top_k": 0}, "top_k to be an integer of at least 1, got 0"),
+        ({"top_k": 1.5}, "top_k to be an integer of at least 1, got 1.5"),
+        ({"top_p": 0}, "top_p to be a finite number above 0 and at most 1, got 0"),
+        ({"top_p": 1.01}, "top_p to be a finite number above 0 and at most 1, got 1.01"),
+        ({"top_p": np.nan}, "top_p to be a finite number above 0 and at most 1, got nan"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -142,13 +178,39 @@ def test_bad_arguments(arguments, message):
         text.stream(models()["rnn"], **arguments)
 
 
+def test_lengths_are_integers_of_any_kind():
+    model = models()["rnn"]
+    expected = model.generate("to", 5, seed=1)
+    for length in (np.int64(5), np.uint8(5), np.array(5)):
+        assert model.generate("to", length, seed=1) == expected
+    assert "".join(text.stream(model, "to", 5, seed=1, piece=np.int64(2))) == expected[2:]
+
+
 def test_no_model_of_text():
     model = CharRNN([4], (3,), "rnn", head=Categorical(3))
     for function in (model.generate, lambda prompt: text.log_prob(model, prompt)):
-        with pytest.raises(ValueError, match=r"no model of text: its head is Categorical"):
+        with pytest.raises(ValueError, match=r"got a CharRNN with the head Categorical\("):
             function("ab")
-    with pytest.raises(ValueError, match="at least one character, got an empty text"):
-        text.log_prob(models()["rnn"], "")
+    for other in (shared("nade"), "transformer_shakespeare", None):
+        for function in (text.generate, text.log_prob):
+            with pytest.raises(ValueError, match="Expected a model of text"):
+                function(other, "ab")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"text": ""}, "at least one character, got an empty text"),
+        ({"text": None}, "text to be a string, got None"),
+        ({"text": ["to", "be"]}, "text to be a string"),
+        ({"text": "to", "block": -1}, "block to be an integer of at least 1, got -1"),
+        ({"text": "to", "block": 0}, "block to be an integer of at least 1, got 0"),
+        ({"text": "to", "block": 2.0}, "block to be an integer of at least 1, got 2.0"),
+    ],
+)
+def test_bad_arguments_of_log_prob(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        text.log_prob(models()["rnn"], **arguments)
 
 
 # Policies ---------------------------------------------------------------------------------------
@@ -209,8 +271,6 @@ def test_greedy_is_the_likeliest_character(model):
 
 
 def test_a_recipe_of_a_text_trains_on_windows_cut_anew_every_epoch(tmp_path):
-    from test_training import toy
-
     recipe = toy(
         model=lambda given: CharRNN([6], (16,), "gru", head=Characters.of(given)),
         shift=0.0,

@@ -24,8 +24,11 @@ __all__ = [
     "muon",
     "orders",
     "plots",
+    "publishing",
     "recipes",
     "serving",
+    "strategies",
+    "survival",
     "tables",
     "testing",
     "text",
@@ -45,7 +48,7 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted([*globals(), *__all__])
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
 
 
 if "keras" in sys.modules:

@@ -6,6 +6,8 @@ import numpy as np
 
 from tfar import zoo
 
+__all__ = ["bits", "card", "compared", "measured", "nats", "table", "versus", "write_table"]
+
 START, END = "<!-- results: written by `tfar table` -->", "<!-- end of results -->"
 BLOCKS = """ Every character is given all that
 come before it; the standard error is that of blocks of 256."""

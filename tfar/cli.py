@@ -1,26 +1,57 @@
 """The command line. TensorFlow is imported by the commands that need it, never for ``--help``."""
 
-import itertools
+import csv
+import io
 import os
 import pathlib
+import shutil
 import sys
+import textwrap
+import zipfile
 
 import click
 
 import tfar
-from tfar import files
+from tfar import files, quiet, zoo
 
 
 class Commands(click.Group):
-    """Turns the errors that users can mend into one line and exit status 1."""
+    """Turns errors into one sentence and exit status 1; of an interruption, 130."""
 
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
-        except (ValueError, OSError, ImportError) as error:
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except KeyboardInterrupt as error:
+            stopped = click.ClickException("Interrupted.")
+            stopped.exit_code = 130  # as shells have it: 128 and the number of the signal
+            raise stopped from error
+        except Exception as error:
             if os.environ.get("TFAR_DEBUG"):
                 raise
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(_sentence(error)) from error
+
+
+def _sentence(error):
+    """What an error says; of a kind that users cannot mend, how to see where it comes from."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"Expected text in UTF-8, got other bytes at position {error.start}."
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    words = str(error).strip()
+    if isinstance(error, (ValueError, OSError, ImportError, csv.Error)) and words:
+        return words
+    first = words.partition("\n")[0]
+    return f"{type(error).__name__}: {first} (TFAR_DEBUG=1 shows where it comes from)"
+
+
+class Command(click.Command):
+    """One that computes: TensorFlow is imported first, see `tfar.quiet`."""
+
+    def invoke(self, ctx):
+        quiet.import_tensorflow()
+        return super().invoke(ctx)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,17 +61,67 @@ def main():
 
     MODEL is a name that `tfar list` shows, the path of a .keras file, or a folder that `tfar
     export` wrote. Data sets are found by TFDS_DATA_DIR and TFAR_DATA_DIR (see tfar.datasets), or
-    downloaded. With TFAR_DEBUG=1 errors show where they come from.
+    downloaded. With TFAR_DEBUG=1 errors show where they come from, and TensorFlow its log.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not os.environ.get("TFAR_DEBUG"):
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
-def _picture(context, parameter, out):
-    """The callback of --out."""
-    if pathlib.Path(out).suffix not in (".png", ".npy"):
-        raise click.BadParameter(f"{out!r} ends neither in .png nor in .npy")
-    return out
+# What options are checked for, before anything is imported or computed ----------------------------
+
+
+def _model(context, parameter, model):
+    """The callback of MODEL: it exists, or a name near it is suggested."""
+    if model.endswith(".keras"):
+        if not os.path.exists(model):
+            raise FileNotFoundError(f"There is no file {model}.")
+        if not zipfile.is_zipfile(model):
+            raise ValueError(f"{model} is damaged, or no file of Keras: it is no ZIP archive.")
+    elif model in zoo.list() or not os.path.exists(model):
+        zoo.info(model)
+    elif not os.path.exists(os.path.join(model, "saved_model.pb")):
+        raise ValueError(f"{model} is no .keras file, and no folder that `tfar export` wrote.")
+    return model
+
+
+def _name(context, parameter, name):
+    """The callback of the name of a model of the zoo."""
+    zoo.info(name)
+    return name
+
+
+def _recipe(context, parameter, recipe):
+    """The callback of RECIPE."""
+    if not recipe.endswith(".py"):
+        zoo.recipe_path(recipe)
+    return recipe
+
+
+def _output(*endings):
+    """The callback of --out: a file that can be written, with one of the endings if any."""
+
+    def check(context, parameter, out):
+        if out is None:
+            return None
+        if endings and pathlib.Path(out).suffix not in endings:
+            others = ", ".join(endings[1:])
+            raise click.BadParameter(f"{out!r} ends neither in {endings[0]} nor in {others}")
+        files.check_writable(out)
+        return out
+
+    return check
+
+
+def _refuse(context, reason, *names):
+    """ValueError if one of the parameters was given, which means nothing, for a reason."""
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name)
+        if parameter.name in names and given is not click.core.ParameterSource.DEFAULT:
+            raise ValueError(f"{reason}: it takes no {max(parameter.opts, key=len)}.")
+
+
+# What commands share ------------------------------------------------------------------------------
 
 
 def _progress(label):
@@ -58,6 +139,56 @@ def _say(doing):
     click.echo(f"{doing} ...", err=True)
 
 
+def _load(model):
+    """``(model, name)``, see `tfar.zoo.find`."""
+    from tfar.models import AutoregressiveModel
+
+    _say(f"Loading {model}")
+    try:
+        loaded, name = zoo.find(model)
+    except Exception as error:
+        if model in str(error):
+            raise
+        raise ValueError(f"{model} could not be loaded: {_sentence(error)}") from error
+    if not isinstance(loaded, AutoregressiveModel):
+        raise ValueError(f"Expected a model of tfar, got a {type(loaded).__name__} in {model}.")
+    return loaded, name
+
+
+def _kind(model):
+    """What a model's examples are: "texts", "tables", "images", "vectors" or "arrays"."""
+    from tfar import tables, text
+
+    if text.is_text(model):
+        return "texts"
+    if tables.is_table(model):
+        return "tables"
+    return {1: "vectors", 3: "images"}.get(len(model.event_shape), "arrays")
+
+
+def _endings(model):
+    """Of the files that a model's samples are written to, the usual one first."""
+    from tfar import plots
+
+    alone = {"texts": [".txt"], "tables": [".csv"]}
+    drawn = plots.drawable(model.event_shape, model.head.dtype.as_numpy_dtype)
+    return alone.get(_kind(model), [".png", ".npy"] if drawn else [".npy"])
+
+
+def _named(out, default, model, name):
+    """``out``, or ``default`` with the usual ending of a model's samples; checked for that."""
+    endings = _endings(model)
+    if out is None:
+        out = default + endings[0]
+        files.check_writable(out)
+    if pathlib.Path(out).suffix not in endings:
+        raise ValueError(
+            f"{name} is a model of {_kind(model)}, of the shape {list(model.event_shape)}: "
+            f"expected --out to end in {' or '.join(endings)}, got {out!r}."
+        )
+    return out
+
+
 def _joint(model, num, label):
     """``(joint, n)`` to draw ``num`` samples from: n of each label of a conditional model's batch.
 
@@ -69,70 +200,165 @@ def _joint(model, num, label):
     return model.joint(condition=labels), ()
 
 
+def _write(x, out, **options):
+    import numpy as np
+
+    from tfar import plots
+
+    if pathlib.Path(out).suffix == ".png":
+        return plots.save_grid(x, out, **options)
+    with files.replacing(out) as partial:
+        np.save(partial, x)
+
+
+def _texts(model, num, prompt, length, seed, **policy):
+    """Pieces of ``num`` texts, with a line of dashes between two; the first is that of the seed."""
+    from tfar import text
+    from tfar.distributions import randomness
+
+    first = randomness.stateless_seed(seed)
+    for number in range(num):
+        if number:
+            yield "---\n"
+        own = randomness.derived(first, number) if number else first
+        pieces = text.stream(model, prompt, length, seed=own, **policy)
+        yield prompt
+        yield from pieces
+        yield "\n"
+
+
+# The commands -------------------------------------------------------------------------------------
+
+
 @main.command("list")
 def list_models():
-    """The trained models, with their test NLL."""
-    from tfar import zoo
+    """The trained models, with their test NLL.
 
+    Summaries are cut to the width of the terminal; `tfar info NAME` has the whole.
+    """
+    from tfar import cards
+
+    rows = []
     for name in zoo.list():
-        metrics = zoo.info(name)
-        test = metrics["test"]
-        figure = f"{test['nats']:8.2f} ± {test['standard_error']:.2f} nats"
-        click.echo(f"{name:26} {figure}  {metrics['summary']}")
+        try:
+            metrics = zoo.info(name)
+            per = metrics.get("per", "example")
+            unit = "nats/char" if per == "character" else "nats"
+            rows.append((name, cards.nats(metrics["test"], per), unit, metrics["summary"]))
+        except (ValueError, KeyError, TypeError) as error:
+            click.echo(f"The metrics of {name} are damaged: {_sentence(error)}", err=True)
+    widest = max((len(name) for name, *_ in rows), default=0)
+    for name, figure, unit, summary in rows:
+        line = f"{name:{widest}}  {figure:>15} {unit:9}  "
+        room = max(20, shutil.get_terminal_size().columns - len(line))
+        click.echo(line + textwrap.shorten(summary, room, placeholder=" ..."))
 
 
 @main.command()
-@click.argument("name")
+@click.argument("name", metavar="MODEL", callback=_model)
 def info(name):
-    """The model card of NAME."""
-    from tfar import zoo
+    """The card of a model of the zoo, or what is known of another one."""
+    if name in zoo.list():
+        zoo.info(name)  # or the clear error
+        card = zoo.recipe_path(name).parent / "card.md"
+        click.echo(card.read_text(encoding="utf-8"))
+        return
+    quiet.import_tensorflow()
+    model, _ = _load(name)
+    for word, value in _described(model).items():
+        click.echo(f"{word:11}  {value}")
 
-    zoo.info(name)  # or the clear error
-    click.echo((zoo.recipe_path(name).parent / "card.md").read_text(encoding="utf-8"))
+
+def _described(model):
+    """What a model is, in words: a dict of lines."""
+    head, classes = model.head, model.num_classes
+    module, name = type(model).__module__, type(model).__name__
+    lines = {
+        "class": f"tfar.models.{name}" if module.startswith("tfar.") else f"{module}.{name}",
+        "event shape": list(model.event_shape),
+        "head": type(head).__name__ if _kind(model) == "tables" else head,
+        "order": model.order if isinstance(model.order, str) else "given",
+        "members": model.members,
+        "condition": "none" if classes is None else f"labels from 0 to {classes - 1}",
+        "parameters": f"{model.count_params():,}",
+        "dtype": f"{model.dtype_policy.name}, samples {head.dtype.name}",
+    }
+    if _kind(model) == "tables":
+        lines["columns"] = ", ".join(
+            f"{column['name']} ({'categorical' if 'categories' in column else 'real'})"
+            for column in head.columns
+        )
+    return lines
 
 
-@main.command()
-@click.argument("model")
-@click.option("-n", "--num", default=64, show_default=True, type=click.IntRange(1), help="Samples.")
-@click.option("--out", default="samples.png", show_default=True, callback=_picture)
+@main.command(cls=Command)
+@click.argument("model", callback=_model)
+@click.option("-n", "--num", type=click.IntRange(1), help="Samples.  [default: 64; of a text 1]")
+@click.option(
+    "--out",
+    callback=_output(".png", ".npy", ".csv", ".txt"),
+    help="By default samples.png; texts and rows of tables are printed.",
+)
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
 @click.option("--temperature", type=float, help="Below 1: likelier, less varied samples.")
 @click.option("--top-k", type=int, help="Draw among the likeliest so many values of a site.")
 @click.option("--top-p", type=float, help="Draw among those that have this probability together.")
 @click.option("--label", type=int, help="Of a conditional model; by default labels in turn.")
-@click.option("--prompt", default="", help="Of a model of text: what it goes on from.")
-@click.option("--length", default=500, show_default=True, help="Of a text: characters to draw.")
-def sample(model, num, out, seed, label, prompt, length, **policy):
+@click.option("--prompt", default="", help="Of a model of text: what it continues.")
+@click.option(
+    "--length",
+    default=500,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Of a text: characters to draw.",
+)
+@click.pass_context
+def sample(context, model, num, out, seed, label, prompt, length, **policy):
     """Draw samples of MODEL into a PNG (or, by its ending, an .npy file).
 
-    A model of text goes on from a prompt, and its text is printed as it comes. Rows of a model of
-    a table are printed as CSV.
+    A model of text continues a prompt, and its texts are printed as they come, or written to a .txt
+    file. Rows of a model of a table are printed as CSV, or written to a .csv file.
     """
-    from tfar import tables, text, zoo
+    from tfar import tables
+    from tfar.distributions import Policy
 
-    _say(f"Loading {model}")
-    loaded, _ = zoo.find(model)
-    if label is not None and loaded.num_classes is None:
-        raise ValueError("This model is not conditional: it takes no --label.")
-    if tables.is_table(loaded):
-        given = {key: value for key, value in policy.items() if value is not None}
-        click.echo(tables.sample(loaded, num, seed, **given).to_csv(index=False), nl=False)
-        return
-    if text.is_text(loaded):
-        pieces = text.stream(loaded, prompt, length, seed=seed, **policy)
-        for piece in itertools.chain([prompt], pieces, ["\n"]):
-            click.echo(piece, nl=False)
-        return
-    if prompt:
-        raise ValueError("This is no model of text: it takes no --prompt.")
-    _say(f"Drawing {num} samples")
-    joint, n = _joint(loaded, num, label)
-    _write(joint.sample(n, seed=seed, **policy).numpy(), out)
+    Policy(**policy)  # or the clear error, before the model is loaded
+    loaded, _ = _load(model)
+    kind = _kind(loaded)
+    if kind != "texts":
+        _refuse(context, f"{model} is a model of {kind}", "prompt", "length")
+    if loaded.num_classes is None:
+        _refuse(context, f"{model} is not conditional", "label")
+    if not loaded.head.of_logits:
+        _refuse(context, f"{model} has no categories to draw among", "top_k", "top_p")
+    if out or kind not in ("texts", "tables"):
+        out = _named(out, "samples", loaded, model)
+    num = num or (1 if kind == "texts" else 64)
+    if kind == "texts":
+        pieces = _texts(loaded, num, prompt, length, seed, **policy)
+        if out is None:
+            for piece in pieces:
+                click.echo(piece, nl=False)
+            return
+        _say(f"Drawing {num} texts")
+        with files.replacing(out) as partial, partial.open("w", encoding="utf-8") as file:
+            file.writelines(pieces)
+    elif kind == "tables":
+        rows = tables.sample(loaded, num, seed, temperature=policy["temperature"])
+        if out is None:
+            click.echo(rows.to_csv(index=False), nl=False)
+            return
+        with files.replacing(out) as partial:
+            rows.to_csv(partial, index=False)
+    else:
+        joint, n = _joint(loaded, num, label)
+        _say(f"Drawing {num} samples")
+        _write(joint.sample(n, seed=seed, **policy).numpy(), out)
     click.echo(out)
 
 
-@main.command()
-@click.argument("model")
+@main.command(cls=Command)
+@click.argument("model", callback=_model)
 @click.argument("file", type=click.File(encoding="utf-8"))
 def score(model, file):
     """The log-likelihood of the text or table in FILE (- for standard input) under MODEL.
@@ -141,16 +367,28 @@ def score(model, file):
     """
     import numpy as np
 
-    from tfar import tables, text, zoo
+    from tfar import tables, text
 
-    _say(f"Loading {model}")
-    loaded, _ = zoo.find(model)
-    if tables.is_table(loaded):
-        nats = tables.log_prob(loaded, tables.read_csv(file))
-        error = nats.std(ddof=1) / len(nats) ** 0.5 if len(nats) > 1 else np.nan
-        click.echo(f"{nats.mean():.4f} ± {error:.4f} nats a row, {len(nats):,} rows")
+    try:
+        given = file.read()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"Expected {file.name} to be text in UTF-8, got other bytes at position {error.start}."
+        ) from error
+    loaded, _ = _load(model)
+    kind = _kind(loaded)
+    if kind not in ("texts", "tables"):
+        raise ValueError(
+            f"{model} is a model of {kind}: `tfar score` takes texts and tables. `tfar evaluate` "
+            "scores a data set."
+        )
+    if kind == "tables":
+        if not given.strip():
+            raise ValueError(f"Expected a table in {file.name}, got nothing.")
+        nats = tables.log_prob(loaded, tables.read_csv(io.StringIO(given)))
+        error = f" ± {nats.std(ddof=1) / len(nats) ** 0.5:.4f}" if len(nats) > 1 else ""
+        click.echo(f"{nats.mean():.4f}{error} nats a row, rows: {len(nats):,}")
         return
-    given = file.read()
     nats = text.log_prob(loaded, given, progress=_progress("Scoring")).sum()
     each = nats / len(given)
     click.echo(
@@ -159,13 +397,17 @@ def score(model, file):
     )
 
 
-@main.command()
-@click.argument("model")
+@main.command(cls=Command)
+@click.argument("model", callback=_model)
 @click.option("--rows", required=True, type=click.IntRange(0), help="Rows of pixels to keep.")
 @click.option("--data", help="Data set of the test images; by default those packed with MODEL.")
 @click.option("-n", "--num", default=8, show_default=True, type=click.IntRange(1), help="Images.")
 @click.option("--draws", default=7, show_default=True, type=click.IntRange(1), help="Of each.")
-@click.option("--out", default="completed.png", show_default=True, callback=_picture)
+@click.option(
+    "--out",
+    callback=_output(".png", ".npy"),
+    help="A picture or an array.  [default: completed.png]",
+)
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
 def complete(model, rows, data, num, draws, out, seed):
     """Keep the first ROWS of test images, and let MODEL draw the rest, several times.
@@ -176,10 +418,12 @@ def complete(model, rows, data, num, draws, out, seed):
     """
     import numpy as np
 
-    from tfar import datasets, feeding, zoo
+    from tfar import datasets, feeding
 
-    _say(f"Loading {model}")
-    loaded, name = zoo.find(model)
+    loaded, name = _load(model)
+    if _kind(loaded) != "images":
+        raise ValueError(f"Expected images to complete: {model} is a model of {_kind(loaded)}.")
+    out = _named(out, "completed", loaded, model)
     if data:
         inputs = datasets.load(data, "test")
     elif name:
@@ -188,11 +432,13 @@ def complete(model, rows, data, num, draws, out, seed):
         raise click.UsageError("No images are packed with this model: give --data.")
     x = feeding.events(inputs)
     shape = np.shape(x)[1:]  # of a text ()
-    if shape != loaded.event_shape or len(shape) != 3 or rows > shape[0]:
+    if shape != loaded.event_shape:
         raise ValueError(
-            f"Expected images of at least {rows} rows, of the shape {list(loaded.event_shape)} of "
-            f"the model, got {list(shape)}."
+            f"Expected images of the shape {list(loaded.event_shape)} of the model, got "
+            f"{list(shape)}."
         )
+    if rows > shape[0]:
+        raise ValueError(f"Expected images of at least {rows} rows, got {shape[0]} rows.")
     if num > len(x):
         raise ValueError(f"There are {len(x)} test images: it cannot complete {num}.")
     x, condition = x[:num], None
@@ -216,19 +462,8 @@ def complete(model, rows, data, num, draws, out, seed):
     click.echo(out)
 
 
-def _write(x, out, **options):
-    import numpy as np
-
-    from tfar import plots
-
-    if pathlib.Path(out).suffix == ".png":
-        return plots.save_grid(x, out, **options)
-    with files.replacing(out) as partial:
-        np.save(partial, x)
-
-
-@main.command()
-@click.argument("model")
+@main.command(cls=Command)
+@click.argument("model", callback=_model)
 @click.option("--data", help="Data set; by default the one that MODEL was trained on.")
 @click.option(
     "--split",
@@ -238,10 +473,9 @@ def _write(x, out, **options):
 )
 def evaluate(model, data, split):
     """The NLL of a whole split, in nats and bits/dim, with its standard error."""
-    from tfar import cards, datasets, feeding, publishing, zoo
+    from tfar import cards, datasets, feeding, publishing
 
-    _say(f"Loading {model}")
-    loaded, name = zoo.find(model)
+    loaded, name = _load(model)
     known = zoo.info(name) if name else {}
     if not (data or known):
         raise click.UsageError("This model does not say what it was trained on: give --data.")
@@ -258,8 +492,8 @@ def evaluate(model, data, split):
             raise click.ClickException(f"published were {published:.4f}, found {found['nats']:.4f}")
 
 
-@main.command()
-@click.argument("recipe")
+@main.command(cls=Command)
+@click.argument("recipe", callback=_recipe)
 @click.option("--out", help="Folder of the run.  [default: runs/NAME]")
 @click.option("--epochs", type=click.IntRange(1), help="In place of the recipe's and its cycles.")
 @click.option(
@@ -306,10 +540,10 @@ def train(recipe, out, epochs, strategy, **options):
     click.echo(f"{folder / 'model.keras'}: the weights of the lowest validation NLL")
 
 
-@main.command("train-table")
+@main.command("train-table", cls=Command)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--out", default="table.keras", show_default=True, help="The model, a .keras file.")
-@click.option("--run", help="Folder of the run, which goes on where it stopped.")
+@click.option("--run", help="Folder of the run, which resumes where it stopped.")
 @click.option("--drop", multiple=True, help="A column to leave out; may be given several times.")
 @click.option("--categorical", multiple=True, help="A column that has categories; likewise.")
 @click.option("--epochs", default=300, show_default=True, type=click.IntRange(1), help="At most.")
@@ -342,35 +576,55 @@ def train_table(file, out, run, drop, categorical, epochs, seed):
     click.echo(f"{out}: {nats:.4f} nats a row, on all {len(frame):,} rows")
 
 
-@main.command()
-@click.option("--out", default="demo.png", show_default=True, callback=_picture)
+@main.command(cls=Command)
 @click.option(
-    "--name", default="pixelcnn_mnist", show_default=True, help="A name that `list` shows."
+    "--out",
+    callback=_output(".png", ".npy"),
+    help="A picture or an array.  [default: demo.png; texts are printed]",
 )
-def demo(out, name):
-    """Load a trained model, verify it, draw a grid of samples; needs no download."""
-    from tfar import cards, zoo
+@click.option(
+    "--name",
+    default="pixelcnn_mnist",
+    show_default=True,
+    callback=_name,
+    help="A name that `list` shows.",
+)
+@click.pass_context
+def demo(context, out, name):
+    """Load a trained model, verify it, draw samples; needs no download."""
+    from tfar import cards
 
     _say(f"Loading {name}")
     loaded = zoo.load(name)
+    kind = _kind(loaded)
+    if kind == "texts":
+        _refuse(context, f"{name} is a model of texts, which are printed", "out")
+    else:
+        out = _named(out, "demo", loaded, name)
     metrics = zoo.info(name)
     difference = zoo.verify(name, loaded)
     count = metrics["examples"]["shape"][0]
     click.echo(f"{name}: {metrics['summary']}")
-    click.echo(f"recorded test NLL  {cards.measured(metrics['test'])}")
+    click.echo(
+        f"recorded test NLL  {cards.measured(metrics['test'], metrics.get('per', 'example'))}"
+    )
     click.echo(f"paper              {cards.versus(metrics)}")
     click.echo(
         f"verified here      log p(x) of {count} bundled test examples, largest relative "
         f"difference {difference:.1e}"
     )
+    if kind == "texts":
+        for piece in _texts(loaded, 1, "", 500, seed=0):
+            click.echo(piece, nl=False)
+        return
     _say("Drawing 64 samples")
     joint, n = _joint(loaded, 64, None)
     _write(joint.sample(n, seed=0).numpy(), out)
     click.echo(f"samples            {out}")
 
 
-@main.command()
-@click.argument("model")
+@main.command(cls=Command)
+@click.argument("model", callback=_model)
 @click.argument("folder")
 def export(model, folder):
     """Write MODEL as a SavedModel that TensorFlow Serving serves.
@@ -384,11 +638,11 @@ def export(model, folder):
     click.echo(serving.export(loaded, folder))
 
 
-@main.command("export-again")
+@main.command("export-again", cls=Command)
 @click.argument("names", nargs=-1)
 def export_again(names):
     """Write the SavedModels of the zoo (or of NAMES) anew, with the same weights, in a clone."""
-    from tfar import publishing, zoo
+    from tfar import publishing
 
     for name in names or zoo.list():
         metrics = publishing.export_again(name)
@@ -399,18 +653,17 @@ def export_again(names):
 @click.option(
     "--base-path", help="Where the server finds the models.  [default: the zoo of this tfar]"
 )
-@click.option("--out", default="models.config", show_default=True)
+@click.option("--out", default="models.config", show_default=True, callback=_output())
 def serve_config(base_path, out):
     """Write a models.config of the whole zoo, for tensorflow_model_server."""
-    from tfar import zoo
-
+    config = zoo.serve_config(base_path)
     with files.replacing(out) as partial:
-        partial.write_text(zoo.serve_config(base_path))
+        partial.write_text(config, encoding="utf-8")
     click.echo(out)
 
 
-@main.command()
-@click.argument("name")
+@main.command(cls=Command)
+@click.argument("name", callback=_recipe)
 @click.argument("run", type=click.Path(exists=True, file_okay=False))
 def publish(name, run):
     """Make the best weights of RUN the artefact NAME (in a clone of the repository)."""
@@ -429,6 +682,7 @@ def table(write):
 
     if write:
         cards.write_table(write)
+        click.echo(write)
     else:
         click.echo(cards.table())
 

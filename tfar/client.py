@@ -11,6 +11,8 @@ import abc
 
 import numpy as np
 
+__all__ = ["Client", "Grpc", "Rest"]
+
 # TensorFlow's names of dtypes, as its REST interface spells them: those of tfar's exports.
 DTYPES = {
     "DT_BOOL": np.bool_,

@@ -5,6 +5,17 @@ import tensorflow as tf
 
 from tfar.recipes import cycles
 
+__all__ = [
+    "batches",
+    "events",
+    "inputs",
+    "rows_of",
+    "shifted",
+    "shifted_fraction",
+    "steps_per_epoch",
+    "windows",
+]
+
 
 def inputs(recipe, data):
     """What a recipe's model takes of what a data set's function returned.

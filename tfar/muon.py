@@ -14,6 +14,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+__all__ = ["Muon", "orthogonal"]
+
 
 @keras.saving.register_keras_serializable(package="tfar")
 class Muon(keras.optimizers.Muon):

@@ -7,6 +7,8 @@ permutation.
 
 import numpy as np
 
+__all__ = ["get", "random", "raster", "reversed"]
+
 
 def raster(num_sites):
     """The layout's own order: row by row.

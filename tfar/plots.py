@@ -4,7 +4,20 @@ import math
 
 import numpy as np
 
-from tfar import files
+from tfar import arguments, files
+
+__all__ = ["drawable", "grid", "save_grid"]
+
+
+def drawable(event_shape, dtype):
+    """Whether `grid` draws samples of such a shape and dtype: whole numbers, of one row or image.
+
+    >>> drawable([28, 28, 1], np.int32), drawable([11], np.float32)
+    (True, False)
+    """
+    channels = event_shape[-1] if len(event_shape) == 3 else None
+    pictured = len(event_shape) == 1 or channels in (1, 3)
+    return pictured and np.issubdtype(dtype, np.integer)
 
 
 def grid(x, columns=None, scale=3, margin=1):
@@ -21,19 +34,29 @@ def grid(x, columns=None, scale=3, margin=1):
       uint8 array [height, width, 3].
 
     Raises:
-      ValueError: if ``x`` has another shape.
+      ValueError: if ``x`` has another shape or other values, or another argument is not as above.
 
     >>> grid(np.zeros([4, 28, 28, 1]), scale=1).shape
     (59, 59, 3)
     """
+    scale = arguments.integer("scale", scale, least=1)
+    margin = arguments.integer("margin", margin, least=0)
     x = np.asarray(x)
-    if x.ndim == 2:
-        x = x[:, None, :, None] / max(1, x.max(initial=0))
-        columns, margin = 1, 0
-    if x.ndim != 4 or x.shape[-1] not in (1, 3) or not len(x):
+    if not x.size or not (x.ndim == 2 or (x.ndim == 4 and x.shape[-1] in (1, 3))):
         raise ValueError(f"Expected [N, H, W, 1 or 3] or [N, D], got the shape {list(x.shape)}.")
+    if x.dtype.kind not in "biuf" or not (x.min() >= 0 and x.max() < np.inf):
+        raise ValueError(
+            "Expected finite numbers of at least 0, got "
+            + (f"{x.min()} to {x.max()}." if x.dtype.kind in "biuf" else f"{x.dtype}.")
+        )
+    if x.ndim == 2:
+        x = x[:, None, :, None] / max(1, x.max())
+        columns, margin = 1, 0
+    elif x.max() > 255:
+        raise ValueError(f"Expected images of 0 ... 255, got {x.max()}.")
     count, height, width = x.shape[:3]
-    columns = columns or math.ceil(math.sqrt(count))
+    columns = math.ceil(math.sqrt(count)) if columns is None else columns
+    columns = arguments.integer("columns", columns, least=1)
     rows = math.ceil(count / columns)
     shades = x * 255 if x.max() <= 1 else x
     tiles = np.full([rows * columns, height + margin, width + margin, 3], 96, np.uint8)

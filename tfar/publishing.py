@@ -13,6 +13,8 @@ import tfar
 from tfar import cards, datasets, feeding, files, private, recipes, serving, text, training, zoo
 from tfar.layers import CausalConv2D, MaskedDense
 
+__all__ = ["export_again", "figures", "per", "publish", "score", "slim"]
+
 NUM_EXAMPLES = 32
 BLOCK = 256  # characters whose log-probability is one observation of a text's
 FILED = "bytes", "sha256", "signatures"  # of metrics: what is known of the SavedModel

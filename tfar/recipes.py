@@ -14,6 +14,8 @@ import keras
 
 from tfar.muon import Muon
 
+__all__ = ["Cycle", "Recipe", "cycles", "different", "lasting", "load_recipe"]
+
 OPTIMIZERS = {"adamw": keras.optimizers.AdamW, "muon": Muon}
 
 

@@ -37,6 +37,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfar import files
 from tfar.signatures import signatures
 
+__all__ = ["describe", "digest", "export", "meta_graph", "restore"]
+
 # What `restore` needs and a server does not: "assets.extra" is where a SavedModel may have it.
 CONFIG = "assets.extra/keras.json"
 

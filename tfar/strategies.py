@@ -7,6 +7,8 @@ import tempfile
 
 import tensorflow as tf
 
+__all__ = ["any_worker", "get", "is_chief", "num_workers", "own_folder"]
+
 
 def _tpu():
     resolver = tf.distribute.cluster_resolver.TPUClusterResolver()

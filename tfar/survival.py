@@ -12,6 +12,8 @@ import numpy as np
 
 from tfar import files, strategies
 
+__all__ = ["Checkpoint"]
+
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 

@@ -23,6 +23,19 @@ import pandas as pd
 
 from tfar import heads, recipes
 
+__all__ = [
+    "complete",
+    "describe",
+    "fit_table",
+    "is_table",
+    "kinds",
+    "log_prob",
+    "read_csv",
+    "sample",
+    "to_array",
+    "to_frame",
+]
+
 # An integer column of no more values than this is taken for one of categories.
 MANY = 20
 

@@ -3,7 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
+from tfar import arguments
 from tfar.distributions import Policy, randomness, sampler
+
+__all__ = ["Vocabulary", "generate", "is_text", "log_prob", "stream"]
 
 
 class Vocabulary:
@@ -32,18 +35,19 @@ class Vocabulary:
 
     @classmethod
     def of(cls, text):
-        """The vocabulary of a text, in the order of Unicode."""
-        return cls("".join(sorted(set(text))))
+        """The vocabulary of a text, a string, in the order of Unicode."""
+        return cls("".join(sorted(set(arguments.string("text", text)))))
 
     def __len__(self):
         return len(self.characters)
 
     def encode(self, text):
-        """Numbers of the characters, int32 [len(text)].
+        """Numbers of the characters of a string, int32 [len(text)].
 
         Raises:
-          ValueError: if a character is not known; the message names the first.
+          ValueError: if it is no string, or a character is not known; the message names the first.
         """
+        arguments.string("text", text)
         try:
             return np.array([self._numbers[character] for character in text], np.int32)
         except KeyError as error:
@@ -54,13 +58,29 @@ class Vocabulary:
             ) from None
 
     def decode(self, numbers):
-        """The text of an array of numbers [n]."""
-        return "".join(self.characters[number] for number in np.asarray(numbers))
+        """The text of integers [n], an array or a sequence.
+
+        Raises:
+          ValueError: if they are none, or one is not the number of a character.
+        """
+        numbers = np.asarray(numbers)
+        if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
+            raise ValueError(
+                f"Expected integers of shape [n], got {numbers.dtype} of shape "
+                f"{list(numbers.shape)}."
+            )
+        outside = np.flatnonzero((numbers < 0) | (numbers >= len(self)))
+        if outside.size:
+            raise ValueError(
+                f"Expected numbers from 0 to {len(self) - 1}, got {numbers[outside[0]]} at "
+                f"position {outside[0]}."
+            )
+        return "".join(self.characters[number] for number in numbers)
 
 
 def is_text(model):
     """Whether a model is one of text: of sequences, with a head that has a vocabulary."""
-    return hasattr(model.head, "vocabulary") and hasattr(model, "check_length")
+    return hasattr(getattr(model, "head", None), "vocabulary") and hasattr(model, "check_length")
 
 
 def stream(
@@ -73,7 +93,7 @@ def stream(
     seed=None,
     piece=16,
 ):
-    """Goes on from a prompt, and yields what is drawn piece by piece.
+    """Continues a prompt, and yields what is drawn piece by piece.
 
     Args:
       model: a `tfar.models.SequenceModel` whose head is one of characters.
@@ -90,17 +110,17 @@ def stream(
       ValueError: if an argument is not as above, before anything is drawn.
     """
     vocabulary = _vocabulary(model)
-    if length < 1 or piece < 1:
-        raise ValueError(f"Expected a length and pieces of at least 1, got {length} and {piece}.")
-    policy = Policy(temperature, top_k, top_p)
-    known = vocabulary.encode(prompt)
+    length = arguments.integer("length", length, least=1)
+    piece = arguments.integer("piece", piece, least=1)
+    policy, seed = Policy(temperature, top_k, top_p), randomness.stateless_seed(seed)
+    known = vocabulary.encode(arguments.string("prompt", prompt))
     model.check_length(len(known) + length)
     return _pieces(model, vocabulary, known, length, policy, seed, piece)
 
 
 def _pieces(model, vocabulary, known, length, policy, seed, piece):
     advance = sampler.compiled_advance(model, scored=False)
-    seed, carry = randomness.stateless_seed(seed), sampler.begin(model, 1)
+    carry = sampler.begin(model, 1)
     if len(known):
         carry, _ = advance(carry, *_clamped(known, seed, policy))
     for start in range(0, length, piece):
@@ -128,15 +148,17 @@ def log_prob(model, text, block=256, progress=None):
     Args:
       model: as in `stream`.
       text: a string.
-      block: characters of a block.
+      block: characters of a block, at least 1.
       progress: wrapper of the iterable of blocks, for instance a progress bar.
 
     Returns:
       float64 [ceil(len(text) / block)] nats, whose sum is log p(text).
 
     Raises:
-      ValueError: if the text is empty, or has a character that the model does not know.
+      ValueError: if the text is empty, or has a character that the model does not know, or another
+        argument is not as above.
     """
+    block = arguments.integer("block", block, least=1)
     numbers = _vocabulary(model).encode(text)
     if not len(numbers):
         raise ValueError("Expected at least one character, got an empty text.")
@@ -153,5 +175,10 @@ def log_prob(model, text, block=256, progress=None):
 
 def _vocabulary(model):
     if not is_text(model):
-        raise ValueError(f"This is no model of text: its head is {model.head}.")
+        head = getattr(model, "head", None)
+        raise ValueError(
+            "Expected a model of text, a tfar.models.SequenceModel whose head is a "
+            f"tfar.heads.Characters, got a {type(model).__name__}"
+            + (f" with the head {head}." if head else ".")
+        )
     return model.head.vocabulary

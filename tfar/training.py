@@ -14,6 +14,8 @@ import tensorflow as tf
 from tfar import datasets, feeding, files, progress, recipes, strategies, survival, zoo
 from tfar.recipes import OPTIMIZERS, different
 
+__all__ = ["BestWeights", "Schedule", "build", "train"]
+
 BEST, RECORD = "best.weights.h5", "recipe.json"
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 

@@ -10,6 +10,20 @@ import hashlib
 import json
 import pathlib
 
+__all__ = [
+    "checksum",
+    "examples",
+    "find",
+    "info",
+    "list",
+    "load",
+    "model_folder",
+    "pack",
+    "recipe_path",
+    "serve_config",
+    "verify",
+]
+
 _PACKAGE = pathlib.Path(__file__).parent
 
 

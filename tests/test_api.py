@@ -1,0 +1,36 @@
+"""What is public: the names of `dir` and of ``__all__``."""
+
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import tfar
+
+PACKAGES = [name for _, name, package in pkgutil.iter_modules(tfar.__path__) if package]
+PUBLIC = [name for name in tfar.__all__ if name not in ("export", "fit_table")]
+
+
+def test_dir_shows_what_is_documented_once():
+    assert all(getattr(tfar, name) for name in tfar.__all__)  # imports every module
+    shown = [name for name in dir(tfar) if not name.startswith("__")]
+    assert shown == sorted(tfar.__all__)
+    assert "__version__" in dir(tfar) and len(set(dir(tfar))) == len(dir(tfar))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_all_names_what_a_module_defines(name):
+    module = importlib.import_module(f"tfar.{name}")
+    assert len(set(module.__all__)) == len(module.__all__)
+    for public in module.__all__:
+        assert getattr(module, public) is not None
+    own = {
+        key
+        for key, value in vars(module).items()
+        if not key.startswith("_")
+        and (inspect.isclass(value) or inspect.isfunction(value))
+        and value.__module__ == module.__name__
+    }
+    if name not in PACKAGES:
+        assert own <= set(module.__all__), "without a leading underscore, and not in __all__"

@@ -1,0 +1,45 @@
+"""TensorFlow imported without what it writes to the terminal meanwhile."""
+
+import contextlib
+import os
+import subprocess
+import sys
+
+# Shows what it was sent when the other end is closed, be it by a crash.
+KEEPER = "import sys; sent = sys.stdin.buffer.read(); sys.stderr.buffer.write(sent)"
+
+
+def import_tensorflow():
+    """Imports all that a model needs. An import that fails shows what was written before.
+
+    With TFAR_DEBUG in the environment everything is shown as it comes.
+    """
+    if "tfar.models" in sys.modules:
+        return
+    with contextlib.nullcontext() if os.environ.get("TFAR_DEBUG") else _kept_back():
+        import tfar.models  # noqa: F401
+
+
+@contextlib.contextmanager
+def _kept_back():
+    """What the block writes to file descriptor 2 is shown only if it raises or crashes.
+
+    TensorFlow's libraries write to it before they read any log level. A process of its own keeps
+    what was written, since it outlives a crash of this one.
+    """
+    command = [sys.executable, "-I", "-S", "-c", KEEPER]
+    # In another session, where Ctrl-C does not reach it.
+    keeper = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    terminal = os.dup(2)
+    os.dup2(keeper.stdin.fileno(), 2)
+    keeper.stdin.close()
+    try:
+        yield
+        keeper.kill()
+    except KeyboardInterrupt:
+        keeper.kill()
+        raise
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        keeper.wait()
