@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from scipy.special import gammaln
 from scipy.stats import norm
 
 from tfar import testing
-from tfar.heads import Bernoulli, GaussianMixture
+from tfar.heads import Bernoulli, GaussianMixture, Poisson
 from tfar.layers import CausalLayer
 from tfar.models.nade import TiedHidden
 
@@ -199,6 +200,39 @@ def test_head(methods, message):
         testing.verify_head(
             planted_head(**methods), lambda x, a: x * a[:, 0] - np.logaddexp(0, a[:, 0])
         )
+
+
+@pytest.mark.parametrize(
+    "methods, message",
+    [
+        ({}, None),
+        ({"draw": lambda self, a, u, t=None: Poisson.draw(self, a, u) + 1}, "The frequencies of"),
+        ({"draw": lambda self, a, u, t=None: Poisson.draw(self, a, 1 - u) - 1}, "outside the supp"),
+        ({"encode": lambda self, x, dtype: tf.cast(x > 0, dtype)[..., None]}, "two values to one"),
+        ({"in_support": lambda self, x: tf.cast(x, tf.float32) >= 0}, "in_support holds for 0.5"),
+        (
+            {"_family": lambda self, a: tfp.distributions.Poisson(log_rate=a[..., 0] + 1e-3)},
+            "is not the reference",
+        ),
+        (
+            {"_family": lambda self, a: tfp.distributions.Poisson(rate=tf.exp(a[..., 0]))},
+            "is not the reference",  # of a mean of 0 in float64
+        ),
+    ],
+)
+def test_head_of_counts(methods, message):
+    head = type("Planted", (Poisson,), methods)()
+
+    def reference(x, params):
+        a = np.minimum(params[:, 0], np.log(1e6))
+        return a * x - np.exp(a) - gammaln(x + 1)
+
+    options = {"tempered": None, "values": np.arange(400)}
+    if message is None:
+        testing.verify_head(head, reference, **options)
+        return
+    with pytest.raises(AssertionError, match=message):
+        testing.verify_head(head, reference, **options)
 
 
 MEAN, STD = 3.0, 2.0

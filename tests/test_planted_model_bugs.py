@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 from tfar import testing
 from tfar.distributions import autoregressive, randomness
 from tfar.heads import Bernoulli, GaussianMixture
-from tfar.layers import Causal, Shift
+from tfar.layers import Causal, CausalLayer, Shift
 from tfar.models import FVSBN, MADE, NADE, AutoregressiveModel
 
 register = keras.saving.register_keras_serializable(package="planted")
@@ -97,9 +97,36 @@ class LowPrecision(AutoregressiveModel):
         super().__init__(network, event_shape, Bernoulli(), dtype=dtype)
 
 
+class BroadcastWeights(FVSBN):
+    """Multiplies [N] by weights [N, 1]."""
+
+    def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if sample_weight is None or sample_weight.shape.rank == 1:
+            return loss
+        return tf.reduce_mean(-self._score(x, y_pred) * sample_weight)
+
+
+class Itself(CausalLayer):
+    """A Keras layer that is said to be exclusive and is not."""
+
+    def __init__(self, layer):
+        super().__init__(exclusive=True)
+        self.layer = layer
+
+    def build(self, input_shape):
+        self.layer.build(input_shape)
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+    def call(self, x, context=None, training=None):
+        return self.layer(x)
+
+
 def dense_model():
     """Conditional i sees x_i."""
-    return AutoregressiveModel(keras.layers.Dense(1), [3], Bernoulli())
+    return AutoregressiveModel(Itself(keras.layers.Dense(1)), [3], Bernoulli())
 
 
 def constant_model():
@@ -109,9 +136,8 @@ def constant_model():
 
 def dense_real_model():
     """Conditional i sees x_i."""
-    head = GaussianMixture(1)
-    network = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(6)])
-    return AutoregressiveModel(keras.Sequential([network, keras.layers.Reshape([2, 3])]), [2], head)
+    layers = [keras.layers.Flatten(), keras.layers.Dense(6), keras.layers.Reshape([2, 3])]
+    return AutoregressiveModel(Itself(keras.Sequential(layers)), [2], GaussianMixture(1))
 
 
 ORDER = [2, 0, 3, 1]  # not its own inverse
@@ -145,7 +171,8 @@ ORDER = [2, 0, 3, 1]  # not its own inverse
             "sampling",
             "does not draw what the oracle draws",
         ),
-        (lambda: LossOverDimensions([3]), "training", "The loss is not the mean"),
+        (lambda: LossOverDimensions([3]), "training", "The loss is not -mean"),
+        (lambda: BroadcastWeights([3]), "training", r"The loss is not .*, weights \[8, 1\]"),
         (lambda: WrongBits([3]), "training", "bits_per_dim is not nats"),
         (lambda: LearnsNothing([3]), "training", "fit takes the loss from"),
         (LowPrecision, "precision", "In bfloat16 the gradient by .*bias is off by"),

@@ -231,9 +231,11 @@ class Autoregressive(tfd.Distribution):
 
     def _checked_shape(self, sample_shape):
         """``sample_shape``; ValueError if it is known, and invalid or too large to be drawn."""
-        static = tf.get_static_value(sample_shape) if tf.is_tensor(sample_shape) else sample_shape
-        if static is None:
-            return sample_shape
+        static = sample_shape
+        if tf.is_tensor(sample_shape):
+            static = tf.get_static_value(sample_shape)
+            if static is None:  # known in the graph alone
+                return sample_shape
         static = static.tolist() if isinstance(static, np.ndarray | np.generic) else static
         sizes = static if isinstance(static, list | tuple | tf.TensorShape) else [static]
         sizes = [integer("the number of samples", size, least=0) for size in sizes]

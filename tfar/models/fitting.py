@@ -164,15 +164,13 @@ class Fitting:
         return np.zeros([count, 0], np.float32), weights.reshape([count]).astype(np.float32)
 
     def _no_targets(self):
-        conditional = (
-            ""
-            if self.num_classes is None
-            else (
-                ": labels are part of it, {'x': x, 'condition': labels}, as in "
-                "dataset.map(lambda x, y: {'x': x, 'condition': y})"
-            )
+        message = "A density model has no targets: pass x alone, got a y too."
+        if self.num_classes is None:
+            return message
+        return (
+            f"{message} Labels are part of x, {{'x': x, 'condition': labels}}, as in "
+            "dataset.map(lambda x, y: {'x': x, 'condition': y})."
         )
-        return f"A density model has no targets: pass x alone, got a y too{conditional}."
 
     def _callbacks(self, callbacks):
         """The callbacks of a fit, with what Keras does not know of these metrics."""
@@ -183,9 +181,9 @@ class Fitting:
             if name in ("nats", "bits_per_dim") and getattr(callback, "mode", None) == "auto":
                 callback.mode = "min"
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(LossIsFinite(self))
+            callbacks.append(LossIsFinite())
             return callbacks
-        return [*held, LossIsFinite(self)]
+        return [*held, LossIsFinite()]
 
     def _run(self, method, arguments):
         try:
@@ -220,10 +218,6 @@ class LossIsFinite(keras.callbacks.Callback):
     for an accelerator.
     """
 
-    def __init__(self, fitted):
-        super().__init__()
-        self.fitted = fitted
-
     def on_epoch_begin(self, epoch, logs=None):
         self.next = 0.0
 
@@ -237,7 +231,7 @@ class LossIsFinite(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         loss = np.asarray((logs or {}).get("loss", 0.0))
         if not np.isfinite(loss).all():
-            head = self.fitted.head
+            head = self.model.head
             raise ValueError(
                 f"The loss is {loss.ravel()[0]}: a value that is not {head.support}, or {DIVERGED}"
             )
