@@ -74,6 +74,20 @@ def test_slices_that_columns_refuse(slices):
         p[slices]
 
 
+def test_slices_of_joints():
+    joint = shared("gated_pixel_cnn_labels").joint(condition=[[0, 1, 2], [2, 1, 0]])
+    x = joint.sample(seed=1)
+    expected = joint.log_prob(x).numpy()
+    for slices in (np.s_[0], np.s_[..., 1], np.s_[1, 2], np.s_[:, None], np.s_[:, ::2], np.s_[...]):
+        part = joint[slices]
+        assert part.batch_shape == expected[slices].shape
+        found = part.log_prob(x.numpy().reshape([6, 2, 3, 1])[np.arange(6).reshape([2, 3])[slices]])
+        np.testing.assert_allclose(found, expected[slices], rtol=1e-5)
+    for slices in (np.s_[0], np.s_[None], np.s_[..., 0], np.s_[:]):
+        with pytest.raises(IndexError, match=r"batch shape of this joint distribution is \[\]"):
+            shared("fvsbn").joint()[slices]
+
+
 @pytest.mark.parametrize("name", HEADS)
 def test_composite_tensors(name):
     p, x = made(name)

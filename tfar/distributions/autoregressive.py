@@ -170,6 +170,14 @@ class Autoregressive(tfd.Distribution):
     def _default_event_space_bijector(self):
         return tfp.bijectors.Identity() if self.dtype.is_floating else None
 
+    def __getitem__(self, slices):
+        if self.condition is None and slices not in (..., ()):
+            raise IndexError(
+                f"The batch shape of this joint distribution is [], got the slices {slices}: only "
+                "joint(condition=labels) has a batch."
+            )
+        return super().__getitem__(slices)
+
     # Scoring ------------------------------------------------------------------------------------
 
     # TFP converts arrays with the distribution's dtype as a hint, which cuts 0.5 down to 0: they

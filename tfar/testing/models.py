@@ -290,7 +290,7 @@ def verify_training(model, epochs=10, learning_rate=0.05, seeds=(0,)):
       AssertionError: if one of these does not hold.
     """
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, 20 * epochs)
-    model.compile(keras.optimizers.Adam(rate))
+    model.compile(keras.optimizers.Adam(rate), steps_per_execution=20)  # an epoch a call
     shares = []
     for seed in seeds:
         batch, entropy = _batch(model, seed)
