@@ -383,5 +383,5 @@ def test_samples_of_columns_are_independent():
 
 @pytest.mark.parametrize("parts", [[], [heads.Bernoulli], [heads.DiscretizedLogisticMixture(2)]])
 def test_columns_of_what_is_no_head_of_scalars(parts):
-    with pytest.raises(ValueError, match="Expected at least one head, of scalars"):
+    with pytest.raises(ValueError, match=r"Expected heads to be .* at least one head, of scalars"):
         heads.Columns(parts)

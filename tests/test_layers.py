@@ -35,13 +35,13 @@ def test_a_sum_of_exclusive_and_inclusive_layers_is_refused():
 @pytest.mark.parametrize("composite", [Causal, Sum])
 def test_a_composite_of_nothing_is_refused(composite):
     with pytest.raises(
-        ValueError, match=f"{composite.__name__} needs at least one layer, got none"
+        ValueError, match="Expected layers to be a list of layers, at least one, got"
     ):
         composite([])
 
 
 def test_masked_dense_names_what_is_wrong():
-    with pytest.raises(ValueError, match=r"Sites are in 0 \.\.\. 2, got 0 \.\.\. 3"):
+    with pytest.raises(ValueError, match=r"Expected in_sites in 0 \.\.\. 2, got 0 \.\.\. 3"):
         MaskedDense([0, 3], [0, 1], num_sites=3)
     with pytest.raises(ValueError, match="in_sites describe 2 masks, out_sites 1"):
         MaskedDense([[0, 1], [1, 0]], [0, 1], num_sites=2)

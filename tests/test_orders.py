@@ -32,10 +32,12 @@ def test_the_caller_keeps_its_array():
 
 @pytest.mark.parametrize("bad", [[0, 1], [0, 1, 1], [1, 2, 3], [[0, 1, 2]], [0, 1, 2.5]])
 def test_no_permutation(bad):
-    with pytest.raises(ValueError, match=r"a permutation of 0 \.\.\. 2, got an array of shape \["):
+    with pytest.raises(
+        ValueError, match=r"a permutation of 0 \.\.\. 2 .*, got an array of shape \["
+    ):
         orders.get(bad, 3)
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match=r"Unknown order 'spiral': expected .*'raster'.*'random'"):
+    with pytest.raises(ValueError, match=r"one of .*'raster'.*'random'.*, got 'spiral'"):
         orders.get("spiral", 3)

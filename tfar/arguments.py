@@ -120,6 +120,72 @@ def string(name, value):
     return value
 
 
+def flag(name, value):
+    """A bool (NumPy's too), and nothing that merely counts as one.
+
+    >>> flag("direct", "no")
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected direct to be True or False, got 'no'.
+    """
+    if isinstance(value, bool):
+        return value
+    if getattr(value, "dtype", None) != "bool" or getattr(value, "shape", None) != ():
+        _refuse(name, "True or False", value)
+    return bool(value)
+
+
+def instance(name, value, kind, what):
+    """An instance of a class, which is ``what``.
+
+    >>> instance("layer", "relu", int, "a number")
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected layer to be a number, got 'relu'.
+    """
+    if not isinstance(value, kind):
+        _refuse(name, what, value)
+    return value
+
+
+def items(name, values, what, is_one):
+    """A list, not empty, of what ``is_one`` takes.
+
+    >>> items("heads", 3, "a list of heads", callable)
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected heads to be a list of heads, got 3.
+    """
+    try:
+        listed = [] if isinstance(values, str | bytes | dict | set) else list(values)
+    except TypeError:
+        listed = []
+    if not listed or not all(is_one(value) for value in listed):
+        _refuse(name, what, values)
+    return listed
+
+
+def activation(name, value):
+    """What ``keras.activations.get`` makes of a name, a function or None."""
+    import keras
+
+    return _resolved(name, value, keras.activations.get, "an activation of Keras or a function")
+
+
+def initializer(name, value):
+    """What ``keras.initializers.get`` makes of a name, a config or an initializer."""
+    import keras
+
+    return _resolved(name, value, keras.initializers.get, "an initializer of Keras")
+
+
+def _resolved(name, value, get, what):
+    try:
+        return get(value)
+    except (TypeError, ValueError, KeyError, AttributeError):
+        _refuse(name, what, value)
+
+
 def _refuse(name, expected, value):
     shown = repr(value)
     shown = shown if len(shown) <= 200 else f"{shown[:200]}..."

@@ -30,6 +30,8 @@ def replacing(path):
     >>> path.read_text(), len(list(path.parent.iterdir()))
     ('1.5', 1)
     """
+    if not isinstance(path, str | os.PathLike) or not os.path.basename(path):
+        raise ValueError(f"Expected path to be the path of a file, got {path!r}.")
     path = pathlib.Path(path)
     partial = path.with_name(f"partial-{path.name}")
     try:

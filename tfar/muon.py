@@ -14,6 +14,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from tfar.arguments import integer, items, number
+
 __all__ = ["Muon", "orthogonal"]
 
 
@@ -47,6 +49,17 @@ class Muon(keras.optimizers.Muon):
     """
 
     def __init__(self, learning_rate=1e-3, weight_decay=0.0, **kwargs):
+        if not callable(learning_rate) and not hasattr(learning_rate, "get_config"):
+            number("learning_rate", learning_rate, least=0)
+        if weight_decay is not None:
+            number("weight_decay", weight_decay, least=0)
+        if "momentum" in kwargs:
+            number("momentum", kwargs["momentum"], least=0, below=1)
+        if "ns_steps" in kwargs:
+            integer("ns_steps", kwargs["ns_steps"], least=1)
+        if kwargs.get("exclude_layers"):
+            what = "a list of regular expressions"
+            items("exclude_layers", kwargs["exclude_layers"], what, lambda p: isinstance(p, str))
         kwargs.setdefault("adam_weight_decay", weight_decay)
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
 

@@ -7,7 +7,9 @@ permutation.
 
 import numpy as np
 
-__all__ = ["get", "random", "raster", "reversed"]
+from tfar.arguments import integer
+
+__all__ = ["get", "random", "raster", "reversed", "several"]
 
 
 def raster(num_sites):
@@ -16,7 +18,7 @@ def raster(num_sites):
     >>> raster(4).tolist()
     [0, 1, 2, 3]
     """
-    return np.arange(num_sites, dtype=np.int32)
+    return np.arange(integer("num_sites", num_sites, least=1), dtype=np.int32)
 
 
 def reversed(num_sites):
@@ -34,7 +36,9 @@ def random(num_sites, seed=0):
     >>> sorted(random(4, seed=1).tolist())
     [0, 1, 2, 3]
     """
-    return np.random.RandomState(seed).permutation(num_sites).astype(np.int32)
+    num_sites = integer("num_sites", num_sites, least=1)
+    rng = np.random.RandomState(integer("seed", seed, least=0, most=2**32 - 1))
+    return rng.permutation(num_sites).astype(np.int32)
 
 
 NAMED = {"raster": raster, "reversed": reversed, "random": random}
@@ -59,7 +63,8 @@ def get(order, num_sites):
                 f"Expected order to be a permutation or one of {list(NAMED)}, got {order!r}."
             )
         return NAMED[order](num_sites)
-    permutation = np.asarray(order)
+    num_sites = integer("num_sites", num_sites, least=1)
+    permutation = _array(order)
     if (
         permutation.dtype.kind not in "iuf"
         or permutation.shape != (num_sites,)
@@ -70,3 +75,21 @@ def get(order, num_sites):
             f"got an array of shape {list(permutation.shape)} with {permutation.ravel()[:8]} ..."
         )
     return permutation.astype(np.int32)
+
+
+def several(order):
+    """Whether an order is several, [R, n].
+
+    >>> several("random"), several([1, 0]), several([[1, 0], [0, 1]])
+    (False, False, True)
+    """
+    return not isinstance(order, str) and _array(order).ndim == 2
+
+
+def _array(order):
+    try:
+        return np.asarray(order)
+    except ValueError:  # rows of different lengths
+        raise ValueError(
+            f"Expected order to be a permutation or one of {list(NAMED)}, got {order!r}."
+        ) from None

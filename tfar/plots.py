@@ -15,6 +15,7 @@ def drawable(event_shape, dtype):
     >>> drawable([28, 28, 1], np.int32), drawable([11], np.float32)
     (True, False)
     """
+    event_shape = arguments.integers("event_shape", event_shape, least=1)
     channels = event_shape[-1] if len(event_shape) == 3 else None
     pictured = len(event_shape) == 1 or channels in (1, 3)
     return pictured and np.issubdtype(dtype, np.integer)
@@ -41,7 +42,10 @@ def grid(x, columns=None, scale=3, margin=1):
     """
     scale = arguments.integer("scale", scale, least=1)
     margin = arguments.integer("margin", margin, least=0)
-    x = np.asarray(x)
+    try:
+        x = np.asarray(x)
+    except ValueError:
+        raise ValueError(f"Expected x to be an array, got {x!r:.200}.") from None
     if not x.size or not (x.ndim == 2 or (x.ndim == 4 and x.shape[-1] in (1, 3))):
         raise ValueError(f"Expected [N, H, W, 1 or 3] or [N, D], got the shape {list(x.shape)}.")
     if x.dtype.kind not in "biuf" or not (x.min() >= 0 and x.max() < np.inf):

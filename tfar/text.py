@@ -159,6 +159,8 @@ def log_prob(model, text, block=256, progress=None):
         argument is not as above.
     """
     block = arguments.integer("block", block, least=1)
+    if progress is not None and not callable(progress):
+        raise ValueError(f"Expected progress to be None or a function of blocks, got {progress!r}.")
     numbers = _vocabulary(model).encode(text)
     if not len(numbers):
         raise ValueError("Expected at least one character, got an empty text.")
@@ -166,7 +168,7 @@ def log_prob(model, text, block=256, progress=None):
     advance = sampler.compiled_advance(model, scored=True)
     seed, carry, nats = tf.constant([0, 0]), sampler.begin(model, 1), []
     starts = range(0, len(numbers), block)
-    for start in progress(starts) if progress else starts:
+    for start in starts if progress is None else progress(starts):
         given = _clamped(numbers[start : start + block], seed, Policy())
         (*carry, block_nats), _ = advance((*carry[:3], tf.zeros([1])), *given)
         nats.append(float(block_nats[0]))

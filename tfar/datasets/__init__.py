@@ -22,6 +22,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from tfar.arguments import flag
 from tfar.datasets.categories import dna_nucleotides, mushrooms_attributes
 from tfar.datasets.colours import cifar10, cifar10_jpeg
 from tfar.datasets.digits import binarized_mnist, mnist
@@ -86,7 +87,8 @@ def load(
     ...
     ValueError: no data set 'mushroom': did you mean 'mushrooms'?
     """
-    if name not in _FUNCTIONS:
+    flag("download", download)
+    if not isinstance(name, str) or name not in _FUNCTIONS:
         near = " or ".join(map(repr, difflib.get_close_matches(str(name), _FUNCTIONS)))
         hint = f"did you mean {near}?" if near else f"there are {', '.join(_FUNCTIONS)}"
         raise ValueError(f"no data set {name!r}: {hint}")

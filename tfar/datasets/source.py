@@ -170,7 +170,7 @@ def _no_warnings():
 
 def check_split(name: str, split: str, splits: Iterable[str]) -> None:
     """Raises ValueError, which names the splits that there are, if `split` is none of them."""
-    if split not in splits:
+    if not isinstance(split, str) or split not in splits:
         names = ", ".join(map(repr, splits))
         raise ValueError(f"{name} has no split {split!r}; its splits are {names}")
 

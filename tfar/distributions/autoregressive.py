@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfar.arguments import integer
-from tfar.distributions import randomness, sampler
+from tfar.arguments import flag, integer
+from tfar.distributions import casting, randomness, sampler
 from tfar.distributions.policy import Policy
 
 tfd = tfp.distributions
@@ -84,8 +84,13 @@ class Autoregressive(tfd.Distribution):
         name="Autoregressive",
     ):
         parameters = dict(locals())
-        if member is not None and member not in range(model.members):
-            raise ValueError(f"Expected a member from 0 to {model.members - 1}, got {member}.")
+        if isinstance(model, type) or not hasattr(model, "check_member"):
+            raise ValueError(
+                f"Expected model to be a tfar.models.AutoregressiveModel, got {model!r:.200}."
+            )
+        member = model.check_member(member)
+        cached, jit_compile = flag("cached", cached), flag("jit_compile", jit_compile)
+        validate_args = flag("validate_args", validate_args)
         self.observed = self._checked_observed(model, observed)
         if self.observed is not None:
             sites = self.observed.reshape([model.num_sites, -1])[:, 0]
@@ -145,14 +150,9 @@ class Autoregressive(tfd.Distribution):
             )
         if condition is None:
             return None
-        labels = tf.convert_to_tensor(condition)
-        if not labels.dtype.is_integer or not labels.shape.is_fully_defined():
-            raise ValueError(
-                f"Expected integer labels of a static shape, got {labels.dtype.name} of shape "
-                f"{labels.shape}."
-            )
-        if tf.get_static_value(labels) is not None:
-            model.check_condition(tf.get_static_value(labels))
+        labels = model.labels(condition)
+        if not labels.shape.is_fully_defined():
+            raise ValueError(f"Expected integer labels of a static shape, got {labels.shape}.")
         return tf.cast(labels, tf.int32)
 
     def _batch_shape(self):
@@ -184,10 +184,10 @@ class Autoregressive(tfd.Distribution):
     # become tensors of their own dtype before that.
 
     def _call_log_prob(self, value, name, **kwargs):
-        return super()._call_log_prob(tf.convert_to_tensor(value), name, **kwargs)
+        return super()._call_log_prob(casting.tensor("x", value), name, **kwargs)
 
     def _call_prob(self, value, name, **kwargs):
-        return super()._call_prob(tf.convert_to_tensor(value), name, **kwargs)
+        return super()._call_prob(casting.tensor("x", value), name, **kwargs)
 
     def _log_prob(self, x):
         event_shape, rank = self.model.event_shape, len(self.model.event_shape)
@@ -318,7 +318,7 @@ class Autoregressive(tfd.Distribution):
         """A value with NaN in the place of what is not observed."""
         if value is None:
             raise ValueError("Samples of p(x_u | x_o) need x_o: give value=x.")
-        value = tf.cast(tf.convert_to_tensor(value), tf.float32)
+        value = tf.cast(casting.tensor("value", value), tf.float32)
         if not value.shape[-len(self.model.event_shape) :].is_compatible_with(self.event_shape):
             raise ValueError(
                 f"Expected a value of the shape [..., *{list(self.model.event_shape)}], got "
@@ -337,7 +337,7 @@ class Autoregressive(tfd.Distribution):
                 f"A value can be clamped in one order, and this is an ensemble of {model.members}: "
                 "use model.joint(member=r)."
             )
-        value = tf.cast(tf.convert_to_tensor(value), tf.float32)
+        value = tf.cast(casting.tensor("value", value), tf.float32)
         rank = len(model.event_shape)
         shape = value.shape.as_list() if value.shape.rank is not None else []
         event = shape[-rank:]

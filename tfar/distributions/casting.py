@@ -3,6 +3,41 @@
 import tensorflow as tf
 
 
+def tensor(name, value, dtype_hint=None):
+    """A tensor of integers, bools or floats; ValueError of what is none.
+
+    >>> tensor("x", [[0, 1], [0]])
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected x to be an array or a tensor of numbers, got [[0, 1], [0]].
+    """
+    try:
+        x = tf.convert_to_tensor(value, dtype_hint=dtype_hint)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"Expected {name} to be an array or a tensor of numbers, got {value!r:.200}."
+        ) from None
+    if not (x.dtype.is_floating or x.dtype.is_integer or x.dtype.is_bool):
+        raise ValueError(f"Expected {name} of an integer, bool or float dtype, got {x.dtype.name}.")
+    return x
+
+
+def parameters(rank, **values):
+    """Tensors of floats whose last ``rank`` axes are those of a parameter.
+
+    Raises:
+      ValueError: if one is none, or has fewer axes.
+    """
+    tensors = [tensor(name, value, tf.float32) for name, value in values.items()]
+    for name, x in zip(values, tensors):
+        if not x.dtype.is_floating or (x.shape.rank is not None and x.shape.rank < rank):
+            raise ValueError(
+                f"Expected {name} to be floats of at least {rank} axes, got {x.dtype.name} of "
+                f"shape {x.shape}."
+            )
+    return tensors
+
+
 def log_prob(p, x):
     """log p(x), float32 nats, of values of any dtype: they are cast to that of the distribution.
 
@@ -17,4 +52,6 @@ def log_prob(p, x):
     >>> log_prob(tfp.distributions.Poisson(tf.constant(1.0, tf.float64)), tf.constant(0)).dtype
     tf.float32
     """
-    return tf.cast(p.log_prob(tf.cast(x, p.dtype)), tf.float32)
+    if not hasattr(p, "log_prob") or isinstance(p, type):
+        raise ValueError(f"Expected p to be a distribution, got {p!r:.200}.")
+    return tf.cast(p.log_prob(tf.cast(tensor("x", x), p.dtype)), tf.float32)

@@ -3,9 +3,14 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfar.arguments import items
 from tfar.distributions import casting
 
 tfd = tfp.distributions
+
+
+def _is_of_scalars(column):
+    return isinstance(column, tfd.Distribution) and column.event_shape.rank in (0, None)
 
 
 class Columns(tfd.AutoCompositeTensorDistribution):
@@ -26,7 +31,11 @@ class Columns(tfd.AutoCompositeTensorDistribution):
 
     def __init__(self, columns, validate_args=False, allow_nan_stats=True, name="Columns"):
         parameters = dict(locals())
-        self.columns = list(columns)
+        what = "a list of distributions of scalars"
+        self.columns = items("columns", columns, what, _is_of_scalars)
+        shapes = [column.batch_shape for column in self.columns]
+        if not all(shape.is_compatible_with(shapes[0]) for shape in shapes):
+            raise ValueError(f"Expected columns of one batch shape, got {shapes}.")
         super().__init__(
             dtype=tf.float32,
             reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -69,7 +78,11 @@ class Columns(tfd.AutoCompositeTensorDistribution):
         *lead, last = slices
         if last is None:
             raise IndexError("The columns stay the last axis: no new one comes after them.")
-        chosen = self.columns[last]
+        try:
+            chosen = self.columns[last]
+        except (IndexError, TypeError):
+            count = len(self.columns)
+            raise IndexError(f"There is no column {last!r}, there are {count}.") from None
         if isinstance(last, slice):
             if not chosen:
                 raise IndexError(f"There is no column in {last} of {len(self.columns)}.")
@@ -77,6 +90,11 @@ class Columns(tfd.AutoCompositeTensorDistribution):
         return chosen[tuple(lead)]
 
     def _of_each(self, function, x):
+        count = len(self.columns)
+        if x.shape.rank == 0 or x.shape[-1] == 1:
+            x = tf.repeat(tf.reshape(x, tf.concat([tf.shape(x)[:-1], [1]], 0)), count, axis=-1)
+        elif not x.shape[-1:].is_compatible_with([count]):
+            raise ValueError(f"Expected x of {count} columns, got the shape {x.shape}.")
         return tf.stack([function(p, x[..., i]) for i, p in enumerate(self.columns)], axis=-1)
 
     def _log_prob(self, x):

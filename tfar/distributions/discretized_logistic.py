@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfar.distributions import randomness
+from tfar.arguments import integer
+from tfar.distributions import casting, randomness
 
 tfd = tfp.distributions
 
@@ -56,14 +57,21 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
         name="DiscretizedLogisticMixture",
     ):
         parameters = dict(locals())
-        self.logits, self.loc, self.log_scale, self.coupling = (
-            tf.convert_to_tensor(t, dtype_hint=tf.float32)
-            for t in (logits, loc, log_scale, coupling)
+        (self.logits,) = casting.parameters(1, logits=logits)
+        self.loc, self.log_scale, self.coupling = casting.parameters(
+            2, loc=loc, log_scale=log_scale, coupling=coupling
         )
-        self.levels = int(levels)
-        if self.levels < 2:
-            raise ValueError(f"Expected at least 2 levels, got {levels}.")
-        self.channels = self.loc.shape[-1]
+        self.levels = integer("levels", levels, least=2)
+        k, c = self.loc.shape[-2:]
+        self.channels = c
+        expected = {"logits": [k], "log_scale": [k, c], "coupling": [k, c * (c - 1) // 2]}
+        for name, axes in expected.items():
+            shape = getattr(self, name).shape
+            if not shape[-len(axes) :].is_compatible_with(axes):
+                raise ValueError(
+                    f"Expected {name} of the shape [..., {', '.join(map(str, axes))}], of {k} "
+                    f"components and {c} channels as loc is, got {shape}."
+                )
         super().__init__(
             dtype=dtype,
             reparameterization_type=tfd.NOT_REPARAMETERIZED,

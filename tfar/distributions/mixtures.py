@@ -5,6 +5,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfar import private
+from tfar.distributions import casting
 
 tfd = tfp.distributions
 
@@ -26,9 +27,15 @@ class _Mixture(tfd.MixtureSameFamily):
     ):
         parameters = dict(locals())
         del parameters["__class__"]
-        self.logits, self.loc, self.log_scale = (
-            tf.convert_to_tensor(t, dtype_hint=tf.float32) for t in (logits, loc, log_scale)
+        self.logits, self.loc, self.log_scale = casting.parameters(
+            1, logits=logits, loc=loc, log_scale=log_scale
         )
+        k = self.logits.shape[-1]
+        for name, t in (("loc", self.loc), ("log_scale", self.log_scale)):
+            if t.shape[-1] not in (1, k, None) and k is not None:
+                raise ValueError(
+                    f"Expected {name} of {k} components, as logits are, got the shape {t.shape}."
+                )
         super().__init__(
             tfd.Categorical(logits=self.logits),
             self.family(self.loc, tf.exp(self.log_scale)),

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar import distributions
+from tfar.arguments import integer, items
 from tfar.heads.base import Head
 from tfar.heads.discrete import Bernoulli, Categorical
 from tfar.heads.real import LogisticMixture
@@ -30,9 +31,7 @@ class Columns(Head):
     dtype = tf.float32
 
     def __init__(self, heads):
-        self.heads = list(heads)
-        if not self.heads or any(not isinstance(h, Head) or h.site_shape for h in self.heads):
-            raise ValueError(f"Expected at least one head, of scalars, got {self.heads!r}.")
+        self.heads = items("heads", heads, "a list of at least one head, of scalars", _is_scalar)
         self.num_params, self.num_inputs, self.num_uniforms = (
             max(getattr(head, name) for head in self.heads)
             for name in ("num_params", "num_inputs", "num_uniforms")
@@ -93,6 +92,10 @@ class Columns(Head):
         return f"Columns({self.heads!r})"
 
 
+def _is_scalar(head):
+    return isinstance(head, Head) and not head.site_shape
+
+
 class _OneColumn:
     """The head of the column whose number is a tensor, as the sampling loop needs it."""
 
@@ -114,6 +117,14 @@ class _OneColumn:
         return self._switch(lambda h: h.log_prob(params[..., : h.num_params], x))
 
 
+def _is_column(column):
+    if not isinstance(column, dict) or "name" not in column:
+        return False
+    if "categories" in column:
+        return isinstance(column["categories"], list | tuple)
+    return {"mean", "std"} <= set(column)
+
+
 @keras.saving.register_keras_serializable(package="tfar")
 class Table(Columns):
     """`Columns` of a table, whose names and units are saved with the model, see `tfar.tables`.
@@ -132,8 +143,9 @@ class Table(Columns):
     """
 
     def __init__(self, columns, num_components=10):
-        self.columns = [dict(column) for column in columns]
-        self.num_components = int(num_components)
+        what = "a list of at least one dict, each with a name and categories or a mean and a std"
+        self.columns = [dict(column) for column in items("columns", columns, what, _is_column)]
+        self.num_components = integer("num_components", num_components, least=1)
         super().__init__([self._head(column) for column in self.columns])
 
     def _head(self, column):

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfar.arguments import integer
+from tfar.arguments import flag, integer
 from tfar.heads.base import Head, tempered, tempered_categories
 from tfar.text import Vocabulary
 
@@ -31,7 +31,7 @@ class Bernoulli(Head):
     support = "0 or 1"
 
     def __init__(self, centered=False):
-        self.centered = bool(centered)
+        self.centered = flag("centered", centered)
 
     def encode(self, x, dtype=tf.float32):
         x = tf.cast(x, dtype)[..., None]

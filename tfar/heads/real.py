@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar import distributions
-from tfar.arguments import integer, number
+from tfar.arguments import flag, integer, number
 from tfar.heads.base import Head, tempered_categories
 
 
@@ -22,7 +22,7 @@ class _RealMixture(Head):
 
     def __init__(self, num_components, equal_weights=False, mean=0.0, std=1.0):
         self.num_components = integer("num_components", num_components, least=1)
-        self.equal_weights = bool(equal_weights)
+        self.equal_weights = flag("equal_weights", equal_weights)
         self.mean, self.std = number("mean", mean), number("std", std, above=0)
         self.num_params = (2 if equal_weights else 3) * self.num_components
 

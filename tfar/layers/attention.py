@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar.arguments import integer
+from tfar.arguments import flag, instance, integer
 from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
 
@@ -81,7 +81,7 @@ class CausalSelfAttention(CausalLayer):
         super().__init__(**kwargs)
         self.num_heads = integer("num_heads", num_heads, least=1)
         self.window = None if window is None else integer("window", window, least=1)
-        self.rotary = bool(rotary)
+        self.rotary = flag("rotary", rotary)
         self.stationary = window is not None
 
     def build(self, input_shape):
@@ -230,6 +230,7 @@ class Tied(CausalLayer):
 
     def __init__(self, layer, width, **kwargs):
         kwargs.pop("exclusive", None)
+        instance("layer", layer, CausalLayer, "a tfar.layers.CausalLayer")
         super().__init__(exclusive=layer.exclusive, **kwargs)
         self.layer, self.width = layer, integer("width", width, least=1)
         self.condition_size, self.stationary = layer.condition_size, layer.stationary

@@ -11,10 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfar import private
+from tfar.arguments import activation, flag, items
+from tfar.layers.checks import Checked
 from tfar.layers.probes import check_pointwise
 
 
-class CausalLayer(keras.layers.Layer):
+class CausalLayer(Checked):
     """A layer that is causal along the sites, in parallel and one site at a time.
 
     Two views of one function:
@@ -40,12 +42,9 @@ class CausalLayer(keras.layers.Layer):
       **kwargs: passed to ``keras.layers.Layer``.
     """
 
-    condition_size = 0
-    stationary = False
-
     def __init__(self, exclusive=False, **kwargs):
         super().__init__(**kwargs)
-        self.exclusive = bool(exclusive)
+        self.exclusive = flag("exclusive", exclusive)
 
     def initial_state(self, batch_size, context=None):
         """The state before site 0, for ``batch_size`` (int or scalar tensor) examples."""
@@ -83,9 +82,8 @@ class Composite(CausalLayer):
 
     def __init__(self, layers, **kwargs):
         kwargs.pop("exclusive", None)  # it follows from the layers
+        layers = items("layers", layers, "a list of layers, at least one", lambda _: True)
         layers = [layer if isinstance(layer, CausalLayer) else Pointwise(layer) for layer in layers]
-        if not layers:
-            raise ValueError(f"{type(self).__name__} needs at least one layer, got none.")
         super().__init__(exclusive=self._exclusive(layers), **kwargs)
         self.parts = layers
         self.condition_size = max(layer.condition_size for layer in layers)
@@ -227,7 +225,11 @@ class Pointwise(CausalLayer):
         if isinstance(layer, keras.layers.Layer):
             kwargs.setdefault("dtype", layer.dtype_policy)  # or it would cast back and forth
         else:
-            layer = keras.layers.Activation(layer, dtype=kwargs.get("dtype"))
+            if layer is None or isinstance(layer, type):
+                raise ValueError(
+                    f"Expected layer to be a Keras layer or an activation, got {layer!r}."
+                )
+            layer = keras.layers.Activation(activation("layer", layer), dtype=kwargs.get("dtype"))
         super().__init__(**kwargs)
         self.layer = layer
 

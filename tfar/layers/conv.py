@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar.arguments import integer, integers, odd
+from tfar import arguments
+from tfar.arguments import flag, initializer, integer, integers, odd
 from tfar.layers.base import CausalLayer
 
 
@@ -94,7 +95,7 @@ class CausalConv2D(CausalLayer):
     ):
         super().__init__(exclusive=exclusive, **kwargs)
         self.filters = integer("filters", filters, least=1)
-        self.corner = bool(corner)
+        self.corner = flag("corner", corner)
         sizes = kernel_size if isinstance(kernel_size, tuple | list) else [kernel_size] * 2
         if len(sizes) != 2:
             raise ValueError(f"Expected kernel_size to be an int or two, got {kernel_size!r}.")
@@ -107,9 +108,9 @@ class CausalConv2D(CausalLayer):
                 f"A stride of {stride} does not divide an image of {list(self.image_shape)}."
             )
         self.subpixels = integer("subpixels", subpixels, least=1)
-        self.use_bias = bool(use_bias)
-        self.activation = keras.activations.get(activation)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.use_bias = flag("use_bias", use_bias)
+        self.activation = arguments.activation("activation", activation)
+        self.kernel_initializer = initializer("kernel_initializer", kernel_initializer)
         now = not exclusive or self.subpixels > 1
         self.taps = raster_taps(self.kernel_size, now, self.corner)
         if not self.taps:
@@ -117,13 +118,12 @@ class CausalConv2D(CausalLayer):
 
     def build(self, input_shape):
         sites = np.prod(self.image_shape) * self.subpixels
-        if len(input_shape) != 3 or input_shape[1] != sites:
+        if input_shape[1] != sites:
             raise ValueError(
                 f"Expected {sites} sites, {self.subpixels} for each pixel of an image of "
                 f"{list(self.image_shape)}, got the shape {tuple(input_shape)}."
             )
         self.in_channels = input_shape[2]
-        self.input_spec = keras.layers.InputSpec(ndim=3, axes={1: sites, 2: self.in_channels})
         shape = (self.subpixels * self.in_channels, self.subpixels * self.filters)
         self.kernel = self.add_weight(
             shape=(len(self.taps), *shape), initializer=self._initial, name="kernel"

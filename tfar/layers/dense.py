@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfar.arguments import flag, initializer, integer
 from tfar.layers.base import CausalLayer
 
 
@@ -48,6 +49,21 @@ def units_by_site(sites, num_sites):
     table = np.stack([np.pad(u, (0, width - len(u))) for u in units]).astype(np.int32)
     valid = np.stack([np.arange(width) < len(u) for u in units])
     return table, valid
+
+
+def _sites(name, sites, num_sites):
+    """int32 [R, U] of sites, a row of them or several."""
+    try:
+        array = np.asarray(sites)
+    except ValueError:  # rows of different lengths
+        array = np.array([])
+    if array.dtype.kind not in "iu" or array.ndim not in (1, 2) or not array.size:
+        raise ValueError(f"Expected {name} to be integers [U] or [R, U], got {sites!r}.")
+    if array.min() < 0 or array.max() >= num_sites:
+        raise ValueError(
+            f"Expected {name} in 0 ... {num_sites - 1}, got {array.min()} ... {array.max()}."
+        )
+    return np.atleast_2d(array.astype(np.int32))
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -100,21 +116,16 @@ class MaskedDense(CausalLayer):
         **kwargs,
     ):
         super().__init__(exclusive=exclusive, **kwargs)
-        self.in_sites = np.atleast_2d(np.asarray(in_sites, np.int32))
-        self.out_sites = np.atleast_2d(np.asarray(out_sites, np.int32))
-        for sites in (self.in_sites, self.out_sites):
-            if sites.min() < 0 or sites.max() >= num_sites:
-                raise ValueError(
-                    f"Sites are in 0 ... {num_sites - 1}, got {sites.min()} ... {sites.max()}."
-                )
+        self.num_sites = integer("num_sites", num_sites, least=1)
+        self.in_sites = _sites("in_sites", in_sites, self.num_sites)
+        self.out_sites = _sites("out_sites", out_sites, self.num_sites)
         if len(self.in_sites) != len(self.out_sites):
             raise ValueError(
                 f"in_sites describe {len(self.in_sites)} masks, out_sites {len(self.out_sites)}."
             )
-        self.num_sites = int(num_sites)
-        self.channels = int(channels)
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.channels = integer("channels", channels, least=1)
+        self.use_bias = flag("use_bias", use_bias)
+        self.kernel_initializer = initializer("kernel_initializer", kernel_initializer)
 
     def build(self, input_shape):
         units = self.in_sites.shape[1]

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar.arguments import integer
+from tfar.arguments import instance, integer
 from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
 
@@ -41,7 +41,7 @@ class Patches(CausalLayer):
 
     def __init__(self, layer, size, filters, **kwargs):
         kwargs.pop("exclusive", None)
-        if not layer.exclusive:
+        if not instance("layer", layer, CausalLayer, "a tfar.layers.CausalLayer").exclusive:
             raise ValueError(f"The layer {layer.name!r} is inclusive: a patch would see itself.")
         super().__init__(exclusive=True, **kwargs)
         self.layer, self.size = layer, integer("size", size, least=1)

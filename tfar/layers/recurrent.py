@@ -34,7 +34,9 @@ class Recurrent(CausalLayer):
     stationary = True
 
     def __init__(self, layer, embedding=None, **kwargs):
-        if not hasattr(layer, "cell") or getattr(layer, "go_backwards", False):
+        images = keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.ConvLSTM3D
+        forward = isinstance(layer, keras.layers.RNN) and not layer.go_backwards
+        if not forward or isinstance(layer, images):
             raise ValueError(f"Expected a forward recurrent layer of Keras, got {layer!r}.")
         kwargs.setdefault("dtype", layer.dtype_policy)
         super().__init__(**kwargs)

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar.arguments import integer, integers, odd, rate
+from tfar.arguments import flag, integer, integers, odd, rate
 from tfar.layers.base import CausalLayer
+from tfar.layers.checks import Checked
 from tfar.layers.conv import CausalConv2D
 
 
@@ -20,7 +21,7 @@ def gate(x):
 
 
 @keras.saving.register_keras_serializable(package="tfar")
-class RowConv2D(keras.layers.Layer):
+class RowConv2D(Checked):
     """A convolution that is causal along the rows of an image, and sees all columns in reach.
 
     Row r of the output sees rows r - above ... r of the input, or r - above ... r - 1 where it is
@@ -37,9 +38,12 @@ class RowConv2D(keras.layers.Layer):
       stride: an int that divides H and W.
     """
 
+    axes = ("H", "W", "c")
+    stationary = True
+
     def __init__(self, filters, above, width, exclusive=False, stride=1, **kwargs):
         super().__init__(**kwargs)
-        self.exclusive = bool(exclusive)
+        self.exclusive = flag("exclusive", exclusive)
         self.filters = integer("filters", filters, least=1)
         self.above = integer("above", above, least=int(self.exclusive))  # or no row is seen
         self.width = odd("width", width)

@@ -1,11 +1,13 @@
 """The base of all models: a Keras model that returns the distribution of every conditional."""
 
+import os
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfar import heads, orders
-from tfar.arguments import integer, integers
+from tfar.arguments import flag, integer, integers
 from tfar.distributions import casting
 from tfar.distributions.autoregressive import Autoregressive
 from tfar.layers import CausalLayer
@@ -87,8 +89,8 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
                 f"The network {network.name!r} does not take {num_classes} classes as a condition."
             )
         self.num_classes = num_classes
-        self.order = order if isinstance(order, str) else np.asarray(order).tolist()
         self.permutations = self._permutations(order)
+        self.order = order if isinstance(order, str) else np.asarray(order).tolist()
         self.nats = keras.metrics.Mean("nats")
         self.bits_per_dim = keras.metrics.Mean("bits_per_dim")
         self.network = network
@@ -152,10 +154,9 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
           ValueError: if the shape or dtype of ``inputs`` is wrong, or the batch is empty.
         """
         x, condition = self._pick(inputs)
+        member = self.check_member(member)
         if member is None:
             member = self._default_member(training)
-        elif isinstance(member, int) and not 0 <= member < self.members:
-            raise ValueError(f"Expected a member from 0 to {self.members - 1}, got {member}.")
 
         def params(x, condition):
             x = tf.reshape(x, [-1, self.num_sites, *self.head.site_shape])
@@ -192,6 +193,17 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
         """
         x, condition = self._pick(inputs)
         inputs = x if condition is None else {"x": x, "condition": condition}
+        member = self.check_member(member)
+        if counted is not None:
+            counted = casting.tensor("counted", counted)
+            if (
+                counted.dtype != tf.bool
+                or counted.shape[-len(self.grid_shape) :] != self.grid_shape
+            ):
+                raise ValueError(
+                    f"Expected counted to be bools of shape {list(self.grid_shape)}, got "
+                    f"{counted.dtype.name} of shape {counted.shape}."
+                )
         if member is not None or self.members == 1:
             conditionals = self(inputs, member=0 if member is None else member)
             return self._score(inputs, conditionals, counted)
@@ -236,11 +248,12 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
           condition: of a conditional model an int label or an array of them, the batch shape.
           observed: bool [*event_shape]: p(the others | those that are observed), see there.
         """
-        key = (member, cached, jit_compile, validate_args)
+        options = (member, cached, jit_compile, validate_args)
         if condition is not None or self.num_classes is not None or observed is not None:
-            return Autoregressive(self, *key, condition=condition, observed=observed)
+            return Autoregressive(self, *options, condition=condition, observed=observed)
+        key = repr(options)  # what is no option may have no hash
         if key not in self._joints:
-            self._joints[key] = Autoregressive(self, *key)
+            self._joints[key] = Autoregressive(self, *options)
         return self._joints[key]
 
     def ordered_for(self, observed, member=None):
@@ -253,6 +266,7 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
         Raises:
           ValueError: if there is none.
         """
+        member, observed = self.check_member(member), self._observed_sites(observed)
         if self.members > 1 and member is None:
             raise ValueError(
                 f"Sites are observed in one order, and this is an ensemble of {self.members}: use "
@@ -268,6 +282,15 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
             )
         return self
 
+    def _observed_sites(self, observed):
+        observed = np.asarray(observed)
+        if observed.dtype != bool or observed.shape != (self.num_sites,):
+            raise ValueError(
+                f"Expected observed to be bools of shape {[self.num_sites]}, got "
+                f"{observed.dtype} of shape {list(observed.shape)}."
+            )
+        return observed
+
     def adapt(self, x):
         """Sets the output biases to the marginal distribution of every site, a good start.
 
@@ -282,6 +305,7 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
         >>> model(np.zeros([1, 2])).probs_parameter().numpy().round(3)
         array([[0.167, 0.5  ]], dtype=float32)
         """
+        x = self._array(x, "x")
         self.check_events(x)
         bias = self.network.output_bias if isinstance(self.network, CausalLayer) else None
         if bias is not None:
@@ -297,8 +321,10 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
 
     def initial_state(self, batch_size, member=0, cached=True, condition=None):
         """The state before the first site of the order; ``condition`` is [batch_size] labels."""
-        context = self._context(condition, member)
-        if cached and isinstance(self.network, CausalLayer):
+        if not tf.is_tensor(batch_size):
+            batch_size = integer("batch_size", batch_size, least=0)
+        context = self._context(condition, self.check_member(member))
+        if flag("cached", cached) and isinstance(self.network, CausalLayer):
             return self.network.initial_state(batch_size, context)
         shape = [batch_size, self.num_sites, self.head.num_inputs]
         context = () if context is None else context
@@ -317,6 +343,12 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
         Returns:
           ``(params, state)`` with float32 ``params`` [B, head.num_params].
         """
+        if not tf.TensorShape(getattr(x, "shape", ())).is_compatible_with(
+            [None, self.head.num_inputs]
+        ):
+            raise ValueError(
+                f"Expected x to be a tensor [B, {self.head.num_inputs}], got {x!r:.200}."
+            )
         if cached and isinstance(self.network, CausalLayer):
             params, state = self.network.step(tf.cast(x, self.compute_dtype), state)
             return tf.cast(params, tf.float32), state
@@ -337,10 +369,13 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
         Raises:
           ValueError: of an HDF5 file, which Keras would write and could not read again.
         """
-        if str(filepath).endswith((".h5", ".hdf5", ".hdf")):
+        folder = kwargs.get("zipped") is False  # which Keras writes without a suffix
+        path = os.fspath(filepath) if isinstance(filepath, str | os.PathLike) else None
+        if path is None or not (folder or path.startswith("hf://") or path.endswith(".keras")):
             raise ValueError(
-                f"Expected a path that ends in .keras, got {str(filepath)!r}: Keras cannot load a "
-                "model of its own class from HDF5. save_weights('NAME.weights.h5') writes weights."
+                f"Expected a path that ends in .keras, got {filepath if path is None else path!r}: "
+                "Keras cannot load a model of its own class from HDF5. "
+                "save_weights('NAME.weights.h5') writes weights."
             )
         return super().save(filepath, *args, **kwargs)
 

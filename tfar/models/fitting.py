@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar import private
-from tfar.arguments import integer
+from tfar.arguments import flag, instance, integer, rate
 from tfar.models.distributed import share
 
 # What the message of the assertion below begins with: the methods turn it into one of a sentence.
@@ -18,6 +18,11 @@ DIVERGED = (
     "training diverged, or a value is too far from all that the model has seen. Lower the learning "
     "rate, give the optimizer a clipnorm, or standardise the data."
 )
+
+
+# Arguments of Keras' methods that are integers of at least 1, or None.
+COUNTS = {"epochs", "batch_size", "steps_per_epoch", "steps", "validation_steps"}
+COUNTS |= {"validation_batch_size"}
 
 
 class Fitting:
@@ -129,9 +134,15 @@ class Fitting:
         bound = inspect.signature(inspect.unwrap(method)).bind(self, *args, **kwargs)
         arguments = dict(bound.arguments)
         del arguments["self"]
-        for name in ("epochs", "batch_size", "steps_per_epoch"):
-            if arguments.get(name) is not None:
+        for name in COUNTS & set(arguments):
+            if arguments[name] is not None:
                 arguments[name] = integer(name, arguments[name], least=1)
+        if "initial_epoch" in arguments:
+            integer("initial_epoch", arguments["initial_epoch"], least=0)
+        if arguments.get("validation_split"):
+            rate("validation_split", arguments["validation_split"])
+        if arguments.get("shuffle", True) != "batch":
+            flag("shuffle", arguments.get("shuffle", True))
         arguments.update(arguments.pop("kwargs", {}))
         if arguments.get("class_weight") is not None:
             raise ValueError(
@@ -175,8 +186,9 @@ class Fitting:
     def _callbacks(self, callbacks):
         """The callbacks of a fit, with what Keras does not know of these metrics."""
         held = getattr(callbacks, "callbacks", callbacks)  # of a `CallbackList`
-        held = [held] if isinstance(held, keras.callbacks.Callback) else list(held or ())
+        held = held if isinstance(held, list | tuple) else [] if held is None else [held]
         for callback in held:
+            instance("each of callbacks", callback, keras.callbacks.Callback, "a Keras callback")
             name = str(getattr(callback, "monitor", "")).removeprefix("val_")
             if name in ("nats", "bits_per_dim") and getattr(callback, "mode", None) == "auto":
                 callback.mode = "min"

@@ -7,8 +7,8 @@ Image Generation with PixelCNN Decoders. NIPS 2016.
 
 import keras
 
-from tfar import heads
-from tfar.arguments import integer
+from tfar import arguments, heads
+from tfar.arguments import flag, integer
 from tfar.layers import Causal, GatedStacks, SiteBias
 from tfar.models.base import AutoregressiveModel
 from tfar.models.pixel_cnn import image_sites, output_layers
@@ -67,7 +67,8 @@ class GatedPixelCNN(AutoregressiveModel):
         dropout=0.0,
         **kwargs,
     ):
-        head = heads.get(head)
+        head, positions = heads.get(head), flag("positions", positions)
+        arguments.activation("activation", activation)
         height, width, subpixels = image_sites(event_shape, head)
         classes = 0 if num_classes is None else integer("num_classes", num_classes, least=1)
         dtype = kwargs.get("dtype")
@@ -95,7 +96,7 @@ class GatedPixelCNN(AutoregressiveModel):
             "layers": int(layers),
             "kernel_size": int(kernel_size),
             "first_kernel_size": int(first_kernel_size),
-            "positions": bool(positions),
+            "positions": positions,
             "activation": activation,
             "dropout": float(dropout),
         }

@@ -4,6 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfar.arguments import integer
+from tfar.distributions import casting
+
 STREAMS = (tf.data.Dataset, tf.distribute.DistributedDataset, keras.utils.PyDataset)
 
 
@@ -19,6 +22,15 @@ class InputChecks:
     `tfar.models.AutoregressiveModel`. Shapes and dtypes are checked wherever inputs are read,
     values where they are at hand.
     """
+
+    def __call__(self, inputs, *args, **kwargs):
+        return super().__call__(self._arrays(inputs), *args, **kwargs)
+
+    def _arrays(self, x, name="x"):
+        """``x`` with arrays or tensors in the place of data frames and lists."""
+        if isinstance(x, dict):
+            return {key: self._array(part, f"{name}[{key!r}]") for key, part in x.items()}
+        return self._array(x, name)
 
     def _pick(self, inputs):
         """``(x, condition)`` of ``x`` or a dict of them, as tensors of checked shapes."""
@@ -37,18 +49,39 @@ class InputChecks:
         x = self._pick_events(inputs["x"])
         if self.num_classes is None:
             return x, None
-        labels = tf.convert_to_tensor(inputs["condition"])
-        if tf.get_static_value(labels) is not None and labels.dtype.is_integer:
-            self.check_condition(tf.get_static_value(labels))
-        if not labels.dtype.is_integer or not labels.shape.is_compatible_with(x.shape[:1]):
+        labels = self.labels(inputs["condition"])
+        if not labels.shape.is_compatible_with(x.shape[:1]):
             raise ValueError(
                 f"Expected one integer label for each of {x.shape[0]} examples as condition, got "
                 f"{labels.dtype.name} of shape {labels.shape}."
             )
         return x, labels
 
+    def labels(self, condition):
+        """Labels as a tensor of integers; ValueError if they are none, or known and no classes."""
+        labels = casting.tensor("condition", condition)
+        if not labels.dtype.is_integer:
+            raise ValueError(
+                f"Expected integer labels as condition, got {labels.dtype.name} of shape "
+                f"{labels.shape}."
+            )
+        if tf.get_static_value(labels) is not None:
+            self.check_condition(tf.get_static_value(labels))
+        return labels
+
+    def check_member(self, member):
+        """``member``, a tensor, None or an int; ValueError if it is known and there is none."""
+        if member is None or tf.is_tensor(member):
+            return member
+        try:
+            return integer("member", member, least=0, most=self.members - 1)
+        except ValueError:
+            raise ValueError(
+                f"Expected a member from 0 to {self.members - 1}, got {member!r}."
+            ) from None
+
     def _pick_events(self, inputs):
-        x = tf.convert_to_tensor(inputs)
+        x = casting.tensor("x", inputs)
         expected = (None, *self.event_shape)
         if not x.shape.is_compatible_with(expected) or x.shape.rank is None:
             raise ValueError(
@@ -57,8 +90,6 @@ class InputChecks:
             )
         if x.shape[0] == 0:
             raise ValueError(f"Expected at least one example, got an empty batch {x.shape}.")
-        if not (x.dtype.is_floating or x.dtype.is_integer or x.dtype.is_bool):
-            raise ValueError(f"Expected x of an integer, bool or float dtype, got {x.dtype.name}.")
         return x
 
     def check(self, x, name="x"):
@@ -80,17 +111,14 @@ class InputChecks:
         """
         if isinstance(x, STREAMS) or hasattr(x, "__next__") or _is_loader(x):
             return x
-        if isinstance(x, dict):
-            arrays = {key: self._array(part, f"{name}[{key!r}]") for key, part in x.items()}
-        else:
-            arrays = self._array(x, name)
+        arrays = self._arrays(x, name)
         events, _ = self._pick(arrays)
         self.check_events(events)
         return arrays
 
     def _array(self, x, name):
         """An array or tensor; ValueError if NumPy makes no array of numbers of ``x``."""
-        if isinstance(x, tf.Tensor):
+        if tf.is_tensor(x) or isinstance(x, tf.Variable | keras.Variable | keras.KerasTensor):
             return x
         if isinstance(x, str):
             raise ValueError(

@@ -10,8 +10,8 @@ import math
 import keras
 import numpy as np
 
-from tfar import heads, orders
-from tfar.arguments import integer, integers, rate
+from tfar import arguments, heads, orders
+from tfar.arguments import flag, integer, integers, rate
 from tfar.layers import Causal, MaskedDense, Sum
 from tfar.models.base import AutoregressiveModel
 
@@ -53,8 +53,11 @@ def hidden_sites(num_units, ranks, degrees="even", least=1, rng=None):
         return rng.randint(least, n, size=num_units).astype(np.int32)
     if isinstance(degrees, str) and degrees == "even":
         degrees = np.ones(n)
-    weights = None if isinstance(degrees, str) else np.asarray(degrees, np.float64)
-    if weights is None or weights.shape != (n,) or not (weights >= 0).all() or not weights.sum():
+    try:
+        weights = np.asarray(degrees, np.float64)
+    except (TypeError, ValueError):
+        weights = np.array([])
+    if weights.shape != (n,) or not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
         raise ValueError(
             f"Expected degrees='even', 'random' or {n} weights, none negative, got {degrees!r}."
         )
@@ -126,11 +129,13 @@ class MADE(AutoregressiveModel):
         **kwargs,
     ):
         head = heads.get(head)
-        hidden = integers("hidden", hidden, least=1) if np.size(hidden) else ()
+        hidden = () if hidden in ((), []) else integers("hidden", hidden, least=1)
         n = math.prod(integers("event_shape", event_shape, least=1))
         dropout, seed = rate("dropout", dropout), integer("seed", seed, least=0)
+        direct, residual = flag("direct", direct), flag("residual", residual)
+        arguments.activation("activation", activation)
         if num_masks is None:
-            num_masks = len(order) if self._several(order) else 1
+            num_masks = len(order) if orders.several(order) else 1
         # The order is in the masks: the network takes and gives the layout of the data.
         permutations = self._orders(order, n, num_masks, seed)
         ranks = np.argsort(permutations, axis=1).astype(np.int32)  # [R, n]
@@ -194,8 +199,8 @@ class MADE(AutoregressiveModel):
             "hidden": [int(units) for units in hidden],
             "num_masks": int(num_masks),
             "degrees": degrees,
-            "direct": bool(direct),
-            "residual": bool(residual),
+            "direct": direct,
+            "residual": residual,
             "activation": activation,
             "dropout": float(dropout),
             "seed": int(seed),
@@ -204,15 +209,11 @@ class MADE(AutoregressiveModel):
         self.mask_seeds = keras.random.SeedGenerator(seed)
 
     @staticmethod
-    def _several(order):
-        return not isinstance(order, str) and np.ndim(order) == 2
-
-    @staticmethod
     def _orders(order, n, num_masks, seed):
         integer("num_masks", num_masks, least=1)
         if isinstance(order, str) and order == "random":
             return np.stack([orders.random(n, seed + r) for r in range(num_masks)])
-        if MADE._several(order):
+        if orders.several(order):
             if len(order) != num_masks:
                 raise ValueError(f"Got {len(order)} orders for {num_masks} masks.")
             return np.stack([orders.get(one, n) for one in order])

@@ -9,8 +9,8 @@ Estimation. JMLR 17, 2016, section 2.
 import keras
 import tensorflow as tf
 
-from tfar import heads
-from tfar.arguments import integer, rate
+from tfar import arguments, heads
+from tfar.arguments import flag, integer, rate
 from tfar.layers import CausalLayer
 from tfar.models.base import AutoregressiveModel
 
@@ -94,9 +94,9 @@ class TiedHidden(CausalLayer):
         super().__init__(exclusive=True, **kwargs)
         self.hidden = integer("hidden", hidden, least=1)
         self.channels = integer("channels", channels, least=1)
-        self.activation = keras.activations.get(activation)
+        self.activation = arguments.activation("activation", activation)
         self.dropout = rate("dropout", dropout)
-        self.rescaled = bool(rescaled)
+        self.rescaled = flag("rescaled", rescaled)
         self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, input_shape):

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfar import heads, orders
-from tfar.arguments import integer, integers, rate
+from tfar import arguments, heads, orders
+from tfar.arguments import instance, integer, integers, rate
 from tfar.layers import CausalLayer, Dense
 from tfar.models.base import AutoregressiveModel
 
@@ -46,7 +46,7 @@ class OrderlessHidden(CausalLayer):
         super().__init__(exclusive=True, **kwargs)
         self.hidden = list(integers("hidden", hidden, least=1))
         self.channels = integer("channels", channels, least=1)
-        self.activation = keras.activations.get(activation)
+        self.activation = arguments.activation("activation", activation)
         self.dropout = rate("dropout", dropout)
         self.drop = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.layers = [
@@ -207,7 +207,7 @@ class OrderlessNADE(AutoregressiveModel):
         head = heads.get(head)
         hidden, dropout = integers("hidden", hidden, least=1), rate("dropout", dropout)
         seed = integer("seed", seed, least=0)
-        several = not isinstance(order, str) and np.ndim(order) == 2
+        several = orders.several(order)
         if num_orders is None:
             num_orders = len(order) if several else 1
         num_orders = integer("num_orders", num_orders, least=1)
@@ -225,6 +225,7 @@ class OrderlessNADE(AutoregressiveModel):
             network = OrderlessHidden(
                 hidden, head.num_params, activation, dropout, dtype=kwargs.get("dtype")
             )
+        instance("network", network, OrderlessHidden, "that of an OrderlessNADE")
         super().__init__(network, event_shape, head, order, **kwargs)
         self.set_seeds = keras.random.SeedGenerator(seed)
         object.__setattr__(self, "_reordered", {})
@@ -233,8 +234,8 @@ class OrderlessNADE(AutoregressiveModel):
         count, seed = self._arguments["num_orders"], self._arguments["seed"]
         if isinstance(order, str) and order == "random":
             return np.stack([orders.random(self.num_sites, seed + r) for r in range(count)])
-        several = [order] if isinstance(order, str) or np.ndim(order) < 2 else order
-        return np.stack([orders.get(one, self.num_sites) for one in several])
+        each = order if orders.several(order) else [order]
+        return np.stack([orders.get(one, self.num_sites) for one in each])
 
     def of_order(self, order):
         """The model of another order, or of several, with the same weights."""
@@ -244,7 +245,8 @@ class OrderlessNADE(AutoregressiveModel):
 
     def ordered_for(self, observed, member=None):
         """As in `AutoregressiveModel`; the other sites come as in the member's order."""
-        order = self.permutations[member or 0]
+        observed = self._observed_sites(observed)
+        order = self.permutations[self.check_member(member) or 0]
         order = order[np.argsort(~observed[order], kind="stable")]
         key = order.tobytes()
         if key not in self._reordered:  # kept, with the samplers that are compiled for them

@@ -7,8 +7,8 @@ sections 3.4 and 3.5.
 
 import keras
 
-from tfar import heads
-from tfar.arguments import integer, integers, rate
+from tfar import arguments, heads
+from tfar.arguments import flag, integer, integers, rate
 from tfar.layers import Causal, CausalConv2D, SiteBias, Sum
 from tfar.models.base import AutoregressiveModel
 
@@ -97,7 +97,8 @@ class PixelCNN(AutoregressiveModel):
         dropout=0.0,
         **kwargs,
     ):
-        head = heads.get(head)
+        head, positions = heads.get(head), flag("positions", positions)
+        arguments.activation("activation", activation)
         height, width, subpixels = image_sites(event_shape, head)
         if integer("filters", filters, least=1) % 2:
             raise ValueError(f"Expected filters to be an even integer, got {filters}.")
@@ -140,7 +141,7 @@ class PixelCNN(AutoregressiveModel):
             "blocks": int(blocks),
             "kernel_size": int(kernel_size),
             "first_kernel_size": int(first_kernel_size),
-            "positions": bool(positions),
+            "positions": positions,
             "activation": activation,
             "dropout": float(dropout),
         }

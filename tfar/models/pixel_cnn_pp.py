@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar import heads
-from tfar.arguments import integer, integers, rate
+from tfar.arguments import flag, integer, integers, rate
 from tfar.layers import Causal, CausalConv2D, CausalLayer, RowConv2D
 from tfar.layers.multiscale import Level
 from tfar.models.base import AutoregressiveModel
@@ -200,7 +200,7 @@ class PixelCNNpp(AutoregressiveModel):
         if head is None:
             *_, channels = integers("event_shape (H, W, C)", event_shape, least=1, count=3)
             head = heads.DiscretizedLogisticMixture(5, channels=channels)
-        head = heads.get(head)
+        head, positions = heads.get(head), flag("positions", positions)
         classes = 0 if num_classes is None else integer("num_classes", num_classes, least=1)
         height, width, subpixels = image_sites(event_shape, head)
         if subpixels > 1:
@@ -216,7 +216,7 @@ class PixelCNNpp(AutoregressiveModel):
             "filters": int(filters),
             "resnets": int(resnets),
             "levels": int(levels),
-            "positions": bool(positions),
+            "positions": positions,
             "dropout": float(dropout),
         }
         network = Causal(network, dtype=dtype)

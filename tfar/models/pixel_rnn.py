@@ -7,8 +7,8 @@ sections 3.1 to 3.3 and 3.6.
 
 import keras
 
-from tfar import heads
-from tfar.arguments import choice, integer, rate
+from tfar import arguments, heads
+from tfar.arguments import choice, flag, integer, rate
 from tfar.layers import Causal, CausalConv2D, DiagonalBiLSTM, RowLSTM, Shift, SiteBias, Sum
 from tfar.models.base import AutoregressiveModel
 from tfar.models.pixel_cnn import image_sites, output_layers
@@ -66,7 +66,8 @@ class PixelRNN(AutoregressiveModel):
         dropout=0.0,
         **kwargs,
     ):
-        head = heads.get(head)
+        head, positions = heads.get(head), flag("positions", positions)
+        arguments.activation("activation", activation)
         *image_shape, subpixels = image_sites(event_shape, head)
         choice("recurrence", recurrence, ("row", "diagonal"))
         units, layers = integer("units", units, least=1), integer("layers", layers, least=1)
@@ -108,7 +109,7 @@ class PixelRNN(AutoregressiveModel):
             "recurrence": recurrence,
             "kernel_size": int(kernel_size),
             "first_kernel_size": int(first_kernel_size),
-            "positions": bool(positions),
+            "positions": positions,
             "activation": activation,
             "dropout": float(dropout),
         }

@@ -73,6 +73,7 @@ class SequenceModel(AutoregressiveModel):
 
     def check_length(self, length):
         """Raises ValueError if sequences may not be so long."""
+        length = integer("length", length, least=1)
         if self.longest is not None and length > self.longest:
             raise ValueError(
                 f"Sequences have at most {self.longest} sites, got {length}: a layer of the "

@@ -13,8 +13,8 @@ Million-byte Sequences with Multiscale Transformers. NeurIPS 2023.
 
 import keras
 
-from tfar import heads
-from tfar.arguments import choice, integer, number, rate
+from tfar import arguments, heads
+from tfar.arguments import choice, flag, integer, number, odd, rate
 from tfar.layers import (
     Causal,
     CausalConv2D,
@@ -107,6 +107,12 @@ class Transformer(SequenceModel):
     ):
         head = heads.get(head)
         choice("positions", positions, ("rotary", "learned"))
+        arguments.activation("activation", activation)
+        stem = None if stem is None else odd("stem", stem)
+        patch, tied = (
+            None if patch is None else integer("patch", patch, least=1),
+            flag("tied", tied),
+        )
         width, layers = integer("width", width, least=1), integer("layers", layers, least=0)
         mlp, dropout = number("mlp", mlp, above=0), rate("dropout", dropout)
         if tied and not head.of_logits:
@@ -174,7 +180,7 @@ class Transformer(SequenceModel):
             "patch": patch,
             "mlp": int(mlp),
             "activation": activation,
-            "tied": bool(tied),
+            "tied": tied,
             "dropout": float(dropout),
         }
         super().__init__(network, event_shape, head, order, **kwargs)

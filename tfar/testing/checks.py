@@ -1,10 +1,37 @@
 """What the verifiers share: toys, enumerated, and demands that say what was violated."""
 
+import functools
 import itertools
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+
+from tfar.arguments import instance, integer, number
+from tfar.heads import Head
+from tfar.models import AutoregressiveModel
+
+
+def of_models(function):
+    """A function whose first argument has to be a model."""
+
+    @functools.wraps(function)
+    def checked(model, *args, **kwargs):
+        what = "a tfar.models.AutoregressiveModel"
+        return function(instance("model", model, AutoregressiveModel, what), *args, **kwargs)
+
+    return checked
+
+
+def of_heads(function):
+    """A function whose first argument has to be a head."""
+
+    @functools.wraps(function)
+    def checked(head, *args, **kwargs):
+        return function(instance("head", head, Head, "a tfar.heads.Head"), *args, **kwargs)
+
+    return checked
 
 
 def randomise(target, seed=0, scale=1.0):
@@ -25,7 +52,9 @@ def randomise(target, seed=0, scale=1.0):
     >>> bool(np.all(randomise(dense).bias.numpy() != 0))
     True
     """
-    rng = np.random.RandomState(seed)
+    instance("target", target, keras.layers.Layer, "a Keras layer or model")
+    rng = np.random.RandomState(integer("seed", seed, least=0, most=2**32 - 1))
+    scale = number("scale", scale, least=0)
     for weight in target.trainable_weights:
         weight.assign(rng.normal(size=weight.shape, scale=scale))
     return target
@@ -41,6 +70,7 @@ def is_unbounded(head):
     return is_real(head) or bool(head.in_support(tf.constant(2**20)))
 
 
+@of_heads
 def symbols(head):
     """The values that a discrete head allows at a site, int32 [K, *head.site_shape].
 
@@ -104,6 +134,7 @@ def enumerate_digits(model):
     return grid([np.arange(len(symbols(model.head.at(i)))) for i in range(model.num_sites)])
 
 
+@of_models
 def enumerate_events(model):
     """Every event of a discrete toy model, int32 [K^n, *event_shape].
 

@@ -5,12 +5,20 @@ import tensorflow as tf
 
 from tfar import serving, text
 from tfar.distributions import Columns, casting
-from tfar.testing.checks import conditions, demand, demand_close, joint_of, same_draws
+from tfar.testing.checks import (
+    conditions,
+    demand,
+    demand_close,
+    joint_of,
+    of_models,
+    same_draws,
+)
 
 # What a server without Python or XLA, or with several replicas, cannot run or should not hold.
 DENIED = "PyFunc", "Xla", "HashTable", "Gpu", "Debug", "Print", "WriteFile", "ReadFile"
 
 
+@of_models
 def verify_export(model, folder):
     """Exports a model, and calls every signature in eager mode for one and for several examples.
 

@@ -4,9 +4,17 @@ import numpy as np
 import tensorflow as tf
 
 from tfar.distributions import casting
-from tfar.testing.checks import demand, demand_close, demand_frequencies, quadrature, symbols
+from tfar.testing.checks import (
+    demand,
+    demand_close,
+    demand_frequencies,
+    of_heads,
+    quadrature,
+    symbols,
+)
 
 
+@of_heads
 def verify_head(head, reference, seed=0, tempered=lambda params, t: params / t, values=None):
     """Holds a discrete head to an independent formula.
 
@@ -29,6 +37,8 @@ def verify_head(head, reference, seed=0, tempered=lambda params, t: params / t, 
     Raises:
       AssertionError: if one of these does not hold.
     """
+    if not callable(reference):
+        raise ValueError(f"Expected reference to be a function of x and params, got {reference!r}.")
     rng, bounded = np.random.RandomState(seed), values is None
     values = symbols(head) if bounded else np.asarray(values)
     temperatures = (None,) if tempered is None else (None, 0.5)
@@ -85,6 +95,7 @@ def verify_head(head, reference, seed=0, tempered=lambda params, t: params / t, 
             demand(likely, f"{x} is drawn, of log-probability {log_p:.0f}.")
 
 
+@of_heads
 def verify_real_head(head, log_density, distribution_function, seed=0):
     """Holds a head of real values to an independent formula.
 

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from tfar.arguments import instance, integer
+from tfar.layers import CausalLayer
 from tfar.testing.checks import demand, demand_close, randomise
 
 # A huge number and not NaN or infinity: a masked kernel multiplies what must not be seen by zeros,
@@ -35,6 +37,9 @@ def verify_layer(layer, num_sites, channels, seed=0, scale=1.0):
 
     >>> verify_layer(tfar.layers.Shift(), num_sites=3, channels=2)
     """
+    instance("layer", layer, CausalLayer, "a tfar.layers.CausalLayer")
+    num_sites = integer("num_sites", num_sites, least=1)
+    channels = integer("channels", channels, least=1)
     if not layer.built:
         layer.build((None, num_sites, channels))
     declared = np.asarray(layer.depends(np.eye(num_sites)), bool)

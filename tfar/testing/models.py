@@ -23,12 +23,14 @@ from tfar.testing.checks import (
     is_unbounded,
     joint_of,
     members,
+    of_models,
     quadrature,
     same_draws,
     symbols,
 )
 
 
+@of_models
 def verify_causality(model, differs=True):
     """Enumerates a toy: conditional i depends on the prefix x_<i of the order, and on it alone.
 
@@ -81,6 +83,7 @@ def verify_causality(model, differs=True):
     return depends
 
 
+@of_models
 def verify_normalisation(model):
     """Enumerates a toy: the probabilities of all events sum to 1, and densities integrate to 1.
 
@@ -106,6 +109,7 @@ def verify_normalisation(model):
         demand_close(total, 1.0, what)
 
 
+@of_models
 def verify_sampling(model, seed=0, num_samples=4000):
     """Holds the sampler of a toy to its exact probabilities.
 
@@ -259,6 +263,7 @@ def _drawn(joint, *args, **kwargs):
     return samples.numpy().reshape([-1, joint.model.num_dimensions])
 
 
+@of_models
 def verify_training(model, epochs=10, learning_rate=0.05, seeds=(0,)):
     """Overfits one batch, of which the entropy is known.
 
@@ -372,6 +377,7 @@ def _demand_logs(model, logs, each, weights, what):
     demand_close(logs["bits_per_dim"], bits, message)
 
 
+@of_models
 def verify_precision(model, count=4096, error=0.15):
     """In bfloat16 a model learns from its events what it does in float32.
 
@@ -414,6 +420,7 @@ def _gradients(model, inputs):
     return [tf.convert_to_tensor(g) for g in gradients]  # of a gather it is in slices
 
 
+@of_models
 def verify_persistence(model, folder):
     """Saves and rebuilds a model in two ways: a .keras file, and its config with a weights file.
 
