@@ -1,29 +1,34 @@
 """Runs that are killed, terminated, out of disk or of numbers go on bit for bit."""
 
+import errno
+import hashlib
+import json
 import multiprocessing
 import os
 import pathlib
 import random
+import re
 import resource
 import shutil
 import signal
 import time
 import warnings
 
-import keras
+import h5py
 import numpy as np
 import pytest
 import toys
 
-from tfar import progress, survival, training
+import tfar
+from tfar import files, progress, runs, survival, training
 
-FILES = ("checkpoint.npz", "log.csv", "best.json", "best.weights.h5")
 STEPS = 4  # of an epoch of the toy
 
 
 def run(folder, save_every=1, verbose=0, start=None, **changes):
+    """At a rate at which the first, the second and the last epoch are the best so far."""
     return training.train(
-        toys.toy(**changes),
+        toys.toy(**{"learning_rate": 3.0, **changes}),
         folder,
         data=toys.made_up([3, 3, 1]),
         verbose=verbose,
@@ -32,15 +37,39 @@ def run(folder, save_every=1, verbose=0, start=None, **changes):
     )
 
 
+def arrays(path):
+    """{name: array} of an .npz or an .h5 file."""
+    found = {}
+    if path.suffix == ".npz":
+        with np.load(path) as saved:
+            return dict(saved)
+    with h5py.File(path) as saved:
+        saved.visititems(
+            lambda name, part: found.update({name: part[()]} if hasattr(part, "shape") else {})
+        )
+    return found
+
+
 def verify_same(one, other):
-    """The same whole states, logs and best weights, to the last bit."""
-    with np.load(one / "checkpoint.npz") as a, np.load(other / "checkpoint.npz") as b:
-        assert a.files == b.files
-        for name in a.files:
-            np.testing.assert_array_equal(a[name], b[name])
-    for name in ("log.csv", "best.json"):
+    """The same whole states, logs and best weights, to the last bit.
+
+    Keras numbers the names of models in a process, and ``best.weights.h5`` has them: its checksum
+    is the same only for runs in processes of their own.
+    """
+    for name in ("checkpoint.npz", "best.weights.h5"):
+        a, b = arrays(one / name), arrays(other / name)
+        assert a.keys() == b.keys() and len(a) > 3
+        for key in a:
+            np.testing.assert_array_equal(a[key], b[key])
+    for name in ("log.csv", "recipe.json"):
         assert (one / name).read_text() == (other / name).read_text()
-    assert sorted(path.name for path in other.iterdir()) == sorted(p.name for p in one.iterdir())
+    best = [runs.best(folder) for folder in (one, other)]
+    for folder, known in zip((one, other), best):
+        content = (folder / "best.weights.h5").read_bytes()
+        assert known.pop("sha256") == hashlib.sha256(content).hexdigest()
+    assert best[0] == best[1]
+    names = [sorted(path.name for path in folder.iterdir()) for folder in (one, other)]
+    assert names[0] == [name for name in names[1] if not name.endswith(".damaged")]
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +102,8 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(optimizer, tmp_path, mo
     run(tmp_path / "whole", optimizer=optimizer)
     for owner, method, *moment in (  # in the order in which they come in a run
         (survival.Checkpoint, "_save", 0, 2),
-        (training.BestWeights, "on_epoch_end", 0),
-        (keras.callbacks.CSVLogger, "on_epoch_end", 1),
+        (runs.BestWeights, "on_epoch_end", 0),
+        (runs.Log, "on_epoch_end", 1),
         (survival.Checkpoint, "_save", 2, 0),  # the log has a line that is written again
         (survival.Checkpoint, "on_train_batch_end", 3),
     ):
@@ -136,6 +165,8 @@ def test_a_run_killed_at_20_random_moments_ends_as_an_uninterrupted_one(tmp_path
     for leftover in (tmp_path / "parts").glob("partial-*"):
         leftover.unlink()
     verify_same(tmp_path / "whole", tmp_path / "parts")
+    weights = [(tmp_path / name / "best.weights.h5").read_bytes() for name in ("whole", "parts")]
+    assert weights[0] == weights[1]
 
 
 def test_a_damaged_checkpoint_is_replaced_by_the_one_before(whole, tmp_path):
@@ -151,9 +182,11 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before(whole, tmp_path):
     for index, damage in enumerate((cut, flip, lambda path: path.write_bytes(b""))):
         folder = shutil.copytree(tmp_path / "run", tmp_path / str(index))
         damage(folder / "checkpoint.npz")
+        damaged = (folder / "checkpoint.npz").read_bytes()
         with pytest.warns(UserWarning, match=r"checkpoint.npz is damaged .* from the one before"):
             place = survival.Checkpoint(folder / "checkpoint.npz", STEPS, 1, None)
         assert (place.epoch, place.step) == (3, STEPS - 1)
+        assert (folder / "checkpoint.npz.damaged").read_bytes() == damaged
         run(folder, save_every=100)
         verify_same(whole, folder)
     for name in ("checkpoint.npz", "checkpoint.npz.previous"):
@@ -203,11 +236,13 @@ def break_weights(model):
     variable.assign(variable.numpy() * np.nan)
 
 
-@pytest.mark.parametrize("step, said", [(1, "loss is nan after step 2"), (STEPS, "at step 4")])
+@pytest.mark.parametrize(
+    "step, said", [(1, "loss of a batch is nan: .* in"), (STEPS, "at step 4 of")]
+)
 def test_what_is_not_finite_ends_training_and_keeps_the_last_good_state(
     whole, step, said, tmp_path, monkeypatch
 ):
-    expected = f"{said} of epoch 3: .* the state after 2 epochs and 0 steps are kept"
+    expected = f"{said} epoch 3.* the state after 2 epochs and 0 steps are kept"
     with monkeypatch.context() as context, pytest.raises(ValueError, match=expected):
         when(context, 2, step, break_weights)
         run(tmp_path, save_every=100)
@@ -215,19 +250,258 @@ def test_what_is_not_finite_ends_training_and_keeps_the_last_good_state(
     verify_same(whole, tmp_path)
 
 
-def test_a_full_disk_ends_training_and_keeps_the_last_good_state(whole, tmp_path, monkeypatch):
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
-    def fill(_):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
 
-    expected = r"checkpoint.npz could not be written: .* after 1 epochs and 2 steps, which is kept"
-    try:
-        with monkeypatch.context() as context, pytest.raises(OSError, match=expected):
-            when(context, 1, 3, fill)
-            run(tmp_path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert not list(tmp_path.glob("partial-*"))
+def test_every_flipped_bit_of_a_checkpoint_is_noticed(tmp_path):
+    values = [np.arange(5.0), np.ones([3, 2], np.float32)]
+    np.savez(tmp_path / "a.npz", *values, place=[7, 1, 2])
+    content = (tmp_path / "a.npz").read_bytes()
+    noticed = 0
+    for bit in range(0, 8 * len(content), 7):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        (tmp_path / "b.npz").write_bytes(changed)
+        try:
+            *place, found = survival.read(tmp_path / "b.npz")
+        except survival.Damaged:
+            noticed += 1
+        else:  # it is one of a date, for instance
+            assert place == [7, 1] and len(found) == 2
+            assert all(np.array_equal(a, b) for a, b in zip(found, values))
+    assert noticed > 600
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES])
+def test_a_checkpoint_that_cannot_be_read_is_kept_and_training_stops(
+    code, whole, tmp_path, monkeypatch
+):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    read = pathlib.Path.read_bytes
+
+    def read_bytes(path):
+        if path.name == "checkpoint.npz":
+            raise OSError(code, os.strerror(code))
+        return read(path)
+
+    before = contents(folder)
+    with monkeypatch.context() as context:
+        context.setattr(pathlib.Path, "read_bytes", read_bytes)
+        with pytest.raises(OSError, match=f"checkpoint.npz could not be read: {os.strerror(code)}"):
+            run(folder)
+    assert contents(folder) == before
+    run(folder)
+    verify_same(whole, folder)
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("recipe.json", b"", "JSONDecodeError"),
+        ("recipe.json", b"[1, 2]", "TypeError"),
+        ("recipe.json", b"{}", "KeyError: 'name'"),
+        ("recipe.json", b'{"name": 5}', r"\(name\)"),
+        ("recipe.json", b'{"name": "toy", "data": "x"}', r"\(data\)"),
+        ("recipe.json", b"\xff", "UnicodeDecodeError"),
+        ("best.json", b'{"epoch": 3, "val_na', "JSONDecodeError"),
+        ("best.json", b'{"epoch": "3", "val_nats": 2.0}', r"\(epoch\)"),
+        ("best.json", b'{"epoch": 3}', "KeyError: 'val_nats'"),
+        ("log.csv", b"epoch,loss\nmany,1.5\n", "in line 2"),
+        ("log.csv", b"epoch,loss\n0,1.5\n1,2,3\n2,1.1\n", "in line 3"),
+        ("log.csv", b"\x00\xff\n\n", "in line 1"),
+    ],
+)
+def test_damaged_records_stop_a_run_and_are_left_as_they_are(name, content, said, whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    (folder / name).write_bytes(content)
+    before = contents(folder)
+    with pytest.raises(
+        ValueError, match=f"{name} is damaged .*{said}.*: restore it from a copy, or"
+    ):
+        run(folder)
+    assert contents(folder) == before
+
+
+def test_a_last_line_of_the_log_that_was_cut_is_written_again(whole, tmp_path, monkeypatch):
+    for cut in (3, 60):
+        folder = tmp_path / str(cut)
+        with monkeypatch.context() as context, pytest.raises(Stop):
+            context.setattr(
+                survival.Checkpoint, "_save", stop_at((3, 0), survival.Checkpoint._save)
+            )
+            run(folder)
+        log = folder / "log.csv"
+        lines = log.read_text().splitlines(keepends=True)
+        log.write_text("".join(lines[:-1]) + lines[-1][: len(lines[-1]) - cut])
+        run(folder, save_every=100)
+        verify_same(whole, folder)
+
+
+def test_a_checkpoint_of_another_model_is_refused(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    (folder / "recipe.json").unlink()  # which would have told it
+    before = contents(folder)
+    with pytest.raises(ValueError, match=r"checkpoint.npz holds the state of another training"):
+        run(folder, epochs=9, model=lambda x: tfar.models.MADE(x.shape[1:], (9,)))
+    assert contents(folder) == before | {"recipe.json": (folder / "recipe.json").read_bytes()}
+
+
+def test_other_data_are_refused_by_name_before_a_model_is_built(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    before = contents(folder)
+
+    def refused(said, **parts):
+        def build(x):
+            raise AssertionError("a model is built")
+
+        with pytest.raises(ValueError, match=rf"run of other data \({said} differ\)"):
+            recipe = toys.toy(model=build, learning_rate=3.0)
+            training.train(recipe, folder, data={**toys.made_up([3, 3, 1]), **parts}, verbose=0)
+        assert contents(folder) == before
+
+    data = toys.made_up([3, 3, 1])
+    other = data["train"].copy()
+    other[-1, -1, -1] ^= 1
+    refused("the training data", train=other)
+    refused("the training data", train=data["train"].astype(np.int32))
+    refused("the validation data", validation=data["validation"][:-1])
+    refused("the training data, the validation data", train=other, validation=other)
+    record = json.loads((folder / "recipe.json").read_text())
+    for key in ("data", "source"):  # as it was recorded formerly
+        del record[key]
+    (folder / "recipe.json").write_text(json.dumps(record))
+    run(folder)
+    verify_same(whole, folder)
+
+
+def test_the_digest_is_of_values_shapes_names_and_texts():
+    x = np.arange(6, dtype=np.uint8)
+    parts = [x, x[::-1], x.reshape(2, 3), x.astype(np.int8), {"x": x, "condition": x}]
+    parts += [{"x": x, "condition": x + 1}, "text", "texts", "\ud800", x[:0], np.ones(3), x > 2]
+    digests = [runs.digest(part) for part in parts]
+    assert len(set(digests)) == len(parts)
+    assert runs.digest(np.asfortranarray(x.reshape(2, 3))) == digests[2]
+    assert runs.digest({"condition": x, "x": x}) == digests[4]
+
+
+def test_best_weights_with_a_flipped_bit_are_refused(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    content = (folder / "best.weights.h5").read_bytes()
+    for place in (0, len(content) // 2, len(content) - 1):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        (folder / "best.weights.h5").write_bytes(changed)
+        with pytest.raises(ValueError, match=r"best.weights.h5 is damaged: its SHA-256 is "):
+            runs.load_best(None, folder)
+    with pytest.raises(ValueError, match=r"best.weights.h5 is damaged: its SHA-256 is "):
+        run(folder)
+    (folder / "best.weights.h5").write_bytes(content)
+    known = runs.best(folder)
+    del known["sha256"]  # as it was recorded formerly
+    (folder / "best.json").write_text(json.dumps(known))
+    x = toys.made_up([3, 3, 1])["validation"]
+    np.testing.assert_allclose(-run(folder).log_prob(x).numpy().mean(), known["val_nats"], 1e-5)
+    (folder / "best.weights.h5").write_bytes(content[:1000])
+    with pytest.raises(ValueError, match=r"best.weights.h5 is damaged \("):
+        run(folder)
+
+
+def test_a_run_killed_between_best_weights_and_their_record_ends_as_others(
+    whole, tmp_path, monkeypatch
+):
+    replacing = files.replacing
+    for before in (False, True):  # the first weights, and the second, are without a record
+
+        def stop(path, before=before):
+            if path.name == "best.json" and path.exists() == before:
+                raise Stop
+            return replacing(path)
+
+        with monkeypatch.context() as context, pytest.raises(Stop):
+            context.setattr(files, "replacing", stop)
+            run(tmp_path / "run")
+        with pytest.raises((ValueError, FileNotFoundError), match=r"damaged|has no best.json"):
+            runs.load_best(None, tmp_path / "run")
+    run(tmp_path / "run", save_every=100)
+    verify_same(whole, tmp_path / "run")
+
+
+def test_one_run_at_a_time_writes_to_a_folder(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    before = contents(folder)
+    holder = rf"Another run writes to .*: process {os.getpid()} on .+ since \d{{4}}-\d\d-\d\d "
+    with runs.locked(folder), pytest.raises(BlockingIOError, match=holder):
+        run(folder)
+    assert contents(folder) == before
+    (folder / "lock").write_text("process 1 on a machine that was switched off")
+    run(folder)
+    verify_same(whole, folder)
+    with pytest.raises(Stop), runs.locked(tmp_path / "new"):
+        raise Stop
+    assert not (tmp_path / "new").exists()
+
+
+def test_ctrl_c_says_what_is_kept(whole, tmp_path, monkeypatch):
+    def press(_):
+        raise KeyboardInterrupt
+
+    for folder, said in (
+        (tmp_path, f"after 1 epochs and 2 steps are kept in {tmp_path}. Train again to resume"),
+        (None, "Nothing is kept, for lack of a folder"),
+    ):
+        with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt, match=said):
+            when(context, 1, 3, press)
+            run(folder)
     run(tmp_path, save_every=100)
     verify_same(whole, tmp_path)
+
+
+def test_patience_ends_a_resumed_run_where_it_ends_others(tmp_path, monkeypatch):
+    """Validated are the epochs 3, 6 and 9; the third is the best."""
+    changes = {"learning_rate": 0.2, "warmup": 0.3, "epochs": 12, "patience": 4}
+    changes["validate_every"] = 3
+    run(tmp_path / "whole", **changes)
+    assert runs.best(tmp_path / "whole")["epoch"] == 3
+    assert (tmp_path / "whole" / "log.csv").read_text().count("\n") == 1 + 9
+    with monkeypatch.context() as context, pytest.raises(Stop):
+        context.setattr(survival.Checkpoint, "_save", stop_at((8, 0), survival.Checkpoint._save))
+        run(tmp_path / "parts", save_every=100, **changes)
+    run(tmp_path / "parts", **changes)
+    verify_same(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.parametrize(
+    "owner, method, name",
+    [
+        (training, "_record", "recipe.json"),
+        (runs.BestWeights, "on_epoch_end", "best.weights.h5"),
+        (runs.Log, "on_epoch_end", "log.csv"),
+        (survival.Checkpoint, "_save", "checkpoint.npz"),
+    ],
+)
+def test_a_full_disk_ends_training_and_keeps_the_last_good_state(
+    owner, method, name, whole, tmp_path, monkeypatch
+):
+    limits, original, calls = resource.getrlimit(resource.RLIMIT_FSIZE), getattr(owner, method), []
+
+    def fill(*args, **kwargs):
+        calls.append(None)
+        if name == "recipe.json" or len(calls) == 2:  # of a step, or of an epoch
+            resource.setrlimit(resource.RLIMIT_FSIZE, (50, limits[1]))
+        return original(*args, **kwargs)
+
+    with monkeypatch.context() as context:
+        context.setattr(owner, method, fill)
+        try:
+            with pytest.raises(OSError, match=f"/{name} could not be written: ") as failed:
+                run(tmp_path / "run")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    if name != "recipe.json":
+        assert re.search(
+            r"after [01] epochs and [13] steps are kept in .*/run. Train", str(failed.value)
+        )
+    assert not list(tmp_path.glob("*/partial-*")) and not list(tmp_path.glob("*/lock"))
+    run(tmp_path / "run", save_every=100)
+    verify_same(whole, tmp_path / "run")

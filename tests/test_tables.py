@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 
-from tfar import cli, heads, serving, tables, testing
-from tfar.models import OrderlessNADE
+from tfar import cli, heads, runs, serving, tables, testing
+from tfar.models import FVSBN, OrderlessNADE
 
 
 def made_up(count=400, seed=0):
@@ -185,6 +185,117 @@ def test_columns_may_be_numbered():
     np.testing.assert_allclose(tables.to_array(columns, frame), frame, rtol=1e-6)
 
 
+def test_names_and_categories_that_json_changes_are_refused_or_come_back(tmp_path):
+    """What can be fitted can be saved, and what was saved answers as what was fitted."""
+    z = np.random.default_rng(0).normal(size=40)
+    two = pd.DataFrame({("a", "x"): z, ("a", "y"): z + 1})
+    with pytest.raises(ValueError, match=r"names of 2 levels: make them one, as in frame.colu"):
+        tables.fit_table(two)
+    two.columns = [".".join(map(str, names)) for names in two.columns]  # as it says
+    assert list(tables.kinds(two)) == ["a.x", "a.y"]
+    with pytest.raises(ValueError, match="two columns of the name '1'"):
+        tables.fit_table(pd.DataFrame({1: z, "1": z}))
+    for value in ((1, 2), [1], {"a": 1}, b"x", 1j, pd.Timestamp("2026"), np.datetime64("2026")):
+        frame = pd.DataFrame({"a": pd.Series([value, "x"] * 20, dtype=object), "b": z})
+        with pytest.raises(ValueError, match=r"'a' holds .*numbers or strings"):
+            tables.fit_table(frame)
+    with pytest.raises(ValueError, match="'b' holds complex numbers"):
+        tables.fit_table(pd.DataFrame({"a": z, "b": z + 1j}))
+    with pytest.raises(ValueError, match="'a' has no value in row 0"):
+        tables.fit_table(pd.DataFrame({"a": [None, "x"] * 20, "b": z}))
+    odd = pd.DataFrame(
+        {
+            None: z,
+            3: np.float32([0.1, 0.2, 0.3, np.inf] * 10),
+            "ü": pd.Series([np.int64(2**62), "2", 2.5, np.True_] * 10, dtype=object),
+            ("a", 1): np.array([0.1, 0.3] * 20, np.float16),
+        }
+    )
+    names = [str(name) for name in odd.columns]
+    model = tables.fit_table(odd, categorical=[3, ("a", 1)], hidden=(4,), epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert [column["name"] for column in loaded.head.columns] == names
+    assert loaded.head.columns == model.head.columns
+    np.testing.assert_array_equal(tables.log_prob(loaded, odd), tables.log_prob(model, odd))
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ({"data": None}, "data to be a data frame .* got None"),
+        ({"data": 5}, "data to be a data frame .* got 5"),
+        ({"data": [[1, 2]]}, r"data to be a data frame .* got \[\[1, 2\]\]"),
+        ({"data": {"a": [1]}}, "data to be a data frame"),
+        ({"categorical": "side"}, "categorical to be a sequence of names of columns, got 'side'"),
+        ({"categorical": 5}, "categorical to be a sequence of names of columns, got 5"),
+        ({"hidden": 256}, "hidden to be a sequence of integers of at least 1, got 256"),
+        ({"hidden": (0,)}, "hidden to be a sequence of integers"),
+        ({"components": 2.5}, "components to be an integer of at least 1, got 2.5"),
+        ({"dropout": 2.0}, "dropout to be a number of at least 0 and below 1, got 2.0"),
+        ({"num_orders": 0}, "num_orders to be an integer of at least 1, got 0"),
+        ({"epochs": 2.5}, "epochs to be an integer of at least 1, got 2.5"),
+        ({"batch_size": 0}, "batch_size to be an integer of at least 1, got 0"),
+        ({"batch_size": "50"}, "batch_size to be an integer of at least 1, got '50'"),
+        ({"learning_rate": -1}, "learning_rate to be a number above 0, got -1"),
+        ({"validation": 1.5}, "validation to be a number above 0 and below 1, got 1.5"),
+        ({"validation": 0}, "validation to be a number above 0 and below 1, got 0"),
+        ({"patience": -1}, "patience to be an integer of at least 1, got -1"),
+        ({"seed": -1}, "seed to be an integer of at least 0"),
+        ({"seed": "1"}, "seed to be an integer of at least 0"),
+        ({"folder": 5}, "folder to be a path, got 5"),
+        ({"verbose": 7}, "verbose to be one of"),
+    ],
+)
+def test_wrong_arguments_of_a_fit(frame, arguments, said):
+    with pytest.raises(ValueError, match=f"Expected {said}"):
+        tables.fit_table(**{"data": frame, **arguments})
+
+
+def test_what_is_no_model_of_a_table_or_no_table(frame, model):
+    images = FVSBN([4])
+    for function in (tables.log_prob, tables.complete):
+        with pytest.raises(ValueError, match=r"a model of a table, .* its head is Bernoulli"):
+            function(images, frame)
+        with pytest.raises(ValueError, match=r"a model of a table, .* got 'mine.keras'"):
+            function("mine.keras", frame)
+        for bad in (None, [1, 2], frame.to_numpy()):
+            with pytest.raises(ValueError, match="Expected a data frame, got "):
+                function(model, bad)
+    with pytest.raises(ValueError, match="a model of a table"):
+        tables.sample(images, 3)
+    for n in (-1, 0, 2.5, None):
+        with pytest.raises(ValueError, match=f"n to be an integer of at least 1, got {n}"):
+            tables.sample(model, n)
+    assert not tables.is_table(None)
+
+
+def test_a_folder_belongs_to_one_table(tmp_path):
+    """Another one, of the same columns, would get the model of the first."""
+    few = {"epochs": 1, "hidden": (4,), "num_orders": 1, "verbose": 0, "folder": tmp_path / "run"}
+    one = pd.DataFrame({"s": ["l"] * 90 + ["r"] * 10, "t": ["u", "v"] * 50})
+    other = pd.DataFrame({"s": ["l"] * 10 + ["r"] * 90, "t": ["u", "v"] * 50})
+    nats = tables.log_prob(tables.fit_table(one, **few), one)
+    with pytest.raises(ValueError, match=r"run of other data .the training data, the validation d"):
+        tables.fit_table(other, **few)
+    with pytest.raises(ValueError, match="run of other data"):
+        tables.fit_table(one, **few, validation=0.2)
+    np.testing.assert_array_equal(tables.log_prob(tables.fit_table(one, **few), one), nats)
+    with pytest.raises(OSError, match=r"/proc/none/.* could not be written"):
+        tables.fit_table(one, **{**few, "folder": "/proc/none"})
+
+
+def test_what_is_no_csv(tmp_path):
+    for content, said in ((b"", "no CSV file"), (b"a,b\n\xff\xfe,1\n", "no CSV file")):
+        (tmp_path / "a.csv").write_bytes(content)
+        with pytest.raises(ValueError, match=rf"a.csv is {said}"):
+            tables.read_csv(tmp_path / "a.csv")
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
 def test_from_the_shell(tmp_path):
     """Train, sample and score, with the separator of the wine data."""
     frame = made_up(80)
@@ -211,6 +322,15 @@ def test_from_the_shell(tmp_path):
         (("train-table", path, "--out", "model.h5"), "does not end in .keras"),
         (("train-table", path, "--drop", "none"), "The table has no column 'none'"),
         (("score", out, path), r"unknown are ['income']"),
+        (
+            ("train-table", path, "--out", "/proc/none/a.keras"),
+            "/proc/none/a.keras could not be wr",
+        ),
     ):
         refused = tfar(*arguments)
         assert refused.exit_code and message in refused.output
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr(runs.Log, "on_epoch_end", interrupt)
+        stopped = tfar("train-table", path, "--out", out, "--epochs", 2)
+    assert stopped.exit_code == 130
+    assert "Interrupted. Nothing is kept, for lack of a folder." in stopped.output

@@ -7,10 +7,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 from toys import made_up, made_up_of_8_bits, toy
 
 import tfar
-from tfar import feeding, recipes, training, zoo
+from tfar import cli, datasets, feeding, recipes, runs, training, zoo
 
 EVENT_SHAPES = {
     "binarized_mnist": [28, 28, 1],
@@ -122,16 +123,16 @@ def test_a_finished_run_is_not_run_again(tmp_path):
 def test_worse_weights_do_not_replace_better_ones(tmp_path):
     model = tfar.models.FVSBN([3])
     averages = keras.callbacks.Callback()  # none to swap
-    keep = training.BestWeights(tmp_path, averages)
+    keep = runs.BestWeights(tmp_path, averages)
     keep.set_model(model)
     keep.on_epoch_end(0, {"val_nats": 2.0})
-    kept = (tmp_path / training.BEST).read_bytes()
+    kept = (tmp_path / runs.BEST).read_bytes()
     model.trainable_variables[1].assign_add(np.ones([3, 1]))
     for worse in (3.0, float("nan"), 2.5):
-        resumed = training.BestWeights(tmp_path, averages)
+        resumed = runs.BestWeights(tmp_path, averages)
         resumed.set_model(model)
         resumed.on_epoch_end(1, {"val_nats": worse})
-    assert (tmp_path / training.BEST).read_bytes() == kept
+    assert (tmp_path / runs.BEST).read_bytes() == kept
     assert not list(tmp_path.glob("partial*"))
 
 
@@ -146,10 +147,13 @@ def test_training_stops_when_validation_has_not_been_better_for_long(tmp_path):
 
 def test_validation_may_be_seldom(tmp_path):
     training.train(toy(validate_every=3), tmp_path, data=made_up([3, 3, 1]), verbose=0)
-    assert json.loads((tmp_path / "best.json").read_text())["epoch"] == 3
+    assert json.loads((tmp_path / "best.json").read_text())["epoch"] in (3, 4)
     header, *rows = (line.split(",") for line in (tmp_path / "log.csv").read_text().splitlines())
     column = header.index("val_nats")
-    assert [index for index, row in enumerate(rows, 1) if row[column] != "NA"] == [3]
+    assert [index for index, row in enumerate(rows, 1) if row[column] != "NA"] == [
+        3,
+        4,
+    ]  # the last one too
     assert len(rows) == 4
 
 
@@ -196,19 +200,102 @@ def test_shift_falls_to_zero():
     assert max(moved[8:]) == 0
 
 
-def test_bad_recipes_are_refused(tmp_path):
-    path = tmp_path / "recipe.py"
-    path.write_text("import numpy as np\nepochs = 3\nepoch = 4\n_hidden = 1\n")
-    with pytest.raises(
-        ValueError, match=r"unknown names \['epoch'\].*missing names \['batch_size'"
-    ):
-        recipes.load_recipe(path)
+@pytest.mark.parametrize(
+    "field, value, said",
+    [
+        ("name", None, "a string, got None"),
+        ("summary", 3, "a string, got 3"),
+        ("dataset", b"mnist", "a string, got b'mnist'"),
+        ("model", "made", "a function, got 'made'"),
+        ("paper", {}, "a dict of nats, what, reference, or"),
+        ("paper", {"nats": 80.0}, "a dict of nats, what, reference, or"),
+        ("paper", "none", "a dict of nats, what, reference, or"),
+        ("epochs", 0, "an integer of at least 1, got 0"),
+        ("epochs", 2.5, "an integer of at least 1, got 2.5"),
+        ("epochs", True, "an integer of at least 1, got True"),
+        ("batch_size", 0, "an integer of at least 1, got 0"),
+        ("batch_size", "16", "an integer of at least 1, got '16'"),
+        ("validate_every", 0, "an integer of at least 1, got 0"),
+        ("learning_rate", -1, "a number above 0, got -1"),
+        ("learning_rate", 0, "a number above 0, got 0"),
+        ("learning_rate", float("nan"), "a number above 0, got nan"),
+        ("learning_rate", (0.1, -0.1), "a number above 0, got -0.1"),
+        ("learning_rate", None, "a number above 0, got None"),
+        ("conditional", 1, "one of True, False, got 1"),
+        ("jit_compile", "yes", "one of True, False, got 'yes'"),
+        ("cycles", 2, "a sequence of integers of at least 1, got 2"),
+        ("cycles", (30, -2), r"a sequence of integers of at least 1, got \(30, -2\)"),
+        ("cycles", (1.5, 2.5), r"a sequence of integers of at least 1, got \(1.5, 2.5\)"),
+        ("optimizer", "sgd", "one of 'adamw', 'muon', got 'sgd'"),
+        ("optimizer", ["adamw"], r"one of 'adamw', 'muon', got \['adamw'\]"),
+        ("precision", "bfloat16", "one of 'float32', 'mixed_bfloat16', 'mixed_float16', got"),
+        ("warmup", 2, "a number of at least 0 and of at most 1, got 2"),
+        ("warmup", -0.1, "a number of at least 0 and of at most 1, got -0.1"),
+        ("weight_decay", -1, "a number of at least 0, got -1"),
+        ("clip_norm", -1, "a number above 0, got -1"),
+        ("clip_norm", 0, "a number above 0, got 0"),
+        ("ema", 1.5, "a number of at least 0 and below 1, got 1.5"),
+        ("ema", 1, "a number of at least 0 and below 1, got 1"),
+        ("shift", 2, "a number of at least 0 and of at most 1, got 2"),
+        ("shift", (0.5, -1), "a number of at least 0 and of at most 1, got -1"),
+        ("shift_until", 0, "a number above 0 and of at most 1, got 0"),
+        ("patience", -1, "an integer of at least 1, got -1"),
+        ("patience", 0, "an integer of at least 1, got 0"),
+        ("seed", -1, "an integer of at least 0 and of at most 4294967295, got -1"),
+        ("seed", 1.0, "an integer of at least 0 and of at most 4294967295, got 1.0"),
+        ("seed", None, "an integer of at least 0 and of at most 4294967295, got None"),
+    ],
+)
+def test_every_field_of_a_recipe_is_checked(field, value, said):
+    with pytest.raises(ValueError, match=f"^Expected {field} to be {said}"):
+        toy(**{field: value})
+
+
+def test_numbers_of_numpy_are_recorded_as_pythons(tmp_path):
+    numbers = {"epochs": np.int64(1), "learning_rate": np.float32(0.01), "shift": np.float64(0)}
+    recipe = toy(**numbers, cycles=[np.int8(1)])
+    training.train(recipe, tmp_path, data=made_up([3, 3, 1]), verbose=0)
+    held = json.loads((tmp_path / "recipe.json").read_text())
+    assert (held["epochs"], held["learning_rate"], held["cycles"]) == (1, np.float32(0.01), [1])
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (
+            "epochs = 3\nepoch = 4\n_hidden = 1\n",
+            r"unknown names \['epoch'\] \(epochs for epoch\? ",
+        ),
+        ("epochs = 3\n", r"missing names \['batch_size', "),
+        ("WHOLE\nname = 'mine'\n", r"unknown names \['name'\]"),
+        (
+            "WHOLE\noptimizer = 'sgd'\n",
+            "Expected optimizer to be one of 'adamw', 'muon', got 'sgd'",
+        ),
+        ("WHOLE\nepochs, cycles = 28, (30, 2)\n", r"The cycles \[30, 2\] .* up to 28 epochs"),
+        ("WHOLE\nepochs, cycles = 28, (36)\n", "Expected cycles to be a sequence of integers"),
+        ("x = 1\nepochs = x / 0\n", r"recipe.py, line 2: ZeroDivisionError: division by zero"),
+        ("x = 1\n\nepochs = = 2\n", r"recipe.py, line 3: SyntaxError: "),
+        ("open('none.txt')\n", r"recipe.py, line 1: FileNotFoundError: .*none.txt"),
+        ("raise SystemExit(3)\n", r"recipe.py, line 1: SystemExit: 3"),
+        ("input()\n", r"recipe.py, line 1: (OSError|EOFError): "),
+        ("\0", "recipe.py.*: source code .*null bytes"),
+    ],
+)
+def test_bad_recipe_files_are_refused(text, said, tmp_path):
     whole = zoo.recipe_path("pixelcnn_mnist").read_text()
-    path.write_text(f"{whole}\noptimizer = 'sgd'\n")
-    with pytest.raises(ValueError, match=r"an optimizer of \['adamw', 'muon'\], got 'sgd'"):
-        recipes.load_recipe(path)
-    with pytest.raises(FileNotFoundError):
-        recipes.load_recipe(tmp_path / "none.py")
+    (tmp_path / "recipe.py").write_text(text.replace("WHOLE", whole))
+    with pytest.raises(ValueError, match=said) as refused:
+        recipes.load_recipe(tmp_path / "recipe.py")
+    assert str(tmp_path / "recipe.py") in str(refused.value)
+
+
+def test_what_is_no_recipe_file_is_refused(tmp_path):
+    for path in (tmp_path / "none.py", tmp_path):
+        with pytest.raises(FileNotFoundError, match=f"There is no recipe file {path}"):
+            recipes.load_recipe(path)
+    with pytest.raises(ValueError, match="Expected path to be a path, got None"):
+        recipes.load_recipe(None)
 
 
 def test_too_little_data_is_refused(tmp_path):
@@ -273,14 +360,6 @@ def test_each_cycle_may_have_a_rate_and_a_shift_of_its_own():
         recipes.cycles(dataclasses.replace(recipe, shift=(1, 1, 0)), 6)
 
 
-@pytest.mark.parametrize("cycles", ["2", "(36)", "(30, -2)", "(1.5, 0.5)"])
-def test_cycles_are_numbers_of_epochs(cycles, tmp_path):
-    text = zoo.recipe_path("pixelcnn_mnist").read_text()
-    (tmp_path / "recipe.py").write_text(f"{text}\nepochs, cycles = 28, {cycles}\n")
-    with pytest.raises(ValueError, match=r"expected the numbers of epochs of each cycle, as in"):
-        recipes.load_recipe(tmp_path / "recipe.py")
-
-
 def test_a_run_may_begin_with_a_trained_model(tmp_path, monkeypatch):
     """It is the last cycle: as many epochs, from half the rate, of those weights."""
     data = made_up([3, 3, 1])
@@ -343,12 +422,165 @@ def test_every_precision_trains_float32_weights(precision, tmp_path):
     log = np.genfromtxt(tmp_path / "log.csv", delimiter=",", names=True)
     assert log["val_nats"][-1] < 0.7 * log["val_nats"][0]
     other = "float16" if precision == "float32" else "float32"
-    with pytest.raises(ValueError, match=r"another recipe \(config, precision differ\)"):
+    with pytest.raises(ValueError, match=r"another recipe \(precision differ\)"):
         training.train(recipe, tmp_path, data=data, verbose=0, precision=other)
 
 
-def test_an_unknown_strategy_or_precision_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"a strategy of \['default', .* got 'mirror'"):
-        training.train(toy(), tmp_path, data=made_up([3, 3, 1]), strategy="mirror")
-    with pytest.raises(ValueError, match=r"a precision of \['float32', .* got 'float64'"):
-        training.train(toy(), tmp_path, data=made_up([3, 3, 1]), precision="float64")
+class Unread(dict):
+    """Data that nobody looks at."""
+
+    def __getitem__(self, split):
+        raise AssertionError("data are read")
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (
+            {"recipe": "pixelcnn_mnist"},
+            "a tfar.recipes.Recipe, got 'pixelcnn_mnist': .*load_",
+        ),
+        ({"folder": 5}, "folder to be a path, got 5"),
+        ({"folder": ""}, "folder to be a path, got ''"),
+        ({"epochs": 0}, "epochs to be an integer of at least 1, got 0"),
+        ({"epochs": "3"}, "epochs to be an integer of at least 1, got '3'"),
+        ({"verbose": 3}, "verbose to be one of 'auto', 0, 1, 2, False, True, got 3"),
+        ({"verbose": "loud"}, "verbose to be one of .*, got 'loud'"),
+        ({"strategy": "mirror"}, "strategy to be one of 'default', 'mirrored', .*, got 'mirror'"),
+        ({"strategy": ["default"]}, r"strategy to be one of .*, got \['default'\]"),
+        ({"precision": "float64"}, "precision to be one of 'float32', .*, got 'float64'"),
+        ({"precision": 16}, "precision to be one of 'float32', .*, got 16"),
+        ({"save_every": 0}, "save_every to be an integer of at least 1, got 0"),
+        ({"save_every": -1}, "save_every to be an integer of at least 1, got -1"),
+        ({"save_every": 2.5}, "save_every to be an integer of at least 1, got 2.5"),
+        ({"tensorboard": "yes"}, "tensorboard to be one of False, True, got 'yes'"),
+        ({"start": 5}, "start to be a string, got 5"),
+        ({"data": 5}, "data to be .*, got int"),
+        ({"data": {"train": np.ones([9, 3])}}, r"data to be .*, got \['train'\]"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_is_read(arguments, said, tmp_path):
+    data = Unread(train=0, validation=0)
+    options = {"recipe": toy(), "folder": tmp_path / "run", "data": data, **arguments}
+    with pytest.raises(ValueError, match=f"^Expected .*{said}"):
+        training.train(**options)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "split, part, said",
+    [
+        ("train", None, "Expected the train data to be an array of numbers, .*, got NoneType None"),
+        ("train", 5.0, "Expected the train data to be .*, got float 5.0"),
+        ("train", np.array(["a", "b"]), "Expected the train data to be .*, got ndarray array"),
+        ("validation", {"y": np.ones(3)}, "Expected the validation data .* got a dict of 'y': nd"),
+        ("validation", np.zeros([4, 3, 2, 1]), r"Expected x of shape \[batch, 3, 3, 1\], got"),
+        ("validation", np.zeros([0, 3, 3, 1]), "Expected at least one example"),
+        ("validation", np.full([4, 3, 3, 1], 7), "takes 0 or 1, got 7"),
+        ("train", np.full([64, 3, 3, 1], 7), "takes 0 or 1, got 7"),
+    ],
+)
+def test_wrong_data_are_refused_before_they_are_learned_from(split, part, said, tmp_path):
+    data = {**made_up([3, 3, 1]), split: part}
+    with pytest.raises(ValueError, match=said):
+        training.train(toy(), tmp_path / "run", data=data, verbose=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_function_that_returns_no_model_is_named(tmp_path):
+    recipe = toy(model=lambda x: None)
+    with pytest.raises(ValueError, match=r"function model of toy to return a .*Model, got None"):
+        training.train(recipe, tmp_path / "run", data=made_up([3, 3, 1]))
+
+
+RECIPE = """import tfar
+summary = 'A toy.'
+dataset = 'toy'
+epochs = 2
+batch_size = 16
+learning_rate = 1e-2
+paper = {'nats': 9.0, 'what': 'it', 'reference': 'us'}
+def model(x):
+    return tfar.models.FVSBN(x.shape[1:])
+"""
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    """``(train, recipe, run)``: the command with arguments of a recipe file, and its folders."""
+    data = made_up([3, 3, 1])
+    monkeypatch.setattr(datasets, "load", lambda name, split: data[split])
+    recipe = tmp_path / "toy" / "recipe.py"
+    recipe.parent.mkdir()
+    recipe.write_text(RECIPE)
+
+    def train(*arguments):
+        options = ["train", recipe, "--out", tmp_path / "run", *arguments]
+        return CliRunner().invoke(cli.main, [str(argument) for argument in options])
+
+    return train, recipe, tmp_path / "run"
+
+
+def test_a_finished_run_is_said_to_be_so_without_data(shell, monkeypatch):
+    train, recipe, run = shell
+    first = train()
+    assert first.exit_code == 0, first.output
+    written = {path.name: path.stat().st_mtime_ns for path in run.iterdir()}
+
+    def load(name, split):
+        raise ValueError("data are read")
+
+    monkeypatch.setattr(datasets, "load", load)
+    again = train()
+    assert again.exit_code == 0, again.output
+    assert f"{run} is finished. {run / 'model.keras'}: the weights" in again.stdout
+    assert {path.name: path.stat().st_mtime_ns for path in run.iterdir()} == written
+    for arguments in (["--epochs", 3], ["--precision", "bfloat16"], ["--start", "made_mnist"]):
+        refused = train(*arguments)
+        assert refused.exit_code == 1 and "holds a run of another recipe (" in refused.output
+    kept = {name: (run / name).read_bytes() for name in ("model.keras", "checkpoint.npz")}
+    for name, content in kept.items():  # neither is finished without it
+        (run / name).unlink()
+        assert "data are read" in train().output
+        (run / name).write_bytes(content)
+    recipe.write_text(RECIPE.replace("FVSBN(", "MADE("))
+    assert "data are read" in train().output
+    (run / "best.json").write_text("{")
+    recipe.write_text(RECIPE)
+    assert "best.json is damaged" in train().output
+
+
+def test_patience_finishes_a_run(shell, monkeypatch):
+    train, recipe, run = shell
+    recipe.write_text(RECIPE.replace("epochs = 2", "epochs, patience, shift = 20, 1, 0.5"))
+    recipe.write_text(recipe.read_text().replace("1e-2", "5.0"))
+    assert train().exit_code == 0
+    assert len((run / "log.csv").read_text().splitlines()) < 20
+    assert "is finished" in train().output
+
+
+def test_the_output_is_tried_before_training(shell, monkeypatch):
+    train, _, run = shell
+    (run / "model.keras").mkdir(parents=True)
+    monkeypatch.setattr(datasets, "load", lambda name, split: 1 / 0)
+    refused = train()
+    assert refused.exit_code == 1
+    assert "model.keras could not be written: it is a folder" in refused.output
+
+
+def test_ctrl_c_in_the_shell(shell, monkeypatch):
+    train, _, run = shell
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(runs.Log, "on_epoch_end", on_epoch_end)
+        stopped = train()
+    assert stopped.exit_code == 130 and "Aborted" not in stopped.output
+    said = (
+        f"Interrupted. The best weights and the state after 1 epochs and 0 steps are kept in {run}."
+    )
+    assert f"{said} Train again to resume." in stopped.output
+    assert train().exit_code == 0

@@ -5,6 +5,8 @@ Every function returns the argument as what it is taken for, or raises ValueErro
 
 import math
 import operator
+import os
+import pathlib
 
 
 def integer(name, value, least=None, most=None):
@@ -184,6 +186,19 @@ def _resolved(name, value, get, what):
         return get(value)
     except (TypeError, ValueError, KeyError, AttributeError):
         _refuse(name, what, value)
+
+
+def path(name, value):
+    """A ``pathlib.Path``, of a str or a path.
+
+    >>> path("folder", None)
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected folder to be a path, got None.
+    """
+    if not isinstance(value, str | os.PathLike) or not str(value):
+        _refuse(name, "a path", value)
+    return pathlib.Path(value)
 
 
 def _refuse(name, expected, value):

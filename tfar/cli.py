@@ -1,5 +1,6 @@
 """The command line. TensorFlow is imported by the commands that need it, never for ``--help``."""
 
+import contextlib
 import csv
 import io
 import os
@@ -518,9 +519,10 @@ def evaluate(model, data, split):
 @click.option("--tensorboard", is_flag=True, help="Log scalars and samples to TensorBoard.")
 @click.option("--start", help="A trained model to begin with, for the last cycle of the recipe.")
 def train(recipe, out, epochs, strategy, **options):
-    """Train RECIPE, a name of the zoo or a recipe.py; goes on where it stopped.
+    """Train RECIPE, a name of the zoo or a recipe.py; resumes where it stopped.
 
-    However it stopped: the results are those of a run that was never stopped.
+    However it stopped: the results are those of a run that was never stopped. A run that is
+    finished is not trained again.
 
     Under a strategy a batch is split over the devices, so that the run is the same. Of several
     workers, which must all see the folder of the run, the chief alone writes.
@@ -528,16 +530,38 @@ def train(recipe, out, epochs, strategy, **options):
     from tfar import recipes, strategies, training, zoo
 
     strategy = strategies.get(strategy)
+    chief = strategies.is_chief(strategy)
 
     path = recipe if recipe.endswith(".py") else zoo.recipe_path(recipe)
     loaded = recipes.load_recipe(path)
     folder = pathlib.Path(out or f"runs/{loaded.name}")
-    model = training.train(loaded, folder, epochs, strategy=strategy, **options)
-    if not strategies.is_chief(strategy):
+    kept = folder / "model.keras"
+    best = training.finished(loaded, folder, epochs, options["precision"], options["start"])
+    if best and kept.exists():
+        click.echo(
+            f"{folder} is finished. {kept}: the weights of the lowest validation NLL, "
+            f"{best['val_nats']:.4f} nats, of epoch {best['epoch']}"
+        )
         return
-    with files.replacing(folder / "model.keras") as partial:
-        model.save(partial)
-    click.echo(f"{folder / 'model.keras'}: the weights of the lowest validation NLL")
+    if chief:
+        files.check_writable(kept)
+    with _interruptible():
+        model = training.train(loaded, folder, epochs, strategy=strategy, **options)
+        if not chief:
+            return
+        with files.replacing(kept) as partial:
+            model.save(partial)
+    click.echo(f"{kept}: the weights of the lowest validation NLL")
+
+
+@contextlib.contextmanager
+def _interruptible():
+    """Says what is kept when the user presses Ctrl-C; the status is that of a shell."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        click.echo(f"\nInterrupted. {interrupt or 'The same command resumes.'}", err=True)
+        raise SystemExit(130) from None
 
 
 @main.command("train-table", cls=Command)
@@ -559,6 +583,7 @@ def train_table(file, out, run, drop, categorical, epochs, seed):
 
     if not out.endswith(".keras"):
         raise click.BadParameter(f"{out!r} does not end in .keras", param_hint="--out")
+    files.check_writable(out)
     frame = tables.read_csv(file)
     unknown = sorted(set(drop) - set(frame.columns))
     if unknown:
@@ -567,11 +592,12 @@ def train_table(file, out, run, drop, categorical, epochs, seed):
     for name, kind in tables.kinds(frame, categorical).items():
         _say(f"{name}: {kind}")
     verbose = "auto" if sys.stderr.isatty() else 2
-    model = tables.fit_table(
-        frame, categorical, epochs=epochs, seed=seed, folder=run, verbose=verbose
-    )
-    with files.replacing(out) as partial:
-        model.save(partial)
+    with _interruptible():
+        model = tables.fit_table(
+            frame, categorical, epochs=epochs, seed=seed, folder=run, verbose=verbose
+        )
+        with files.replacing(out) as partial:
+            model.save(partial)
     nats = tables.log_prob(model, frame).mean()
     click.echo(f"{out}: {nats:.4f} nats a row, on all {len(frame):,} rows")
 

@@ -17,23 +17,44 @@ __all__ = [
 ]
 
 
-def inputs(recipe, data):
+def inputs(recipe, data, split="train"):
     """What a recipe's model takes of what a data set's function returned.
 
     Args:
       recipe: a `tfar.recipes.Recipe`.
       data: an array, a dict of arrays "x" and "condition", or a string.
+      split: its name, for messages.
 
     Returns:
       The array of examples or, if the recipe is conditional, the dict; a string as it is.
 
     Raises:
-      ValueError: if the recipe is conditional and the data have no labels.
+      ValueError: if the recipe is conditional and the data have no labels, or it is no such data.
     """
-    labelled = isinstance(data, dict) and "condition" in data
-    if recipe.conditional and not labelled:
+    parts = data if isinstance(data, dict) else {"x": data}
+    arrays = {key: _array(part) for key, part in parts.items()}
+    if arrays.get("x") is None or any(part is None for part in arrays.values()):
+        raise ValueError(
+            f'Expected the {split} data to be an array of numbers, a dict of arrays "x" and '
+            f'"condition", or a string, got {_shown(data)}.'
+        )
+    if recipe.conditional and "condition" not in arrays:
         raise ValueError(f"{recipe.name} is conditional, and {recipe.dataset} has no labels.")
-    return data if recipe.conditional or not isinstance(data, dict) else data["x"]
+    return arrays if recipe.conditional else arrays["x"]
+
+
+def _array(part):
+    """An array of numbers, a string as it is, or None."""
+    if isinstance(part, str):
+        return part
+    array = np.asarray(part)
+    return array if array.ndim and array.dtype.kind not in "OUSMmc" else None
+
+
+def _shown(data):
+    if isinstance(data, dict):
+        return "a dict of " + ", ".join(f"{key!r}: {_shown(part)}" for key, part in data.items())
+    return f"{type(data).__name__} {data!r:.80}"
 
 
 def events(inputs):

@@ -1,4 +1,4 @@
-"""Files that are written atomically: whole, or the one before stays."""
+"""Files: written atomically, whole or the one before stays; errors name the file."""
 
 import contextlib
 import os
@@ -69,9 +69,26 @@ def check_writable(path):
         _remove(partial)
 
 
-def _naming(path, error):
+def read(path):
+    """The bytes of a file.
+
+    Raises:
+      OSError: that names ``path``; a FileNotFoundError if there is none.
+
+    >>> read("none.json")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: none.json could not be read: No such file or directory
+    """
+    try:
+        return pathlib.Path(path).read_bytes()
+    except OSError as error:
+        raise _naming(path, error, "read") from error
+
+
+def _naming(path, error, done="written"):
     """The error, of its type, about ``path``: libraries name the partial file, or none."""
-    named = type(error)(f"{path} could not be written: {error.strerror or error}")
+    named = type(error)(f"{path} could not be {done}: {error.strerror or error}")
     named.errno = error.errno
     return named
 

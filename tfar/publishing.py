@@ -10,7 +10,19 @@ import numpy as np
 import tensorflow as tf
 
 import tfar
-from tfar import cards, datasets, feeding, files, private, recipes, serving, text, training, zoo
+from tfar import (
+    cards,
+    datasets,
+    feeding,
+    files,
+    private,
+    recipes,
+    runs,
+    serving,
+    text,
+    training,
+    zoo,
+)
 from tfar.layers import CausalConv2D, MaskedDense
 
 __all__ = ["export_again", "figures", "per", "publish", "score", "slim"]
@@ -111,17 +123,20 @@ def publish(name, run, progress=None):
 
     Raises:
       FileNotFoundError: if the run has no weights, or the data set is not there.
+      ValueError: if what the run has written is damaged.
     """
     run = pathlib.Path(run)
     recipe = recipes.load_recipe(zoo.recipe_path(name))
+    record = runs.record(run)
+    if record is None or runs.best(run) is None:
+        raise FileNotFoundError(f"{run} is no folder of a training run: train there first.")
+    record.pop("source", None)  # of the file with its comments
     splits = {
         split: feeding.inputs(recipe, datasets.load(recipe.dataset, split))
         for split in ("train", "validation", "test")
     }
-    if not (run / training.BEST).exists():
-        raise FileNotFoundError(f"{run} has no {training.BEST}: train there first.")
     trained = training.build(recipe, feeding.events(splits["train"]))
-    trained.load_weights(run / training.BEST)
+    best = runs.load_best(trained, run)
     model = slim(trained)
     test = splits["test"]
     if isinstance(test, str):
@@ -129,7 +144,6 @@ def publish(name, run, progress=None):
     count = len(feeding.events(test))
     rows = np.sort(np.random.default_rng(0).permutation(count)[:NUM_EXAMPLES])  # may be sorted
     examples = feeding.rows_of(test, rows)
-    record = json.loads((run / training.RECORD).read_text())
     metrics = {
         "name": name,
         "summary": recipe.summary,
@@ -139,7 +153,7 @@ def publish(name, run, progress=None):
         "validation": figures(model, splits["validation"], progress),
         "test": figures(model, splits["test"], progress),
         "paper": recipe.paper,
-        "training": json.loads((run / "best.json").read_text()),
+        "training": best,
         "recipe": record,
         "commands": {
             "train": f"tfar train {name}{_start(record)}",

@@ -4,19 +4,24 @@ A recipe is ``zoo/<name>/recipe.py``, whose top-level names are the fields of `R
 """
 
 import dataclasses
-import pathlib
+import difflib
+import hashlib
 import runpy
+import traceback
 import types
 import typing
 from collections.abc import Callable
 
 import keras
 
+from tfar import arguments
 from tfar.muon import Muon
 
 __all__ = ["Cycle", "Recipe", "cycles", "different", "lasting", "load_recipe"]
 
 OPTIMIZERS = {"adamw": keras.optimizers.AdamW, "muon": Muon}
+PAPER = ("nats", "what", "reference")
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +52,23 @@ class Recipe:
       shift: fraction of the images of an epoch that are moved by up to one pixel in each
         direction, falling linearly to 0 over the first ``shift_until`` of the epochs; a tuple gives
         one for each cycle.
-      validate_every: epochs from one validation to the next.
+      validate_every: epochs from one validation to the next; the last epoch is validated too.
       patience: epochs without a lower validation NLL after which training stops; None for never.
       seed: of weights, batches, dropout and shifts.
       jit_compile: whether XLA compiles the training step.
-      precision: a Keras dtype policy; where the processor has no bfloat16, "float32" is faster.
+      precision: the Keras dtype policy "float32", "mixed_bfloat16" or "mixed_float16"; where the
+        processor has no bfloat16, "float32" is faster.
+      source: SHA-256 of the file that `load_recipe` has read it from; None of others.
+
+    Raises:
+      ValueError: that names the field, if one is of a wrong type or out of its range, or the cycles
+        do not fit the epochs, rates or shifts.
+
+    >>> Recipe("mine", "", "mine", lambda x: None, {"none": "mine"}, epochs=3, batch_size=16,
+    ...     learning_rate=-1.0)
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected learning_rate to be a number above 0, got -1.0.
     """
 
     name: str
@@ -76,6 +93,64 @@ class Recipe:
     seed: int = 1
     jit_compile: bool = False
     precision: str = "float32"
+    source: str | None = None
+
+    def __post_init__(self):
+        def check(fields, function, *args, **ranges):
+            for field in fields.split():
+                value = function(field, getattr(self, field), *args, **ranges)
+                object.__setattr__(self, field, value)  # ints and floats that JSON has
+
+        check("name summary dataset", arguments.string)
+        check("model", _function)
+        check("paper", _paper)
+        check("conditional jit_compile", arguments.choice, (True, False))
+        check("epochs batch_size validate_every", arguments.integer, least=1)
+        check("cycles", _several, arguments.integers, least=1)
+        check("learning_rate", _one_or_each, above=0)
+        check("optimizer", arguments.choice, tuple(OPTIMIZERS))
+        check("precision", arguments.choice, tuple(POLICIES.values()))
+        check("warmup", arguments.number, least=0, most=1)
+        check("weight_decay", arguments.number, least=0)
+        check("clip_norm", _optional, arguments.number, above=0)
+        check("ema", arguments.number, least=0, below=1)
+        check("shift", _one_or_each, least=0, most=1)
+        check("shift_until", arguments.number, above=0, most=1)
+        check("patience", _optional, arguments.integer, least=1)
+        check("seed", arguments.integer, least=0, most=2**32 - 1)
+        check("source", _optional, arguments.string)
+        cycles(self, self.epochs)
+
+
+def _function(name, value):
+    if not callable(value):
+        raise ValueError(f"Expected {name} to be a function, got {value!r}.")
+    return value
+
+
+def _paper(name, value):
+    if not isinstance(value, dict) or not ({"none"} <= set(value) or set(PAPER) <= set(value)):
+        raise ValueError(
+            f"Expected {name} to be a dict of {', '.join(PAPER)}, or of the reason why there is "
+            f'none, {{"none": ...}}, got {value!r}.'
+        )
+    return value
+
+
+def _optional(name, value, check, **ranges):
+    return None if value is None else check(name, value, **ranges)
+
+
+def _several(name, value, check, **ranges):
+    empty = isinstance(value, tuple | list) and not value
+    return () if empty else check(name, value, **ranges)
+
+
+def _one_or_each(name, value, **ranges):
+    """A number, or a tuple of one for each cycle."""
+    if isinstance(value, tuple | list):
+        return tuple(arguments.number(name, each, **ranges) for each in value)
+    return arguments.number(name, value, **ranges)
 
 
 class Cycle(typing.NamedTuple):
@@ -125,45 +200,52 @@ def lasting(recipe, epochs, last=False):
 
 
 def load_recipe(path):
-    """Reads a recipe file.
+    """Reads a recipe file; the recipe has the name of its folder.
 
     Raises:
       FileNotFoundError: if there is none.
-      ValueError: if it lacks a field or has one that `Recipe` does not know.
+      ValueError: that names the file, if it lacks a field, has one that `Recipe` does not know or
+        refuses, or raises an error; then the line is named too.
     """
-    path = pathlib.Path(path).resolve()  # its folder names the artefact
+    path = arguments.path("path", path).resolve()  # its folder names the artefact
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no recipe file {path}.")
+    try:
+        found = runpy.run_path(str(path))
+    except (Exception, SystemExit) as error:
+        raise ValueError(f"{path}{_line(path, error)}: {type(error).__name__}: {error}") from error
     values = {
         key: value
-        for key, value in runpy.run_path(str(path)).items()
+        for key, value in found.items()
         if not key.startswith("_") and not isinstance(value, types.ModuleType)
     }
-    fields = {field.name: field for field in dataclasses.fields(Recipe)}
+    fields = {
+        field.name: field.default
+        for field in dataclasses.fields(Recipe)
+        if field.name not in ("name", "source")
+    }
     unknown = sorted(set(values) - set(fields))
-    missing = sorted(
-        key
-        for key, field in fields.items()
-        if field.default is dataclasses.MISSING and key not in values and key != "name"
-    )
+    missing = [key for key in fields if fields[key] is dataclasses.MISSING and key not in values]
     if unknown or missing:
+        near = {name: difflib.get_close_matches(name, fields, 1) for name in unknown}
+        hints = "".join(f"{match[0]} for {name}? " for name, match in near.items() if match)
         raise ValueError(
-            f"{path} is no recipe: unknown names {unknown} (a leading underscore hides a name), "
-            f"missing names {missing}."
+            f"{path} is no recipe: unknown names {unknown} ({hints}A leading underscore hides a "
+            f"name), missing names {sorted(missing)}."
         )
-    if values.get("optimizer", "adamw") not in OPTIMIZERS:
-        raise ValueError(
-            f"{path}: expected an optimizer of {sorted(OPTIMIZERS)}, got {values['optimizer']!r}."
-        )
-    lengths = values.get("cycles", ())
-    if not isinstance(lengths, tuple | list) or any(
-        not isinstance(n, int) or n < 1 for n in lengths
-    ):
-        raise ValueError(
-            f"{path}: expected the numbers of epochs of each cycle, as in cycles = (30, 10), got "
-            f"{lengths!r}."
-        )
-    recipe = Recipe(name=path.parent.name, **values)
-    cycles(recipe, recipe.epochs)
-    return recipe
+    source = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        return Recipe(name=path.parent.name, source=source, **values)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _line(path, error):
+    """Where in a file an error was raised, in words, as far as it is known."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        lines.append(error.lineno)
+    return f", line {lines[-1]}" if lines else ""
 
 
 def different(one, other):

@@ -7,6 +7,8 @@ import tempfile
 
 import tensorflow as tf
 
+from tfar import arguments
+
 __all__ = ["any_worker", "get", "is_chief", "num_workers", "own_folder"]
 
 
@@ -43,9 +45,7 @@ def get(strategy):
     """
     if isinstance(strategy, tf.distribute.Strategy):
         return strategy
-    if strategy not in STRATEGIES:
-        raise ValueError(f"Expected a strategy of {list(STRATEGIES)}, got {strategy!r}.")
-    return STRATEGIES[strategy]()
+    return STRATEGIES[arguments.choice("strategy", strategy, tuple(STRATEGIES))]()
 
 
 def is_chief(strategy):
@@ -65,16 +65,18 @@ def is_chief(strategy):
 def own_folder(strategy, folder):
     """A folder that this process may write to: ``folder`` of the chief, a copy of other workers.
 
+    For None every worker has a temporary one.
+
     Saving takes all workers, because they add up their metrics, and so all of them save; what the
     others save is thrown away. They read what the chief has written, hence ``folder`` is to be on
     a disk that all workers see.
     """
     with tempfile.TemporaryDirectory() as copy:
-        own = pathlib.Path(folder)
-        if not is_chief(strategy):
-            own = pathlib.Path(copy) / "run"
-            if pathlib.Path(folder).exists():
-                shutil.copytree(folder, own)
+        own = pathlib.Path(copy) / "run"
+        if folder is not None and is_chief(strategy):
+            own = pathlib.Path(folder)
+        elif folder is not None and pathlib.Path(folder).exists():
+            shutil.copytree(folder, own)
         any_worker(strategy, True)  # all copies are made before the chief writes
         yield own
         any_worker(strategy, True)  # and the chief has written before a worker reads again

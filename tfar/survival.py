@@ -1,20 +1,48 @@
 """Runs that end before their time and go on bit for bit: checkpoints, SIGTERM, diverged losses."""
 
 import contextlib
+import io
 import signal
 import threading
 import warnings
-import zipfile
-import zlib
 
 import keras
 import numpy as np
 
 from tfar import files, strategies
+from tfar.models.fitting import NotFinite
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "Damaged", "read"]
 
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+
+class Damaged(ValueError):
+    """A file is not what was written."""
+
+
+def read(path):
+    """``(epoch, step, values)`` of a saved state, see `Checkpoint`; None if there is no file.
+
+    Raises:
+      Damaged: if the archive is no whole one.
+      OSError: that names the file, if it cannot be read: it may well be whole.
+    """
+    try:
+        content = files.read(path)  # so that what fails from here on is damage
+    except FileNotFoundError:
+        return None
+    try:
+        with np.load(io.BytesIO(content)) as saved:  # which checks sums
+            epoch, step, *count = (int(number) for number in saved["place"])
+            values = [saved[f"arr_{i}"] for i in range(len(saved.files) - 1)]
+        if not values or count not in ([], [len(values)]):  # [] of former versions
+            raise ValueError("arrays are missing")
+        return epoch, step, values
+    except OSError as error:  # not of the archive, which is in memory
+        raise OSError(f"{path} could not be read: {error}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # of five modules, from KeyError to zlib.error
+        raise Damaged(f"{path} is damaged ({error})") from error
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -28,8 +56,9 @@ class Checkpoint(keras.callbacks.Callback):
     ``keras.callbacks.BackupAndRestore`` begins an epoch again from weights that have seen half of
     it, and forgets the generators.
 
-    Saved are ``path`` and, the state before it, ``path`` with the ending ".previous", which is
-    gone on from, with a warning, if the first cannot be read. Files are written aside and renamed.
+    Saved are ``path`` and, the state before it, ``path`` with the ending ".previous". A damaged one
+    is renamed, to the ending ".damaged", with a warning, and training resumes from the other, or
+    from the beginning. Files are written aside and renamed.
 
     When the process gets a SIGTERM while this is entered as a context manager, in the main thread,
     the state is saved after the running step and the process exits with status 143; of several
@@ -42,20 +71,24 @@ class Checkpoint(keras.callbacks.Callback):
         callbacks before this one have done there.
       strategy: the ``tf.distribute.Strategy`` of the model.
       first: epoch at which a new run begins.
+      kept: the folder as the user knows it, for messages; None for a temporary one.
 
     Attributes:
       epoch, step: the place.
 
     Raises:
-      ValueError: from ``fit``, if the loss or a weight is not finite; nothing is saved of it.
-      OSError: from ``fit``, if the state cannot be written; what was saved before is kept.
+      OSError: if a saved state cannot be read for another reason than damage; or, from ``fit``, if
+        the state cannot be written. What was saved before is kept.
+      ValueError: from ``fit``, if the loss or a weight is not finite, of which nothing is saved; or
+        if the saved state is of another model.
+      KeyboardInterrupt: that says what was kept.
       SystemExit: of status 143, from ``fit``, after a SIGTERM.
     """
 
-    def __init__(self, path, steps, every, strategy, first=0):
+    def __init__(self, path, steps, every, strategy, first=0, kept=None):
         super().__init__()
         self.path, self.previous = path, path.with_name(f"{path.name}.previous")
-        self.steps, self.every, self.strategy = steps, every, strategy
+        self.steps, self.every, self.strategy, self.kept = steps, every, strategy, kept
         self.asked = False
         self.epoch, self.step, self.saved = self._read() or (first, 0, [])
 
@@ -65,18 +98,33 @@ class Checkpoint(keras.callbacks.Callback):
             self.before = signal.signal(signal.SIGTERM, self._ask)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, error, trace):
         if self.listens:
             signal.signal(signal.SIGTERM, self.before)
+        if isinstance(error, OSError):
+            raise OSError(f"{error}. {self._keeps(resume=True)}") from error
+        if isinstance(error, NotFinite):
+            where = f"That was in epoch {self.epoch + 1}."
+            raise ValueError(f"{error} {where} {self._keeps()}") from None
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(self._keeps(resume=True)) from None
 
     def _ask(self, *_):
         self.asked = True
         signal.signal(signal.SIGTERM, self.before)
 
     def on_train_begin(self, logs=None):
-        if self.saved:
-            for variable, value in zip(self._variables(), self.saved, strict=True):
-                variable.assign(value)
+        if not self.saved:
+            return
+        variables = self._variables()
+        shapes = [tuple(variable.shape) for variable in variables]
+        if shapes != [value.shape for value in self.saved] or self.step >= self.steps:
+            raise ValueError(
+                f"{self.path} holds the state of another training, of another model or batch size "
+                "or by another version of Keras: train in another folder."
+            )
+        for variable, value in zip(variables, self.saved):
+            variable.assign(value)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.before_epoch = self.step  # steps that an earlier process has done
@@ -104,39 +152,37 @@ class Checkpoint(keras.callbacks.Callback):
         values = [variable.numpy() for variable in self._variables()]
         if not all(np.isfinite(v).all() for v in values if v.dtype.kind == "f"):
             raise self._diverged(f"Weights are not finite at step {step or self.steps}")
-        try:
-            with files.replacing(self.path) as partial:
-                np.savez(partial, *values, place=[epoch, step])
-                with contextlib.suppress(FileNotFoundError):
-                    self.path.replace(self.previous)
-        except OSError as error:
-            raise OSError(
-                f"{error}: make room and train again to resume from {self._where()}, which is kept."
-            ) from error
+        with files.replacing(self.path) as partial:
+            np.savez(partial, *values, place=[epoch, step, len(values)])
+            with contextlib.suppress(FileNotFoundError):
+                self.path.replace(self.previous)
         self.epoch, self.step, self.saved = epoch, step, values
         if strategies.any_worker(self.strategy, self.asked):
             raise SystemExit(128 + signal.SIGTERM)
 
     def _diverged(self, what):
-        return ValueError(
-            f"{what} of epoch {self.epoch + 1}: lower learning_rate. The best weights and "
-            f"{self._where()} are kept."
+        return ValueError(f"{what} of epoch {self.epoch + 1}: lower learning_rate. {self._keeps()}")
+
+    def _keeps(self, resume=False):
+        if self.kept is None:
+            return "Nothing is kept, for lack of a folder."
+        if not self.saved:
+            return f"Nothing was saved yet in {self.kept}."
+        return (
+            f"The best weights and the state after {self.epoch} epochs and {self.step} steps are "
+            f"kept in {self.kept}.{' Train again to resume.' if resume else ''}"
         )
 
-    def _where(self):
-        return f"the state after {self.epoch} epochs and {self.step} steps"
-
     def _read(self):
-        """``(epoch, step, values)`` of the newest file that can be read; None without."""
+        """``(epoch, step, values)`` of the newest file that is whole; None without."""
         for path in (self.path, self.previous):
-            if not path.exists():  # of the first: killed between two renames
-                continue
             try:
-                with path.open("rb") as file, np.load(file) as saved:  # which checks sums
-                    epoch, step = (int(number) for number in saved["place"])
-                    return epoch, step, [saved[f"arr_{i}"] for i in range(len(saved.files) - 1)]
-            except UNREADABLE as error:
-                path.unlink()  # lest it replaces the previous one
+                if found := read(path):  # of the first, none if killed between two renames
+                    return found
+            except Damaged as error:
+                aside = path.replace(path.with_name(f"{path.name}.damaged"))
                 after = "the one before" if self.previous.exists() else "the beginning"
-                warnings.warn(f"{path} is damaged ({error}): going on from {after}.", stacklevel=3)
+                warnings.warn(
+                    f"{error}, and is kept as {aside.name}: resuming from {after}.", stacklevel=3
+                )
         return None

@@ -15,13 +15,14 @@ saved with the model, and densities are those of the data, in its units.
 ['left']
 """
 
-import pathlib
-import tempfile
+import csv
+import dataclasses
+import os
 
 import numpy as np
 import pandas as pd
 
-from tfar import heads, recipes
+from tfar import arguments, heads, recipes
 
 __all__ = [
     "complete",
@@ -41,8 +42,17 @@ MANY = 20
 
 
 def read_csv(path):
-    """A data frame of a CSV file, whatever separates its columns (``;`` in the wine data)."""
-    return pd.read_csv(path, sep=None, engine="python")
+    """A data frame of a CSV file, whatever separates its columns (``;`` in the wine data).
+
+    Raises:
+      ValueError: that names the file, if it is none.
+      OSError: if it cannot be read.
+    """
+    try:
+        return pd.read_csv(path, sep=None, engine="python")
+    except (ValueError, csv.Error) as error:
+        name = getattr(path, "name", path)
+        raise ValueError(f"{name} is no CSV file with a header: {error}.") from error
 
 
 def kinds(frame, categorical=()):
@@ -54,10 +64,14 @@ def kinds(frame, categorical=()):
       frame: a data frame.
       categorical: names of columns that have categories, whatever they look like.
 
+    Raises:
+      ValueError: if it is no data frame, two columns have one name, names are of several levels, or
+        there is no such column.
+
     >>> kinds(pd.DataFrame({"a": [1, 2, 1], "b": [0.5, 1.5, 2.5], "c": ["x", "y", "x"]}))
     {'a': 'categorical', 'b': 'real', 'c': 'categorical'}
     """
-    frame = _named(frame)
+    frame, categorical = _named(frame), _names(categorical)
     unknown = [name for name in categorical if name not in frame.columns]
     if unknown:
         raise ValueError(f"The table has no column {unknown[0]!r}, but {list(frame.columns)}.")
@@ -77,8 +91,8 @@ def describe(frame, categorical=()):
     """The columns of a table as `tfar.heads.Table` takes them, a list of dicts.
 
     Raises:
-      ValueError: if an entry is missing or not finite, a column of categories has only one, or has
-        some that are neither strings, numbers nor bools, or two columns have one name.
+      ValueError: if an entry is missing or not finite, or a column of categories has only one, or
+        has some that are neither strings, numbers nor bools; or as in `kinds`.
     """
     frame, columns = _named(frame), []
     for name, kind in kinds(frame, categorical).items():
@@ -89,15 +103,15 @@ def describe(frame, categorical=()):
             std = float(x.std()) or 1.0
             columns.append({"name": name, "mean": float(x.mean()), "std": std})
             continue
+        for value in map(_plain, values):  # others JSON, in which models are saved, has not
+            if not isinstance(value, str | int | float | bool):
+                raise ValueError(
+                    f"The column {name!r} holds {value!r}, a {type(value).__name__}: make it one "
+                    "of numbers or strings."
+                )
         categories = [_plain(value) for value in sorted(values.unique(), key=_sort_key)]
         if len(categories) < 2:
             raise ValueError(f"The column {name!r} has one value only, {categories}: leave it out.")
-        for category in categories:
-            if not isinstance(category, str | int | float | bool):
-                raise ValueError(
-                    f"The column {name!r} holds {category!r}, a {type(category).__name__}: make it "
-                    "one of numbers or strings."
-                )
         columns.append({"name": name, "categories": categories})
     return columns
 
@@ -178,20 +192,52 @@ def fit_table(
       validation: fraction of the rows.
       patience: epochs without a better validation NLL after which it stops.
       seed: of everything.
-      folder: of the run, which goes on where it stopped; by default a temporary one.
-      verbose: as in Keras.
+      folder: of the run, which resumes where it stopped, if the table is the same; by default a
+        temporary one.
+      verbose: as in `tfar.training.train`.
 
     Returns:
       `tfar.models.OrderlessNADE`, of events [n], with a `tfar.heads.Table`.
 
     Raises:
-      ValueError: if there are fewer than ten rows or no columns, or on bad entries, see `describe`.
+      ValueError: if an argument is wrong, there are fewer than ten rows or no columns, or on bad
+        entries, see `describe`; or as in `tfar.training.train`.
+      OSError: if the table cannot be read, or the folder cannot be written.
 
     #### References
     B. Uria, I. Murray, H. Larochelle. A Deep and Tractable Density Estimator. ICML 2014.
     """
     from tfar import models, training
 
+    if not isinstance(data, pd.DataFrame | str | os.PathLike):
+        raise ValueError(
+            "Expected data to be a data frame (pandas.DataFrame makes one) or the path of a CSV "
+            f"file, got {data!r:.200}."
+        )
+    hidden = arguments.integers("hidden", hidden, least=1)
+    components = arguments.integer("components", components, least=1)
+    dropout = arguments.number("dropout", dropout, least=0, below=1)
+    num_orders = arguments.integer("num_orders", num_orders, least=1)
+    validation = arguments.number("validation", validation, above=0, below=1)
+
+    def model(x):
+        head = heads.Table(columns, components)
+        return models.OrderlessNADE([len(columns)], hidden, head, order, dropout=dropout, seed=seed)
+
+    recipe = recipes.Recipe(  # which checks the other arguments
+        name="table",
+        summary="A table.",
+        dataset="table",
+        model=model,
+        paper={"none": "a table of one's own"},
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        clip_norm=1.0,
+        ema=0.99,
+        patience=patience,
+        seed=seed,
+    )
     frame = data if isinstance(data, pd.DataFrame) else read_csv(data)
     if len(frame) < 10 or not len(frame.columns):
         raise ValueError(f"Expected at least ten rows of a column, got a table of {frame.shape}.")
@@ -201,28 +247,8 @@ def fit_table(
     held_out = min(max(1, round(validation * len(x))), len(x) - 1)
     splits = {"validation": x[:held_out], "train": x[held_out:]}
     order = np.random.RandomState(seed).permutation(len(columns))
-
-    def model(x):
-        head = heads.Table(columns, components)
-        return models.OrderlessNADE([len(columns)], hidden, head, order, dropout=dropout, seed=seed)
-
-    recipe = recipes.Recipe(
-        name="table",
-        summary="A table.",
-        dataset="table",
-        model=model,
-        paper={"none": "a table of one's own"},
-        epochs=epochs,
-        batch_size=min(batch_size, len(splits["train"])),
-        learning_rate=learning_rate,
-        clip_norm=1.0,
-        ema=0.99,
-        patience=patience,
-        seed=seed,
-    )
-    with tempfile.TemporaryDirectory() as temporary:
-        run = pathlib.Path(folder or temporary)
-        best = training.train(recipe, run, data=splits, verbose=verbose)
+    recipe = dataclasses.replace(recipe, batch_size=min(recipe.batch_size, len(splits["train"])))
+    best = training.train(recipe, folder, data=splits, verbose=verbose)
     rng = np.random.RandomState(seed)
     drawn = [rng.permutation(len(columns)) for _ in range(num_orders)]
     return best.of_order(np.unique(drawn, axis=0))  # of two columns there are only two
@@ -230,18 +256,27 @@ def fit_table(
 
 def is_table(model):
     """Whether a model is one of tables."""
-    return isinstance(model.head, heads.Table)
+    return isinstance(getattr(model, "head", None), heads.Table)
 
 
 def log_prob(model, frame):
-    """log p of each row of a data frame [N], nats, in the units of the data."""
-    x = to_array(model.head.columns, frame)
+    """log p of each row of a data frame [N], nats, in the units of the data.
+
+    Raises:
+      ValueError: if it is no model of a table, or the frame has other columns or bad entries.
+    """
+    x = to_array(_columns(model), frame)
     return model.predict(x, batch_size=1000, verbose=0)
 
 
 def sample(model, n, seed=None, **policy):
-    """A data frame of ``n`` rows drawn from a model; ``policy`` as in ``joint().sample``."""
-    return to_frame(model.head.columns, model.joint().sample(n, seed=seed, **policy).numpy())
+    """A data frame of ``n`` rows drawn from a model; ``policy`` as in ``joint().sample``.
+
+    Raises:
+      ValueError: if it is no model of a table, or ``n`` no number of rows.
+    """
+    columns, n = _columns(model), arguments.integer("n", n, least=1)
+    return to_frame(columns, model.joint().sample(n, seed=seed, **policy).numpy())
 
 
 def complete(model, frame, seed=None):
@@ -251,10 +286,13 @@ def complete(model, frame, seed=None):
       model: a model of a table.
       frame: a data frame; what is NaN or None is drawn.
       seed: as in ``joint().sample``.
+
+    Raises:
+      ValueError: if it is no model of a table, or the frame has other columns or bad entries.
     """
     from tfar.distributions import randomness
 
-    columns = model.head.columns
+    columns = _columns(model)
     x = to_array(columns, frame, missing=True)
     patterns, group = np.unique(~np.isnan(x), axis=0, return_inverse=True)
     seed = randomness.stateless_seed(seed)
@@ -270,13 +308,39 @@ def complete(model, frame, seed=None):
 # Entries ----------------------------------------------------------------------------------------
 
 
+def _columns(model):
+    if not is_table(model):
+        kind = f"its head is {model.head}" if hasattr(model, "head") else f"got {model!r:.200}"
+        raise ValueError(
+            f"Expected a model of a table, as fit_table makes one, and {kind}. Other models have "
+            "methods of their own: log_prob, joint().sample and joint().sample(value=...)."
+        )
+    return model.head.columns
+
+
 def _named(frame):
     """The data frame with strings for names, all different."""
+    if not isinstance(frame, pd.DataFrame):
+        raise ValueError(f"Expected a data frame, got {type(frame).__name__} {frame!r:.200}.")
+    if frame.columns.nlevels > 1:
+        raise ValueError(
+            f"The table has column names of {frame.columns.nlevels} levels: make them one, as in "
+            "frame.columns = ['.'.join(map(str, names)) for names in frame.columns]."
+        )
     frame = frame.rename(columns=str)
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise ValueError(f"The table has two columns of the name {twice[0]!r}.")
     return frame
+
+
+def _names(categorical):
+    """The strings of names of columns."""
+    if isinstance(categorical, str) or not np.iterable(categorical):
+        raise ValueError(
+            f"Expected categorical to be a sequence of names of columns, got {categorical!r}."
+        )
+    return [str(name) for name in categorical]
 
 
 def _check_missing(name, values):
@@ -290,6 +354,8 @@ def _check_missing(name, values):
 
 def _numbers(name, values, missing=False):
     """float64 [N]; ValueError where there is no finite number."""
+    if np.iscomplexobj(values):
+        raise ValueError(f"The column {name!r} holds complex numbers: make it two of real ones.")
     x = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     bad = ~np.isfinite(x) & ~(values.isna().to_numpy() if missing else False)
     if bad.any():

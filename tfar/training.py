@@ -5,19 +5,29 @@ Training is plain ``model.fit`` with Keras' own callbacks.
 
 import dataclasses
 import json
+import os
 import sys
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar import datasets, feeding, files, progress, recipes, strategies, survival, zoo
-from tfar.recipes import OPTIMIZERS, different
+from tfar import (
+    arguments,
+    datasets,
+    feeding,
+    files,
+    models,
+    progress,
+    recipes,
+    runs,
+    strategies,
+    survival,
+    zoo,
+)
+from tfar.recipes import OPTIMIZERS, POLICIES
 
-__all__ = ["BestWeights", "Schedule", "build", "train"]
-
-BEST, RECORD = "best.weights.h5", "recipe.json"
-POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+__all__ = ["Schedule", "build", "finished", "train"]
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -63,6 +73,10 @@ def build(recipe, x):
     Args:
       recipe: a `tfar.recipes.Recipe`.
       x: the training examples, or a training text.
+
+    Raises:
+      ValueError: if the recipe's function returns something else than a model, or the examples are
+        none of it.
     """
     keras.utils.set_random_seed(recipe.seed)
     policy = keras.config.dtype_policy()
@@ -71,6 +85,11 @@ def build(recipe, x):
         model = recipe.model(x)
     finally:
         keras.config.set_dtype_policy(policy)
+    if not isinstance(model, models.AutoregressiveModel):
+        raise ValueError(
+            f"Expected the function model of {recipe.name} to return a "
+            f"tfar.models.AutoregressiveModel, got {model!r}."
+        )
     if not isinstance(x, str):
         model.adapt(x)
     return model
@@ -88,12 +107,13 @@ def train(
     tensorboard=False,
     start=None,
 ):
-    """Trains a recipe, or goes on where a run in the same folder stopped, at whatever moment.
+    """Trains a recipe, or resumes a run in the same folder where it stopped, at whatever moment.
 
     Every few steps and after every epoch the whole state goes to ``folder/checkpoint.npz``, see
     `tfar.survival.Checkpoint`; after an epoch the averaged weights go to
     ``folder/best.weights.h5`` if they have the lowest validation NLL so far. ``folder/log.csv``
-    has a line an epoch.
+    has a line an epoch. A run is tied to its recipe and to its data, of which ``recipe.json`` has
+    a digest. Nothing in the folder is lost where a run is refused.
 
     Under a strategy of several replicas the recipe's batch is split over them, so that the run is
     the one that one device would make, up to rounding and dropout. Of several workers, which must
@@ -101,7 +121,7 @@ def train(
 
     Args:
       recipe: a `tfar.recipes.Recipe`.
-      folder: where the run lives; made if need be.
+      folder: where the run lives; made if need be. None for a temporary one.
       epochs: in place of the recipe's and of its cycles, schedule included; with ``start``, in
         place of the last cycle's.
       data: ``{"train": ..., "validation": ...}`` in place of the recipe's data set, arrays, dicts
@@ -122,46 +142,116 @@ def train(
 
     Raises:
       FileNotFoundError: if the data set is not there.
-      ValueError: if the folder holds a run of another recipe, there is less than a batch of data,
-        no such strategy, precision or ``start``, that is another model than the recipe's, or
-        training diverged.
-      OSError: if the disk is full; what was saved before is kept.
+      BlockingIOError: if another run writes to the folder.
+      ValueError: if the folder holds a run of another recipe or of other data, or a damaged one;
+        there is less than a batch of data, or it is none of the model's; an argument is wrong;
+        ``start`` is another model than the recipe's; or training diverged.
+      OSError: if the folder cannot be read or written, or the disk is full; what was saved before
+        is kept.
+      KeyboardInterrupt: that says what was kept.
       SystemExit: of status 143 if the process got a SIGTERM; the running step was finished and
-        saved, and training goes on after it when it is asked for again.
+        saved, and training resumes after it when it is called again.
     """
     strategy = strategies.get(strategy)  # first: several workers need it before anything runs
+    recipe = changed(recipe, epochs, precision, start)
+    if folder is not None:
+        folder = arguments.path("folder", folder)
+    if data is not None and (not isinstance(data, dict) or set(data) != {"train", "validation"}):
+        raise ValueError(
+            'Expected data to be {"train": ..., "validation": ...}, got '
+            f"{sorted(map(str, data)) if isinstance(data, dict) else type(data).__name__}."
+        )
+    arguments.choice("verbose", verbose, ("auto", 0, 1, 2, False, True))
+    arguments.integer("save_every", save_every, least=1)
+    arguments.choice("tensorboard", tensorboard, (False, True))
+    if start is not None:
+        start = str(start) if isinstance(start, os.PathLike) else arguments.string("start", start)
+    with strategies.own_folder(strategy, folder) as own, runs.locked(own):
+        options = {"verbose": verbose, "save_every": save_every, "tensorboard": tensorboard}
+        return _train(recipe, own, data, strategy, start, folder, **options)
+
+
+def finished(recipe, folder, epochs=None, precision=None, start=None):
+    """What `tfar.runs.best` says of a run that has ended and need not be trained, or None.
+
+    That is told from the folder alone, in no time: no data are read and no model is built. So only
+    a recipe that was read from a file, and that of the run, is recognised.
+
+    Args: as in `train`.
+    """
+    recipe = changed(recipe, epochs, precision, start)
+    folder = arguments.path("folder", folder)
+    held = runs.record(folder)
+    if held is None or recipe.source is None or recipe.source != held.get("source"):
+        return None
+    try:
+        place = survival.read(folder / runs.CHECKPOINT)
+    except survival.Damaged:  # which training says and mends
+        return None
+    best = runs.BestWeights(folder, None, recipe.patience, recipe.validate_every)
+    if _different(held, _fields(recipe, start)) or place is None:
+        return None
+    return best.held if place[0] >= recipe.epochs or best.gave_up(place[0]) else None
+
+
+def changed(recipe, epochs, precision, start):
+    """The recipe with what takes the place of its own."""
+    if not isinstance(recipe, recipes.Recipe):
+        raise ValueError(
+            f"Expected recipe to be a tfar.recipes.Recipe, got {recipe!r}: "
+            "tfar.recipes.load_recipe(PATH) reads one, and tfar.zoo.recipe_path(NAME) is the path "
+            "of one of the zoo."
+        )
     if precision is not None:
-        if precision not in POLICIES:
-            raise ValueError(f"Expected a precision of {list(POLICIES)}, got {precision!r}.")
+        arguments.choice("precision", precision, tuple(POLICIES))
         recipe = dataclasses.replace(recipe, precision=POLICIES[precision])
     if epochs is not None:
-        recipe = recipes.lasting(recipe, epochs, last=bool(start))
+        epochs = arguments.integer("epochs", epochs, least=1)
+        recipe = recipes.lasting(recipe, epochs, last=start is not None)
+    return recipe
+
+
+def _train(recipe, folder, data, strategy, start, known, verbose, save_every, tensorboard):
+    """As `train`, in ``folder``, which is ``known`` to the user by that name."""
+    held, fields = runs.record(folder), _fields(recipe, start)
+    _refuse(known, "another recipe", _different(held, fields))
     if data is None:
         data = {split: datasets.load(recipe.dataset, split) for split in ("train", "validation")}
-    with strategies.own_folder(strategy, folder) as own:
-        return _train(recipe, own, data, verbose, strategy, save_every, tensorboard, start)
-
-
-def _train(recipe, folder, data, verbose, strategy, save_every, tensorboard, start):
-    data = {split: feeding.inputs(recipe, part) for split, part in data.items()}
+    data = {split: feeding.inputs(recipe, part, split) for split, part in data.items()}
+    digests = {split: runs.digest(part) for split, part in data.items()}
+    before = (held or {}).get("data", digests)
+    named = {"train": "the training data", "validation": "the validation data"}
+    _refuse(known, "other data", [named[k] for k in named if before.get(k) != digests[k]])
     x, epochs = feeding.events(data["train"]), recipe.epochs
     cycles = recipes.cycles(recipe, epochs)
     if any(cycle.shift for cycle in cycles) and np.ndim(x) != 4:
         raise ValueError(f"shift moves images [N, H, W, C], got the shape {list(np.shape(x))}.")
     with strategy.scope():
         model, length = build(recipe, x), None
+    config = _comparable(model)
+    _refuse(known, "another recipe", ["config"] if held and held.get("config") != config else [])
     if isinstance(x, str):
         (length,) = model.event_shape
         data = {split: model.head.vocabulary.encode(text) for split, text in data.items()}
         data["validation"] = feeding.windows(data["validation"], length)
+    for part in data.values() if recipe.conditional else [data["validation"]]:
+        model.check(part)  # as `build` has done with the examples
     steps = feeding.steps_per_epoch(recipe, data["train"], length)
-    cycles = cycles[-1:] if start else cycles
-    first = cycles[0].first
-    place = survival.Checkpoint(folder / "checkpoint.npz", steps, save_every, strategy, first)
-    trained = zoo.find(start)[0] if start and not place.saved else None
-    _record(recipe, model, folder, start, trained)
-    if trained is not None:
+    cycles = cycles if start is None else cycles[-1:]
+    log = runs.Log(folder / runs.LOG)
+    averages = keras.callbacks.SwapEMAWeights()
+    best = runs.BestWeights(folder, averages, recipe.patience, recipe.validate_every)
+    place = survival.Checkpoint(
+        folder / runs.CHECKPOINT, steps, save_every, strategy, cycles[0].first, known
+    )
+    record = {**fields, "config": config, "data": digests, **(held or {}), "source": recipe.source}
+    if start is not None and not place.saved:
+        trained = zoo.find(start)[0]
+        _check_start(recipe, start, config, _comparable(trained))
         model.set_weights(trained.get_weights())
+        # An artefact may be replaced by what begins with it: this tells which one it was.
+        record["start_sha256"] = zoo.checksum(start)
+    _record(folder, record)
     lengths = [steps * cycle.length for cycle in cycles]
     schedule = Schedule([cycle.rate for cycle in cycles], lengths, recipe.warmup)
     with strategy.scope():
@@ -176,20 +266,19 @@ def _train(recipe, folder, data, verbose, strategy, save_every, tensorboard, sta
         alone = strategy.num_replicas_in_sync == 1  # Keras fails to compile for several
         model.compile(optimizer, jit_compile=recipe.jit_compile and alone)
         model.optimizer.build(model.trainable_variables)  # which a checkpoint restores
-    best = BestWeights(folder, averages := keras.callbacks.SwapEMAWeights(), recipe.patience)
     if verbose == "auto":
         verbose = 1 if sys.stdout.isatty() else 2
     callbacks = [
         averages,
         best,
-        keras.callbacks.CSVLogger(folder / "log.csv", append=True),
+        log,
         progress.Progress(epochs, steps, recipe.batch_size, lines=verbose == 2),
     ]
     if tensorboard:
         callbacks += progress.tensorboard(folder / "tensorboard", averages)
+    validated = [*range(recipe.validate_every, epochs, recipe.validate_every), epochs]
     with place:
         while place.epoch < epochs and not best.gave_up(place.epoch):
-            _forget(folder / "log.csv", place.epoch)
             model.fit(
                 feeding.batches(recipe, data["train"], epochs, (place.epoch, place.step), length),
                 initial_epoch=place.epoch,
@@ -198,48 +287,42 @@ def _train(recipe, folder, data, verbose, strategy, save_every, tensorboard, sta
                 shuffle=False,  # `batches` has done it
                 validation_data=(data["validation"],),
                 validation_batch_size=500,
-                validation_freq=recipe.validate_every,
-                verbose=verbose if verbose == 1 else 0,
+                validation_freq=validated,
+                verbose=1 if verbose == 1 else 0,
                 callbacks=[*callbacks, place],
             )
-    if not (folder / BEST).exists():
+    if runs.best(folder) is None:
         raise ValueError(f"{recipe.name}: validation NLL was never finite; lower learning_rate.")
     trained = build(recipe, x)
-    trained.load_weights(folder / BEST)
+    runs.load_best(trained, folder)
     return trained
 
 
-def _record(recipe, model, folder, start, trained):
-    """Ties the folder to the recipe, and to the trained model that a new run begins with, if any.
+def _fields(recipe, start):
+    """What makes a run the same, as JSON has it, but for its data and its model."""
+    apart = ("model", "summary", "paper", "source")
+    fields = {key: value for key, value in vars(recipe).items() if key not in apart}
+    return json.loads(json.dumps(fields if start is None else {**fields, "start": start}))
 
-    Raises:
-      ValueError: if the folder holds a run of another recipe, or the model is another one.
-    """
-    config = _comparable(model)
-    fields = {k: v for k, v in vars(recipe).items() if k not in ("model", "summary", "paper")}
-    asked = json.loads(json.dumps({**fields, "config": config}))
-    if start:
-        asked["start"] = start
-    path = folder / RECORD
-    held = json.loads(path.read_text()) if path.exists() else asked
-    begun = held.pop("start_sha256", None)
-    if differs := different(asked, held):
+
+def _different(held, fields):
+    """The fields in which a record, if there is one, differs from those."""
+    apart = ("config", "data", "source", "start_sha256")
+    known = {key: value for key, value in (held or fields).items() if key not in apart}
+    return recipes.different(fields, known)
+
+
+def _refuse(folder, what, differ):
+    if differ:
         raise ValueError(
-            f"{folder} holds a run of another recipe ({', '.join(differs)} differ): give another "
-            "folder, or remove it."
+            f"{folder} holds a run of {what} ({', '.join(differ)} differ): give another folder, "
+            "or remove it."
         )
-    if trained is not None:
-        theirs = _comparable(trained)
-        free = {"dtype", "dropout"}  # of training alone
-        if differs := sorted(k for k in config.keys() - free if config[k] != theirs.get(k)):
-            raise ValueError(
-                f"{start} cannot be the start of {recipe.name}, a model with another "
-                f"{', '.join(differs)}."
-            )
-        # An artefact may be replaced by what begins with it: this tells which one it was.
-        begun = zoo.checksum(start)
-    with files.replacing(path) as partial:  # a run that is killed here can resume
-        partial.write_text(json.dumps({**held, "start_sha256": begun} if start else held))
+
+
+def _record(folder, record):
+    with files.replacing(folder / runs.RECORD) as partial:  # a run that is killed here can resume
+        partial.write_text(json.dumps(record))
 
 
 def _comparable(model):
@@ -248,53 +331,10 @@ def _comparable(model):
     return json.loads(json.dumps(config))
 
 
-def _forget(path, epochs):
-    """Cuts a log to its lines of so many epochs: a killed run may have written one more."""
-    if not path.exists():
-        return
-    lines = path.read_text().splitlines(keepends=True)
-    kept = [line for line in lines[1:] if int(line.partition(",")[0]) < epochs]
-    with files.replacing(path) as partial:
-        partial.write_text("".join(lines[:1] + kept))
-
-
-class BestWeights(keras.callbacks.Callback):
-    """Keeps the weights of the lowest validation NLL, across interruptions, atomically.
-
-    ``keras.callbacks.ModelCheckpoint`` forgets the best value when training is resumed.
-
-    Args:
-      folder: where to.
-      averages: the ``keras.callbacks.SwapEMAWeights`` that puts the weights that were validated
-        into the model for a test, and so for keeping them.
-      patience: epochs without a lower one after which training stops, or None.
-    """
-
-    def __init__(self, folder, averages, patience=None):
-        super().__init__()
-        self.path, self.record, self.averages = folder / BEST, folder / "best.json", averages
-        self.patience = patience or np.inf
-
-    def on_epoch_end(self, epoch, logs=None):
-        if "val_nats" not in logs:
-            return
-        if not logs["val_nats"] < self._held()["val_nats"]:  # NaN is no improvement
-            self.model.stop_training = self.gave_up(epoch + 1)
-            return
-        self.averages.on_test_begin()
-        for path, write in (
-            (self.path, self.model.save_weights),
-            (self.record, lambda p: p.write_text(json.dumps({"epoch": epoch + 1, **logs}))),
-        ):
-            with files.replacing(path) as partial:
-                write(partial)
-        self.averages.on_test_end()
-
-    def gave_up(self, epochs):
-        """Whether so many epochs are ``patience`` more than those of the best weights."""
-        return epochs - self._held()["epoch"] >= self.patience
-
-    def _held(self):
-        if self.record.exists():
-            return json.loads(self.record.read_text())
-        return {"val_nats": np.inf, "epoch": np.inf}
+def _check_start(recipe, start, config, theirs):
+    free = {"dtype", "dropout"}  # of training alone
+    if differs := sorted(k for k in config.keys() - free if config[k] != theirs.get(k)):
+        raise ValueError(
+            f"{start} cannot be the start of {recipe.name}, a model with another "
+            f"{', '.join(differs)}."
+        )

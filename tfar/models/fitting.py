@@ -25,6 +25,10 @@ COUNTS = {"epochs", "batch_size", "steps_per_epoch", "steps", "validation_steps"
 COUNTS |= {"validation_batch_size"}
 
 
+class NotFinite(ValueError):
+    """The loss of a batch is not finite, for a reason that the message has."""
+
+
 class Fitting:
     """``fit``, ``evaluate`` and ``predict`` of a model of densities, whose loss is -log p(x).
 
@@ -78,7 +82,7 @@ class Fitting:
             if not tf.executing_eagerly():
                 tf.debugging.Assert(fine, [NOT_FINITE, *found])
             elif not fine:
-                raise ValueError(self._sentence(*(part.numpy() for part in found)))
+                raise NotFinite(self._sentence(*(part.numpy() for part in found)))
             return 1.0
 
         nothing = tf.equal(tf.size(events), 0)  # of a replica that is left no examples
@@ -204,7 +208,7 @@ class Fitting:
             explained = self._explained(str(error))
             if explained is None:
                 raise
-            raise ValueError(explained) from None
+            raise NotFinite(explained) from None
 
     def _explained(self, message):
         """The sentence about a batch whose loss is not finite, of the message of an assertion."""
@@ -244,7 +248,7 @@ class LossIsFinite(keras.callbacks.Callback):
         loss = np.asarray((logs or {}).get("loss", 0.0))
         if not np.isfinite(loss).all():
             head = self.model.head
-            raise ValueError(
+            raise NotFinite(
                 f"The loss is {loss.ravel()[0]}: a value that is not {head.support}, or {DIVERGED}"
             )
 

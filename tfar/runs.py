@@ -1,0 +1,287 @@
+"""The folder of a training run: who writes to it, what it is a run of, its best weights, its log.
+
+Whatever is damaged there stops a run with the name of the file, and is left as it is.
+"""
+
+import contextlib
+import csv
+import datetime
+import errno
+import hashlib
+import io
+import json
+import os
+import socket
+import warnings
+
+import keras
+import numpy as np
+
+from tfar import files
+
+try:
+    import fcntl
+except ImportError:  # not a Unix
+    fcntl = None
+
+CHECKPOINT, RECORD, LOG, LOCK = "checkpoint.npz", "recipe.json", "log.csv", "lock"
+BEST, BEST_RECORD = "best.weights.h5", "best.json"
+NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Holds a folder, made if need be, to which only this process may write meanwhile.
+
+    The operating system lets go of it when the process ends, however it does. A folder that was
+    made and in which nothing was kept is removed again.
+
+    Raises:
+      BlockingIOError: if another run holds the folder; the message says which, and since when.
+      OSError: that names the folder, if it cannot be written.
+
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> with locked(folder), locked(folder):
+    ...     pass
+    Traceback (most recent call last):
+    ...
+    BlockingIOError: Another run writes to /...: process ... on ... since ...
+    """
+    path, made = folder / LOCK, not folder.exists()
+    files.check_writable(path)
+    file = _hold(path)
+    try:
+        with contextlib.suppress(OSError):  # on a full disk the lock is without a name
+            file.truncate(0)
+            now = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
+            file.write(f"process {os.getpid()} on {socket.gethostname()} since {now}")
+            file.flush()
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)  # before it is let go of: see `_hold`
+        with contextlib.suppress(OSError):
+            file.close()
+        if made:
+            with contextlib.suppress(OSError):  # there is something in it
+                folder.rmdir()
+
+
+def _hold(path):
+    """The file of that path, open and locked."""
+    while True:
+        file = path.open("a+")
+        try:
+            _lock(file)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    return file  # else it was removed before it was locked
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            file.close()
+            raise BlockingIOError(
+                f"Another run writes to {path.parent}: {holder}. Wait for it, or give another "
+                "folder."
+            ) from None
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+
+
+def _lock(file):
+    try:
+        if fcntl is None:
+            raise OSError(errno.ENOSYS, "no locks on this system")
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        warnings.warn(
+            f"{file.name} cannot be locked ({error.strerror}): see to it that no other process "
+            "trains there.",
+            stacklevel=5,
+        )
+
+
+def digest(data):
+    """The SHA-256, in hexadecimal, of an array, of a dict of them, or of a string.
+
+    >>> digest(np.zeros(3)) == digest([0.0, 0.0, 0.0]) != digest(np.zeros([3, 1]))
+    True
+    """
+    sha = hashlib.sha256()
+    for name, part in sorted(data.items()) if isinstance(data, dict) else [("x", data)]:
+        if isinstance(part, str):
+            part = np.frombuffer(part.encode("utf-8", "surrogatepass"), np.uint8)
+        part = np.asarray(part)
+        sha.update(f"{name} {part.dtype} {part.shape} ".encode())
+        sha.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8))
+    return sha.hexdigest()
+
+
+def record(folder):
+    """What the folder is a run of, a dict, or None.
+
+    Raises:
+      ValueError: if what is recorded is damaged.
+      OSError: if it cannot be read.
+    """
+    return _read(folder / RECORD, {"name": str}, {"data": dict})
+
+
+def best(folder):
+    """What is known of the best weights, a dict of "epoch", "val_nats" and more, or None.
+
+    Raises: as `record`.
+    """
+    return _read(folder / BEST_RECORD, {"epoch": int, "val_nats": int | float}, {"sha256": str})
+
+
+def _read(path, needed, known):
+    """A dict in JSON that has values of the needed kinds; None if there is no file."""
+    try:
+        held = json.loads(files.read(path))
+        wrong = [key for key, kind in needed.items() if not isinstance(held[key], kind)]
+        wrong += [key for key, kind in known.items() if not isinstance(held.get(key, kind()), kind)]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        wrong = [f"{type(error).__name__}: {error}"]
+    if wrong:
+        raise ValueError(
+            f"{path} is damaged ({wrong[0]}): restore it from a copy, or train in another folder."
+        )
+    return held
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Keeps the weights of the lowest validation NLL, across interruptions, atomically.
+
+    ``best.json`` has the SHA-256 of ``best.weights.h5`` and is written after it: a run that is
+    killed between the two validates that epoch again, and writes both again.
+    ``keras.callbacks.ModelCheckpoint`` forgets the best value when training is resumed.
+
+    Args:
+      folder: where to.
+      averages: the ``keras.callbacks.SwapEMAWeights`` that puts the weights that were validated
+        into the model for a test, and so for keeping them.
+      patience: epochs without a lower one after which training stops, or None.
+      every: epochs from one validation to the next.
+    """
+
+    def __init__(self, folder, averages, patience=None, every=1):
+        super().__init__()
+        self.folder, self.averages = folder, averages
+        self.patience, self.every = patience or np.inf, every
+        self.held = best(folder) or {"val_nats": np.inf, "epoch": np.inf}
+
+    def on_epoch_end(self, epoch, logs=None):
+        if "val_nats" not in logs:
+            return
+        if not logs["val_nats"] < self.held["val_nats"]:  # NaN is no improvement
+            self.model.stop_training = self.gave_up(epoch + 1)
+            return
+        self.averages.on_test_begin()
+        self.model.save_weights(weights := _WeightsFile())
+        finite = all(np.isfinite(weight).all() for weight in self.model.get_weights())
+        self.averages.on_test_end()
+        if not finite:  # a unit may hide it from the NLL; `tfar.survival.Checkpoint` ends training
+            return
+        content = weights.getvalue()
+        self.held = {"epoch": epoch + 1, **logs, "sha256": _sha256(content)}
+        with files.replacing(self.folder / BEST) as partial:
+            partial.write_bytes(content)
+        with files.replacing(self.folder / BEST_RECORD) as partial:
+            partial.write_text(json.dumps(self.held))
+
+    def gave_up(self, epochs):
+        """Whether, at the last validation of so many epochs, patience was at its end."""
+        return epochs - epochs % self.every - self.held["epoch"] >= self.patience
+
+
+class _WeightsFile(io.BytesIO):
+    """A file in memory, in HDF5: where a disk is full that library ends the process."""
+
+    def __str__(self):
+        return BEST
+
+
+def load_best(model, folder):
+    """Gives a model the best weights of a run, after their checksum was verified.
+
+    Runs before checksums were recorded have none to verify.
+
+    Returns:
+      what `best` does, without the checksum.
+
+    Raises:
+      FileNotFoundError: if there are no such weights.
+      ValueError: if they are damaged.
+      OSError: if they cannot be read.
+    """
+    path, known = folder / BEST, best(folder)
+    if known is None:
+        raise FileNotFoundError(f"{folder} has no {BEST_RECORD}: train there first.")
+    content, expected = files.read(path), known.pop("sha256", None)
+    if expected not in (None, found := _sha256(content)):
+        raise ValueError(
+            f"{path} is damaged: its SHA-256 is {found[:16]}..., and {expected[:16]}... was "
+            "written. Restore it from a copy, or train in another folder."
+        )
+    try:
+        model.load_weights(_WeightsFile(content))
+    except (OSError, KeyError, RuntimeError) as error:  # of HDF5
+        raise ValueError(f"{path} is damaged ({error}): restore it from a copy.") from error
+    return known
+
+
+def _sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+class Log(keras.callbacks.Callback):
+    """``log.csv``, a line an epoch, in the format of ``keras.callbacks.CSVLogger``.
+
+    It is written atomically, and the line of an epoch that is run again is replaced.
+
+    Raises:
+      ValueError: if the file is damaged; the message has the line.
+      OSError: that names the file if it cannot be read or, from ``fit``, written.
+    """
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.lines = path, []
+        with contextlib.suppress(FileNotFoundError):
+            content = files.read(path).decode(errors="replace")
+            self.lines = list(csv.reader(content.splitlines()))
+            if not content.endswith("\n") and not (self.lines[1:] and self._is_good(-1)):
+                self.lines = self.lines[:-1]  # whose process was killed
+        for number in range(len(self.lines)):
+            if not self._is_good(number):
+                raise ValueError(
+                    f"{path} is damaged in line {number + 1}: restore it from a copy, or move it "
+                    "away, and training resumes with a new one."
+                )
+
+    def _is_good(self, number):
+        line, header = self.lines[number], self.lines[0]
+        if line is header:
+            return header[:1] == ["epoch"]
+        return len(line) == len(header) and line[0].isdecimal()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not self.lines:
+            keys = sorted(logs)
+            if "val_nats" not in keys:  # there will be
+                keys += [f"val_{key}" for key in keys]
+            self.lines = [["epoch", *keys]]
+        header, *lines = self.lines
+        values = {"epoch": epoch, **logs}
+        line = [str(values.get(key, "NA")) for key in header]
+        self.lines = [header, *(line for line in lines if int(line[0]) < epoch), line]
+        with files.replacing(self.path) as partial, partial.open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(self.lines)
