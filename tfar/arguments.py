@@ -5,6 +5,8 @@ Every function returns the argument as what it is taken for, or raises ValueErro
 
 import math
 import operator
+import os
+import pathlib
 
 
 def integer(name, value, least=None, most=None):
@@ -91,6 +93,19 @@ def string(name, value):
     if not isinstance(value, str):
         _refuse(name, "a string", value)
     return value
+
+
+def path(name, value):
+    """A ``pathlib.Path``, of a string or a path.
+
+    >>> path("folder", None)
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected folder to be a path, got None.
+    """
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        _refuse(name, "a path", value)
+    return pathlib.Path(value)
 
 
 def _refuse(name, expected, value):
