@@ -10,12 +10,24 @@ import numpy as np
 import tensorflow as tf
 
 import tfar
-from tfar import cards, datasets, feeding, files, recipes, serving, text, training, zoo
+from tfar import (
+    arguments,
+    cards,
+    datasets,
+    feeding,
+    files,
+    recipes,
+    records,
+    serving,
+    text,
+    training,
+    zoo,
+)
 from tfar.layers import CausalConv2D, MaskedDense
 
 NUM_EXAMPLES = 32
 BLOCK = 256  # characters whose log-probability is one observation of a text's
-FILED = "bytes", "sha256", "signatures"  # of metrics: what is known of the SavedModel
+FILED = "bytes", "sha256", "signatures", "limits"  # of metrics: what is known of the SavedModel
 
 
 def slim(model):
@@ -109,8 +121,9 @@ def publish(name, run, progress=None):
 
     Raises:
       FileNotFoundError: if the run has no weights, or the data set is not there.
+      ValueError: if there is no such recipe, or a file of the run is damaged.
     """
-    run = pathlib.Path(run)
+    run = arguments.path("run", run)
     recipe = recipes.load_recipe(zoo.recipe_path(name))
     splits = {
         split: feeding.inputs(recipe, datasets.load(recipe.dataset, split))
@@ -127,7 +140,8 @@ def publish(name, run, progress=None):
     count = len(feeding.events(test))
     rows = np.sort(np.random.default_rng(0).permutation(count)[:NUM_EXAMPLES])  # may be sorted
     examples = feeding.rows_of(test, rows)
-    record = json.loads((run / training.RECORD).read_text())
+    remedy = f"Train {name} again in another folder."
+    record = records.read(run / training.RECORD, {"seed": int}, remedy)
     metrics = {
         "name": name,
         "summary": recipe.summary,
@@ -137,7 +151,7 @@ def publish(name, run, progress=None):
         "validation": figures(model, splits["validation"], progress),
         "test": figures(model, splits["test"], progress),
         "paper": recipe.paper,
-        "training": json.loads((run / "best.json").read_text()),
+        "training": records.read(run / "best.json", {"epoch": int}, remedy),
         "recipe": record,
         "commands": {
             "train": f"tfar train {name}{_start(record)}",
@@ -208,7 +222,7 @@ def _put(name, model, metrics, packed=None):
             shutil.rmtree(left)
     serving.export(model, partial)
     size = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
-    filed = size, serving.digest(partial), serving.describe(partial)
+    filed = size, serving.digest(partial), serving.describe(partial), serving.limits(partial)
     metrics = {**metrics, **dict(zip(FILED, filed))}
     with contextlib.ExitStack() as stack:
 
