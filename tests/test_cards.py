@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tfar
-from tfar import cards, publishing, text
+from tfar import cards, publishing, serving, text
 from tfar.heads import Characters
 from tfar.models import FVSBN, CharRNN
 from tfar.testing import randomise
@@ -90,3 +90,21 @@ def test_a_card_says_what_training_began_with():
     assert "| begun with | an earlier `pixelcnn_mnist`, of SHA-256" in cards.card(metrics)
     del metrics["recipe"]["start"]
     assert "begun with" not in cards.card(metrics)
+
+
+def test_a_card_says_what_a_request_may_ask_for():
+    metrics = tfar.zoo.info("char_rnn_shakespeare")
+    metrics.pop("limits", None)
+    assert "A request may" not in cards.card(metrics)
+    limits = {"max_bytes": 3 * 2**29, "max_rows": 1234, "max_samples": 567, "max_length": None}
+    assert cards.card({**metrics, "limits": limits}).endswith(
+        "- A request may score 1,234 rows of `x`, and draw 567 samples, `num_samples`\n"
+        "  times the rows.\n  So it takes about 1.5 GiB of memory at most.\n"
+    )
+    card = cards.card({**metrics, "limits": {**limits, "max_length": 8901}})
+    assert "`prompt` and `length` may have 8,901 characters together.\n" in card
+
+
+@pytest.mark.parametrize("name", tfar.zoo.list())
+def test_metrics_tell_the_bounds_of_the_export(name):
+    assert tfar.zoo.info(name).get("limits") == serving.limits(tfar.zoo.model_folder(name))

@@ -20,7 +20,7 @@ from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 import tfar
-from tfar import client, serving, signatures, testing, zoo
+from tfar import client, costs, serving, signatures, testing, zoo
 from tfar.models import Transformer
 
 NAMES = [
@@ -245,7 +245,7 @@ def test_the_c_loader_runs_log_prob_and_sample(held, loader, name):
     found = run("sample", arguments, "samples")
     np.testing.assert_array_equal(found, expected.ravel())
     refused = run("sample", {**arguments, "num_samples": 0}, "samples", status=1)
-    assert "3: " in refused and "num_samples is to be at least 1" in refused  # INVALID_ARGUMENT
+    assert "3: " in refused and "at least 1" in refused  # INVALID_ARGUMENT
 
 
 # The contract ------------------------------------------------------------------------------------
@@ -356,31 +356,51 @@ def test_bad_input_is_an_invalid_argument_with_a_sentence(exports):
         member = {"member": tf.constant(0)} if model.members > 1 else {}
         every = {**draws, **rows, **member}
         refused = [
-            ("log_prob", {"x": x - 1, **rows}, r"Every entry of x is to be"),
-            ("log_prob", {"x": x + 300, **rows}, r"Every entry of x is to be"),
+            ("log_prob", {"x": x - 1, **rows}, r"Expected every entry of x to be"),
+            ("log_prob", {"x": x + 300, **rows}, r"Expected every entry of x to be"),
             ("log_prob", {"x": x[:0], **rows}, r"at least one example"),
-            ("conditionals", {"x": x - 1, **rows, **member}, r"Every entry of x is to be"),
+            ("conditionals", {"x": x - 1, **rows, **member}, r"Expected every entry of x to be"),
             ("complete", {"x": x, "known": hole, **every}, "a prefix of the order"),
-            ("complete", {"x": x - 1, "known": known, **every}, "Every entry of x"),
-            ("complete", {"x": x, "known": known[:1], **every}, "x and known differ in shape"),
+            ("complete", {"x": x - 1, "known": known, **every}, "every entry of x"),
+            (
+                "complete",
+                {"x": x, "known": known[:1], **every},
+                r"of one shape, got\] \[3 .*\] \[1",
+            ),
         ]
         for count in (0, -3):
             bad = {"num_samples": tf.constant(count)}
-            refused.append(("sample", {**draws, **label, **bad}, "num_samples is to be at least 1"))
+            refused.append(
+                (
+                    "sample",
+                    {**draws, **label, **bad},
+                    r"num_samples to be at least 1, got\] \[(0|-3)",
+                )
+            )
             bad = {"x": x, "known": known, **every, **bad}
-            refused.append(("complete", bad, "num_samples is to be at least 1"))
+            refused.append(("complete", bad, r"num_samples to be at least 1, got\] \[(0|-3)"))
         for temperature in (0.0, -1.0, np.nan, np.inf):
             bad = {"temperature": tf.constant(temperature)}
-            refused.append(("sample", {**draws, **label, **bad}, "temperature is to be a positive"))
+            refused.append(
+                ("sample", {**draws, **label, **bad}, "Expected temperature to be a positive")
+            )
         if model.num_classes:
             for bad in (2 + model.num_classes, -1):
                 bad = {"condition": tf.constant([bad])}
-                refused.append(("sample", {**draws, **bad}, "a label from 0 to"))
+                refused.append(
+                    (
+                        "sample",
+                        {**draws, **bad},
+                        r"Expected labels from 0 to 2 as condition, got\] \[(5|-1)",
+                    )
+                )
             refused.append(("log_prob", {"x": x, **label}, "one label as condition for each row"))
         if model.members > 1:
             for bad in (-1, model.members):
                 bad = {"x": x, "member": tf.constant(bad)}
-                refused.append(("conditionals", bad, "member is to be from 0 to 2"))
+                refused.append(
+                    ("conditionals", bad, r"Expected member to be from 0 to 2, got\] \[(-1|3)")
+                )
         if model.head.site_shape:
             part = known.copy()
             part[..., 0] = False
@@ -389,7 +409,13 @@ def test_bad_input_is_an_invalid_argument_with_a_sentence(exports):
         refused.append(("log_prob", wrong, "expected to be a int32 tensor but is a float tensor"))
         more_axes = {"x": x[..., None], **rows}
         many = {"num_samples": tf.constant(2**31 - 1)}
-        refused.append(("sample", {**draws, **label, **many}, "A request may draw 10000: num_sam"))
+        refused.append(
+            (
+                "sample",
+                {**draws, **label, **many},
+                "at most 10000 samples, num_samples times the rows",
+            )
+        )
         refused.append(("log_prob", more_axes, "is not compatible with expected shape"))
         more = {**draws, **label, "seed": tf.constant([1, 2, 3])}
         refused.append(("sample", more, r"Shape of tensor .*seed.* \[3\] is not compatible"))
@@ -474,9 +500,9 @@ def test_clients_generate_text(exports, clients, kind):
     for prompt in ("", "abba"):
         found = clients[kind].predict("transformer_window", "generate", prompt=prompt, **TEXT)
         assert found["text"].item() == model.generate(prompt, **TEXT)
-    with pytest.raises(RuntimeError, match="prompt has a character that the model does not know"):
+    with pytest.raises(RuntimeError, match=r"characters that the model knows, got\] \[d\]"):
         clients[kind].predict("transformer_window", "generate", prompt="abd", **TEXT)
-    with pytest.raises(ValueError, match="prompt is to be a string, got 7"):
+    with pytest.raises(ValueError, match="Expected prompt to be a string, got 7"):
         clients[kind].predict("transformer_window", "generate", prompt=7, **TEXT)
 
 
@@ -485,20 +511,31 @@ def test_bad_requests_for_text(exports):
     generate = tf.saved_model.load(str(folder)).signatures["generate"]
     given = {key: tf.constant(value) for key, value in {"prompt": "ab", **TEXT}.items()}
     for change, message in (
-        ({"prompt": b"a\xff"}, "Invalid formatting on input string"),
-        ({"length": 0}, "length is to be at least 1"),
-        ({"length": 10_001}, "A request may draw 10000: length times"),
-        ({"temperature": 0.0}, "temperature is to be a positive number"),
-        ({"top_k": 0}, "top_k is to be at least 1"),
-        ({"top_p": 0.0}, "top_p is to be above 0, at most 1"),
-        ({"top_p": np.float32(np.nan)}, "top_p is to be above 0, at most 1"),
+        ({"prompt": b"a\xff"}, "Expected prompt in UTF-8, got other bytes"),
+        (
+            {"prompt": b"\x80" * 50_000},
+            r"at most 10000 characters of prompt and length \(max_length",
+        ),
+        ({"prompt": b"\x80" * 5_000}, "Expected prompt in UTF-8, got other bytes"),
+        ({"prompt": "aé\x00漢"}, "Expected prompt to have characters that the model knows, got"),
+        ({"prompt": "a" * 9_981}, r"at most 10000 characters .* got\] \[9981\] \[20\]"),
+        ({"length": 9_999}, r"at most 10000 characters .* got\] \[2\] \[9999\]"),
+        ({"length": 2**31 - 1}, r"at most 10000 characters of prompt and length"),
+        ({"length": 0}, "Expected length to be at least 1, got"),
+        ({"length": -3}, "Expected length to be at least 1, got"),
+        ({"temperature": 0.0}, "Expected temperature to be a positive number, got"),
+        ({"top_k": 0}, "Expected top_k to be at least 1, got"),
+        ({"top_p": 0.0}, "Expected top_p above 0 and of at most 1, got"),
+        ({"top_p": np.float32(np.nan)}, "Expected top_p above 0 and of at most 1, got"),
     ):
         wrong = {key: tf.constant(value) for key, value in change.items()}
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             generate(**{**given, **wrong})
+    assert len(generate(**{**given, "prompt": tf.constant("")})["text"].numpy()) == 20
     positions = Transformer([4], 4, 1, 1, positions="learned", head=model.head)
-    functions = signatures.Functions(positions, 100)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"prompt and length .* 4 characters"):
+    functions = signatures.Functions(positions, costs.Limits(2**30, 9, 9, 9))
+    message = "at most 4 characters of prompt and length .the sites of the model"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         functions.generate(**{**given, "length": tf.constant(3)})
     assert len(functions.generate(**{**given, "length": tf.constant(2)})["text"].numpy()) == 4
 
@@ -525,17 +562,21 @@ def test_clients_say_what_is_wrong(clients, kind):
     with pytest.raises(ValueError, match=r"log_prob takes \['x'\], got \['y'\]"):
         ask("fvsbn_image", "log_prob", y=x)
     for wrong in (x + 0.5, None, "a"):
-        with pytest.raises(ValueError, match="x is to be int32, got "):
+        with pytest.raises(ValueError, match="Expected x to be an array of int32, got "):
             ask("fvsbn_image", x=wrong)
     draws = {"num_samples": 1, "seed": [1, 2]}
-    with pytest.raises(ValueError, match="temperature is to be float32, got float64 1e"):
+    with pytest.raises(
+        ValueError, match="Expected temperature to be an array of float32, got float64 1e"
+    ):
         ask("fvsbn_image", "sample", temperature=1e300, **draws)
     refused = {"rest": ValueError, "grpc": RuntimeError}[kind]
-    with pytest.raises(refused, match=r"no NaN and no infinity|to be a positive"):
+    with pytest.raises(
+        refused, match=r"no NaN and no infinity|Expected temperature to be a positive"
+    ):
         ask("fvsbn_image", "sample", temperature=np.nan, **draws)
-    with pytest.raises(RuntimeError, match="Every entry of x is to be 0 or 1"):
+    with pytest.raises(RuntimeError, match="Expected every entry of x to be 0 or 1"):
         ask("fvsbn_image", x=x + 2)
-    with pytest.raises(RuntimeError, match="num_samples is to be at least 1"):
+    with pytest.raises(RuntimeError, match="Expected num_samples to be at least 1"):
         ask("fvsbn_image", "sample", num_samples=0, seed=[1, 2], temperature=1.0)
 
 

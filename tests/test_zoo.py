@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -185,6 +186,8 @@ def test_an_artefact_is_exported_again_with_the_same_weights(published):
     for a, b in zip(before, zoo.load("toy").get_weights()):
         np.testing.assert_array_equal(a, b)
     assert metrics["signatures"] == again["signatures"]
+    assert metrics["limits"] == again["limits"] == serving.limits(zoo.model_folder("toy"))
+    assert "- A request may score" in (folder / "zoo/toy/card.md").read_text()
     assert again["sha256"] == serving.digest(zoo.model_folder("toy"))
     for key in publishing.FILED:
         del metrics[key], again[key]
@@ -206,6 +209,182 @@ def test_a_damaged_artefact_is_refused(published):
     shutil.rmtree(folder)
     with pytest.raises(ValueError, match="is missing"):
         zoo.load("toy")
+
+
+def changed(held, keys, value=None):
+    """A copy of nested dicts without a key, or with another value there."""
+    key, *rest = keys.split(".", 1)
+    if rest:
+        return {**held, key: changed(held[key], rest[0], value)}
+    return {k: v for k, v in held.items() if k != key} | ({} if value is None else {key: value})
+
+
+def test_damaged_metrics(published):
+    folder, _, _ = published
+    path = folder / "zoo" / "toy" / "metrics.json"
+    whole = json.loads(path.read_text())
+    for contents, reason in (
+        ("", "it is no JSON"),
+        ("no JSON", "it is no JSON"),
+        (path.read_text()[:-9], "it is no JSON"),
+        (b"\xff\xfe", "it is no JSON"),
+        ("[" * 100_000, "it is no JSON"),
+        ("{}", "it has no name"),
+        ("[]", r"expected an object, got \[\]"),
+        ("null", "expected an object, got null"),
+        (changed(whole, "test"), "it has no test"),
+        (changed(whole, "test.nats"), r"it has no test\.nats"),
+        (changed(whole, "test.nats", "a"), r'expected a number as test\.nats, got "a"'),
+        (changed(whole, "test.nats", True), r"expected a number as test\.nats, got true"),
+        (changed(whole, "summary", 5), "expected a string as summary, got 5"),
+        (changed(whole, "event_shape", 5), "expected a list as event_shape, got 5"),
+        (
+            changed(whole, "event_shape", [3, "3"]),
+            r"expected an integer as event_shape\[1\], got \"3\"",
+        ),
+        (changed(whole, "paper", "none"), 'expected an object as paper, got "none"'),
+        (changed(whole, "paper.what"), r"it has no paper\.what"),
+        (changed(whole, "paper", {"none": 5}), r"expected a string as paper\.none, got 5"),
+        (changed(whole, "sizes.test", 1.5), r"expected an integer as sizes\.test, got 1\.5"),
+    ):
+        if isinstance(contents, dict):
+            contents = json.dumps(contents)
+        path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
+        message = (
+            rf"zoo/toy/metrics\.json is damaged: {reason}\. Reinstall tfar, or restore the file"
+        )
+        uses = zoo.info, zoo.load, zoo.find, zoo.checksum, zoo.examples, zoo.verify
+        for use in (*uses, publishing.export_again, lambda name: cards.table()):
+            with pytest.raises(ValueError, match=message):
+                use("toy")
+        assert zoo.list() == ["toy"] and 'name: "toy"' in zoo.serve_config("/models")
+
+
+def test_damaged_examples(published):
+    folder, _, metrics = published
+    path = folder / "zoo" / "toy" / "examples.npz"
+    whole = path.read_bytes()
+    packed = np.load(path)["packed"]
+
+    def archive(**arrays):
+        np.savez(path, **arrays)
+        return path.read_bytes()
+
+    np.save(folder / "one.npy", packed)
+    for contents, reason in (
+        (whole[:-30], "no arrays can be made of it"),
+        (whole[:60], "no arrays can be made of it"),
+        (b"", "no arrays can be made of it"),
+        (b"hello", "no arrays can be made of it"),
+        ((folder / "one.npy").read_bytes(), "no arrays can be made of it"),
+        (archive(), r"expected integers of the shapes .*, got {}"),
+        (archive(other=packed), r"expected integers of the shapes .*, got {'other'"),
+        (archive(packed=packed[:-1]), r"no arrays can be made of it: expected 288 bits, got 280"),
+        (archive(packed=np.repeat(packed, 2)), r"no arrays can be made of it: expected 288 bits"),
+        (archive(packed=packed * 1.0), "no arrays can be made of it"),
+        (archive(packed=np.array([None])), "no arrays can be made of it"),
+        (
+            archive(x=np.ones([32, 3, 3], int)),
+            r"expected .* {'x': \(32, 3, 3, 1\)}, got {'x': \(32, 3, 3\)}",
+        ),
+        (archive(x=np.ones([32, 3, 3, 1])), "expected integers of the shapes"),
+        (archive(packed=packed, condition=packed), "expected integers of the shapes"),
+    ):
+        path.write_bytes(contents)
+        message = rf"examples\.npz is damaged: {reason}.* Reinstall tfar, or restore the file"
+        for use in (zoo.examples, zoo.verify):
+            with pytest.raises(ValueError, match=message):
+                use("toy")
+    path.unlink()
+    with pytest.raises(ValueError, match=r"examples\.npz is damaged: it is missing\. Reinstall"):
+        zoo.examples("toy")
+    path.write_bytes(whole)
+    assert zoo.verify("toy") < 1e-4
+    held = path.with_name("metrics.json")
+    metrics = json.loads(held.read_text())
+    held.write_text(json.dumps(changed(metrics, "examples.log_prob", [1.0])))
+    with pytest.raises(
+        ValueError, match=r"metrics\.json is damaged: it has 1 log-probabilities of"
+    ):
+        zoo.examples("toy")
+
+
+def test_damaged_runs_are_not_published(published):
+    folder, _, _ = published
+    for name in ("best.json", training.RECORD):
+        path = folder / "run" / name
+        whole = path.read_text()
+        for contents in ("", "{}", "[]"):
+            path.write_text(contents)
+            with pytest.raises(ValueError, match=f"{name} is damaged: .* Train toy again"):
+                publishing.publish("toy", folder / "run")
+        path.write_text(whole)
+
+
+def test_names_and_paths(published, monkeypatch):
+    folder, _, _ = published
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert zoo.find("toy")[1] == "toy"
+    model = tfar.testing.randomise(zoo.load("toy"), seed=9)
+    serving.export(model, elsewhere / "toy")  # another model of the same name
+    model.save(elsewhere / "toy.keras")
+    x = np.ones([1, 3, 3, 1])
+
+    def is_own(found):
+        return np.allclose(found.log_prob(x), model.log_prob(x), rtol=1e-5)
+
+    with pytest.warns(
+        UserWarning, match=r"toy is that of the zoo, and not the folder here, .*\./toy"
+    ):
+        found, name = zoo.find("toy")
+    assert name == "toy" and not is_own(found)
+    with pytest.warns(UserWarning, match="is that of the zoo"):
+        assert zoo.checksum("toy") == zoo.info("toy")["sha256"]
+    for path in (
+        "./toy",
+        pathlib.Path("toy"),
+        elsewhere / "toy",
+        "toy.keras",
+        pathlib.Path("toy.keras"),
+    ):
+        found, name = zoo.find(path)
+        assert name is None and is_own(found)
+        assert zoo.checksum(path) != zoo.info("toy")["sha256"]
+    for path in ("none.keras", "./none", "none/1", pathlib.Path("none"), "toy/none", "toy.keras/a"):
+        for use in (zoo.find, zoo.checksum):
+            with pytest.raises(FileNotFoundError, match="There is no file and no folder "):
+                use(path)
+    for use in (zoo.find, zoo.checksum):
+        with pytest.raises(ValueError, match="The zoo has no 'tyo': did you mean toy"):
+            use("tyo")
+    with pytest.raises(FileNotFoundError, match="elsewhere is no export of tfar: it has no assets"):
+        zoo.find(elsewhere)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, b"made_mnist", ["made_mnist"], pathlib.Path("a.keras")])
+def test_wrong_types_are_named(wrong):
+    for use in (zoo.load, zoo.info, zoo.recipe_path, zoo.model_folder, zoo.examples, zoo.verify):
+        with pytest.raises(
+            ValueError, match=f"Expected .*name.*a string, got {re.escape(repr(wrong))}"
+        ):
+            use(wrong)
+    for use in (zoo.find, zoo.checksum):
+        if not isinstance(wrong, pathlib.Path):
+            with pytest.raises(ValueError, match="Expected model to be a path, got "):
+                use(wrong)
+
+
+def test_wrong_arguments_of_verify_and_serve_config():
+    for tolerance in (-1, None, "a", float("nan")):
+        with pytest.raises(ValueError, match="Expected tolerance to be a number of at least 0"):
+            zoo.verify("fvsbn_mnist", tolerance=tolerance)
+    with pytest.raises(ValueError, match="Expected a model of tfar, got 'fvsbn_mnist'"):
+        zoo.verify("fvsbn_mnist", "fvsbn_mnist")
+    for wrong in (3, "models", b"/models"):
+        with pytest.raises(ValueError, match="Expected an absolute path, as the server does, got"):
+            zoo.serve_config(wrong)
 
 
 def test_other_weights_are_noticed(published):

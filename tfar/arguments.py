@@ -196,7 +196,7 @@ def path(name, value):
     ...
     ValueError: Expected folder to be a path, got None.
     """
-    if not isinstance(value, str | os.PathLike) or not str(value):
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
         _refuse(name, "a path", value)
     return pathlib.Path(value)
 

@@ -109,7 +109,7 @@ $ tfar sample {name} {'--prompt "ROMEO:"' if text else "-n 64 --out samples.png"
 - `known` is true where an entry of `x` is given; the others do not count. What is given is a prefix
   of the order of the sites, here "{metrics["order"]}", the output `order` of `conditionals`.
 - The other outputs of `conditionals` are the parameters of `{metrics["distribution"]}`.
-{_chosen(metrics)}"""
+{_chosen(metrics)}{_limits(metrics)}"""
 
 
 def _start(metrics):
@@ -153,6 +153,22 @@ def _chosen(metrics):
             "  the `top_k` likeliest and, of these, those that have `top_p` together.\n"
         )
     return text
+
+
+def _limits(metrics):
+    """Words on what a request may ask for; older exports have no bounds but on samples."""
+    limits = metrics.get("limits")
+    if not limits:
+        return ""
+    text = (
+        f"- A request may score {limits['max_rows']:,} rows of `x`, and draw "
+        f"{limits['max_samples']:,} samples, `num_samples`\n  times the rows"
+    )
+    if limits["max_length"]:
+        text += f"; `prompt` and `length` may have {limits['max_length']:,} characters together"
+    return (
+        f"{text}.\n  So it takes about {limits['max_bytes'] / 2**30:.3g} GiB of memory at most.\n"
+    )
 
 
 def _labels(metrics):

@@ -652,16 +652,22 @@ def demo(context, out, name):
 @main.command(cls=Command)
 @click.argument("model", callback=_model)
 @click.argument("folder")
-def export(model, folder):
+@click.option("--max-bytes", type=click.IntRange(1), help="Memory of a request.  [default: 2 GiB]")
+@click.option("--max-rows", type=click.IntRange(1), help="Rows to score, in place of what fits.")
+@click.option("--max-samples", type=click.IntRange(1), help="Samples to draw, in place of it.")
+@click.option("--max-length", type=click.IntRange(1), help="Characters of a text, 10,000 if none.")
+def export(model, folder, **limits):
     """Write MODEL as a SavedModel that TensorFlow Serving serves.
 
     FOLDER is a new one, for the server a version number below the model's name: models/mine/1.
+    The options bound what one request may ask for.
     """
     from tfar import serving, zoo
 
     _say(f"Loading {model}")
     loaded, _ = zoo.find(model)
-    click.echo(serving.export(loaded, folder))
+    given = {name: value for name, value in limits.items() if value is not None}
+    click.echo(serving.export(loaded, folder, **given))
 
 
 @main.command("export-again", cls=Command)

@@ -1,6 +1,6 @@
 """Small clients of TensorFlow Serving, by REST and by gRPC.
 
-Neither imports TensorFlow models or anything of tfar. `Rest` needs ``requests``; `Grpc` needs
+Neither needs a model or Keras. `Rest` needs ``requests``, and no TensorFlow; `Grpc` needs
 ``grpcio`` and ``tensorflow-serving-api`` (``pip install 'tfar[serving]'``).
 
 #### References
@@ -8,8 +8,11 @@ https://www.tensorflow.org/tfx/serving/api_rest, and predict.proto of TensorFlow
 """
 
 import abc
+import re
 
 import numpy as np
+
+from tfar import arguments
 
 __all__ = ["Client", "Grpc", "Rest"]
 
@@ -24,9 +27,16 @@ DTYPES = {
 
 
 class Client(abc.ABC):
-    """What the two clients share: signatures, and arguments that fit them."""
+    """What the two clients share: signatures, and arguments that fit them.
 
-    def __init__(self):
+    Args:
+      server: what errors call the server.
+      timeout: seconds.
+    """
+
+    def __init__(self, server, timeout):
+        self.server = server
+        self.timeout = arguments.number("timeout", timeout, above=0)
         self._signatures = {}
 
     def predict(self, model, signature="serving_default", version=None, **inputs):
@@ -43,12 +53,19 @@ class Client(abc.ABC):
           A dict of arrays, by the names of the outputs; those of strings hold ``str``.
 
         Raises:
-          ValueError: if there is no such signature, or it takes other inputs.
-          RuntimeError: if the server refuses, with its message, or does not answer.
+          ValueError: if there is no such signature, it takes other inputs, or an argument is not
+            as above.
+          RuntimeError: if the server refuses, with its message, does not answer, or gives what is
+            no answer of TensorFlow Serving.
         """
+        _check_names(model, version)
+        arguments.string("signature", signature)
         taken, given = self._checked(model, version, signature, set(inputs))
         arrays = {name: _cast(name, value, taken[name]) for name, value in inputs.items()}
-        return self._predict(model, version, signature, arrays, given)
+        found = self._predict(model, version, signature, arrays, given)
+        if set(found) != set(given):
+            raise self._foreign(f"the outputs {sorted(given)}", sorted(found))
+        return found
 
     def _checked(self, model, version, signature, names):
         """The dtypes of a signature, asked for anew where those known do not fit: the server may
@@ -62,13 +79,39 @@ class Client(abc.ABC):
             raise ValueError(f"{model} has the signatures {sorted(known)}, and no {signature!r}.")
         raise ValueError(f"{signature} takes {sorted(known[signature][0])}, got {sorted(names)}.")
 
-    @abc.abstractmethod
     def signatures(self, model, version=None):
-        """``{signature: (inputs, outputs)}``, the dtypes of both by their names."""
+        """``{signature: (inputs, outputs)}`` of a served model, the dtypes of both by their names.
+
+        One that this client does not know is None. Arguments and errors are those of `predict`.
+        """
+        _check_names(model, version)
+        return {
+            name: tuple({key: DTYPES.get(dtype) for key, dtype in side.items()} for side in sides)
+            for name, sides in self._metadata(model, version).items()
+            if not name.startswith("__")  # the op that sets the variables
+        }
+
+    @abc.abstractmethod
+    def _metadata(self, model, version):
+        """As `signatures`, with TensorFlow's names of dtypes."""
 
     @abc.abstractmethod
     def _predict(self, model, version, signature, arrays, outputs):
-        pass
+        """The outputs, a dict of arrays."""
+
+    def _foreign(self, expected, got):
+        """The error for an answer that is not one of TensorFlow Serving."""
+        return RuntimeError(
+            f"{self.server} gave no answer of TensorFlow Serving: expected {expected}, got "
+            f"{_shown(got)}."
+        )
+
+
+def _check_names(model, version):
+    if not arguments.string("model", model) or re.search(r"[/?#:\s]", model):
+        raise ValueError(f"Expected model to be the name of a served model, got {model!r}.")
+    if version is not None:
+        arguments.integer("version", version, least=0, most=2**63 - 1)
 
 
 def _cast(name, value, dtype):
@@ -77,22 +120,37 @@ def _cast(name, value, dtype):
     >>> _cast("seed", [1, 2], np.int32).dtype
     dtype('int32')
     """
+    if dtype is None:
+        raise ValueError(f"{name} is of a dtype that this client does not know.")
     if dtype is np.object_:
-        if isinstance(value, str):
-            return np.asarray(value, object)
-        raise ValueError(f"{name} is to be a string, got {value!r}.")
-    array = np.asarray(value)
+        arguments.string(name, value)
+    return _array(name, value, dtype)
+
+
+def _array(name, value, dtype):
+    """An array of a dtype, where None is any, and ``object`` stands for strings."""
+    if dtype is np.object_:
+        array = np.asarray(value, object)
+        if all(isinstance(text, str) for text in array.flat):
+            return array
+        raise ValueError(f"Expected {name} to be of strings, got {_shown(value)}.")
+    expected = f"Expected {name} to be an array of {np.dtype(dtype).name}, got"
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:  # lists of different lengths, for instance
+        raise ValueError(f"{expected} {_shown(value)}, which is no array.") from error
+    if dtype is None:
+        return array
     if array.dtype.kind in "biuf":
         with np.errstate(invalid="ignore", over="ignore"):
             cast = array.astype(dtype)
-        rounded = np.issubdtype(dtype, np.floating)
-        if (
-            np.array_equal(np.isfinite(cast), np.isfinite(array))
-            if rounded
-            else np.all(cast == array)
-        ):
+        if np.issubdtype(dtype, np.floating):  # it rounds, but does not overflow
+            kept = np.array_equal(np.isfinite(cast), np.isfinite(array))
+        else:
+            kept = np.all(cast == array)
+        if kept:
             return cast
-    raise ValueError(f"{name} is to be {np.dtype(dtype).name}, got {array.dtype} {value!r}.")
+    raise ValueError(f"{expected} {array.dtype} {_shown(value)}.")
 
 
 def _decoded(array):
@@ -100,47 +158,80 @@ def _decoded(array):
     return np.vectorize(bytes.decode, otypes=[object])(array)
 
 
+def _shown(value):
+    shown = " ".join(repr(value).split())
+    return shown if len(shown) <= 200 else f"{shown[:200]}..."
+
+
 class Rest(Client):
     """By REST, in the columnar form: ``{"signature_name": ..., "inputs": {...}}``.
 
     Args:
-      url: of the server.
-      timeout: seconds.
+      url: of the server, with http:// or https://.
+      timeout: seconds to wait for a connection, and for an answer.
+
+    Raises:
+      ValueError: if an argument is not as above.
     """
 
     def __init__(self, url="http://localhost:8501", timeout=60.0):
-        super().__init__()
-        self.url = url.rstrip("/")
-        self.timeout = timeout
+        if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", arguments.string("url", url)):
+            raise ValueError(f"Expected url to be as http://localhost:8501, got {url!r}.")
+        super().__init__(url.rstrip("/"), timeout)
 
-    def _ask(self, method, model, version, what, **options):
+    def _ask(self, method, model, version, what, key, **options):
+        """What is behind a key of the answer, which is JSON."""
         import requests
 
         versions = "" if version is None else f"/versions/{version}"
-        url = f"{self.url}/v1/models/{model}{versions}{what}"
+        url = f"{self.server}/v1/models/{model}{versions}{what}"
+        options.update(timeout=self.timeout, allow_redirects=False)
         try:
-            answer = getattr(requests, method)(url, timeout=self.timeout, **options)
-        except requests.RequestException as error:
-            raise RuntimeError(f"{url}: {error}") from error
+            answer = getattr(requests, method)(url, **options)
+        except (requests.RequestException, ValueError) as error:  # a host that is none: ValueError
+            raise RuntimeError(f"{url} gave no answer: {self._reason(error)}.") from error
+        expected = f"JSON with {key!r}"
+        status = f"{answer.status_code} {answer.reason}"
+        if answer.is_redirect:
+            raise self._foreign(expected, f"{status}, to {answer.headers['Location']}")
         try:
             body = answer.json()
-        except ValueError:
-            raise RuntimeError(f"{url} gave no JSON: {answer.text[:200]!r}") from None
-        if not answer.ok or "error" in body:
-            raise RuntimeError(str(body.get("error", body)))
-        return body
+        except (ValueError, RecursionError):
+            raise self._foreign(expected, f"{status}, {answer.text[:200]}") from None
+        if isinstance(body, dict) and "error" in body:
+            raise RuntimeError(f"{url}: {body['error']}")
+        if not answer.ok or not isinstance(body, dict) or key not in body:
+            raise self._foreign(expected, body)
+        return body[key]
 
-    def signatures(self, model, version=None):
-        body = self._ask("get", model, version, "/metadata")
-        found = body["metadata"]["signature_def"]["signature_def"]
-        return {
-            name: tuple(
-                {key: DTYPES.get(info["dtype"]) for key, info in signature.get(side, {}).items()}
-                for side in ("inputs", "outputs")
-            )
-            for name, signature in found.items()
-            if not name.startswith("__")  # the op that sets the variables
-        }
+    def _reason(self, error):
+        import requests
+
+        if isinstance(error, requests.Timeout):
+            return f"none came within {self.timeout:g} s"
+        if isinstance(error, requests.exceptions.SSLError):
+            return "there is no TLS, which https:// is for"
+        if isinstance(error, requests.exceptions.ChunkedEncodingError):
+            return "the answer broke off"
+        if isinstance(error, requests.ConnectionError):
+            refused = "Connection refused" in str(error)
+            if "NewConnectionError" in str(error) or "NameResolutionError" in str(error):
+                return "nobody listens there" if refused else "there is no such host"
+            return "the connection was closed; REST is at another port than gRPC, mostly 8501"
+        return _shown(str(error))
+
+    def _metadata(self, model, version):
+        found = self._ask("get", model, version, "/metadata", "metadata")
+        try:
+            return {
+                name: tuple(
+                    {key: info.get("dtype") for key, info in signature.get(side, {}).items()}
+                    for side in ("inputs", "outputs")
+                )
+                for name, signature in found["signature_def"]["signature_def"].items()
+            }
+        except (KeyError, TypeError, AttributeError):  # some part of it is another
+            raise self._foreign("signatures as metadata", found) from None
 
     def _predict(self, model, version, signature, arrays, outputs):
         for name, array in arrays.items():
@@ -148,32 +239,44 @@ class Rest(Client):
                 raise ValueError(f"JSON has no NaN and no infinity, and there is one in {name}.")
         inputs = {name: array.tolist() for name, array in arrays.items()}
         body = {"signature_name": signature, "inputs": inputs}
-        found = self._ask("post", model, version, ":predict", json=body)["outputs"]
+        found = self._ask("post", model, version, ":predict", "outputs", json=body)
         if len(outputs) == 1:  # then the server leaves out its name
             found = {next(iter(outputs)): found}
-        return {name: np.asarray(value, outputs[name]) for name, value in found.items()}
+        if not isinstance(found, dict):
+            raise self._foreign(f"the outputs {sorted(outputs)}", found)
+        try:
+            return {name: _array(name, value, outputs.get(name)) for name, value in found.items()}
+        except ValueError:
+            raise self._foreign("arrays of the promised dtypes as outputs", found) from None
 
 
 class Grpc(Client):
     """By gRPC, the ``PredictionService``.
 
     Args:
-      address: of the server.
+      address: of the server, a host and a port.
       timeout: seconds.
       channel: a ``grpc.Channel`` in place of an insecure one to the address.
+
+    Raises:
+      ValueError: if an argument is not as above.
     """
 
     def __init__(self, address="localhost:8500", timeout=60.0, channel=None):
-        import grpc
-        from tensorflow_serving.apis import prediction_service_pb2_grpc
+        try:
+            import grpc
+            from tensorflow_serving.apis import prediction_service_pb2_grpc
+        except ImportError as error:
+            raise ImportError(f"{error}: pip install 'tfar[serving]' has it.") from error
 
-        super().__init__()
+        if re.match(r"https?://", arguments.string("address", address)) or ":" not in address:
+            raise ValueError(f"Expected address to be as localhost:8500, got {address!r}.")
+        super().__init__(address, timeout)
         unlimited = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
         channel = grpc.insecure_channel(address, unlimited) if channel is None else channel
         self.stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        self.timeout = timeout
 
-    def signatures(self, model, version=None):
+    def _metadata(self, model, version):
         from tensorflow.core.framework import types_pb2
         from tensorflow_serving.apis import get_model_metadata_pb2
 
@@ -181,14 +284,14 @@ class Grpc(Client):
         self._specify(request, model, version)
         answer = self._call(self.stub.GetModelMetadata, request)
         found = get_model_metadata_pb2.SignatureDefMap()
-        answer.metadata["signature_def"].Unpack(found)
+        if not answer.metadata["signature_def"].Unpack(found):
+            raise self._foreign("signatures as metadata", answer)
         return {
             name: tuple(
-                {key: DTYPES.get(types_pb2.DataType.Name(info.dtype)) for key, info in side.items()}
+                {key: types_pb2.DataType.Name(info.dtype) for key, info in side.items()}
                 for side in (signature.inputs, signature.outputs)
             )
             for name, signature in found.signature_def.items()
-            if not name.startswith("__")
         }
 
     @staticmethod
@@ -207,8 +310,11 @@ class Grpc(Client):
         for name, array in arrays.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
         answer = self._call(self.stub.Predict, request)
-        found = {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
-        return {k: _decoded(a) if a.dtype == object else a for k, a in found.items()}
+        try:
+            found = {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
+            return {k: _decoded(a) if a.dtype == object else a for k, a in found.items()}
+        except (ValueError, TypeError):
+            raise self._foreign("tensors as outputs", answer) from None
 
     def _call(self, method, request):
         import grpc
@@ -216,4 +322,5 @@ class Grpc(Client):
         try:
             return method(request, timeout=self.timeout)
         except grpc.RpcError as error:
-            raise RuntimeError(error.details()) from error
+            reason = f"{error.code().name}, {error.details()}"
+            raise RuntimeError(f"{self.server}: {reason}") from error

@@ -1,6 +1,7 @@
 """Files: written atomically, whole or the one before stays; errors name the file."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import shutil
@@ -35,7 +36,7 @@ def replacing(path):
     path = pathlib.Path(path)
     partial = path.with_name(f"partial-{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         _remove(partial)  # of a process that was killed
         yield partial
         if partial.is_file():  # on the disk before its name is
@@ -61,12 +62,19 @@ def check_writable(path):
         raise IsADirectoryError(f"{path} could not be written: it is a folder")
     partial = path.with_name(f"partial-{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         partial.touch()
     except OSError as error:
         raise _naming(path, error) from error
     finally:
         _remove(partial)
+
+
+def _make_folder(path):
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:  # of the same kind, one level below
+        raise NotADirectoryError(errno.ENOTDIR, "there is a file above it") from error
 
 
 def read(path):

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import tfar
 from tfar import (
+    arguments,
     cards,
     datasets,
     feeding,
@@ -29,7 +30,7 @@ __all__ = ["export_again", "figures", "per", "publish", "score", "slim"]
 
 NUM_EXAMPLES = 32
 BLOCK = 256  # characters whose log-probability is one observation of a text's
-FILED = "bytes", "sha256", "signatures"  # of metrics: what is known of the SavedModel
+FILED = "bytes", "sha256", "signatures", "limits"  # of metrics: what is known of the SavedModel
 
 
 def slim(model):
@@ -123,9 +124,9 @@ def publish(name, run, progress=None):
 
     Raises:
       FileNotFoundError: if the run has no weights, or the data set is not there.
-      ValueError: if what the run has written is damaged.
+      ValueError: if there is no such recipe, or a file of the run is damaged.
     """
-    run = pathlib.Path(run)
+    run = arguments.path("run", run)
     recipe = recipes.load_recipe(zoo.recipe_path(name))
     record = runs.record(run)
     if record is None or runs.best(run) is None:
@@ -224,7 +225,7 @@ def _put(name, model, metrics, packed=None):
             shutil.rmtree(left)
     serving.export(model, partial)
     size = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
-    filed = size, serving.digest(partial), serving.describe(partial)
+    filed = size, serving.digest(partial), serving.describe(partial), serving.limits(partial)
     metrics = {**metrics, **dict(zip(FILED, filed))}
     with contextlib.ExitStack() as stack:
 

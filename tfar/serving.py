@@ -24,64 +24,109 @@ label, ``condition`` int32 [B], for each row of x, and samples [num_samples, B, 
 and ``complete``. Models of text alone have ``generate``: prompt and text are strings, UTF-8, length
 and top_k are int32 and top_p is float32. The same seed draws what ``model.joint().sample`` or
 ``model.generate`` draws of it.
+
+Every argument is checked in the graph, and a request may only ask for so much, see
+`tfar.costs.Limits`: to others a server answers with INVALID_ARGUMENT and a sentence.
 """
 
+import dataclasses
 import hashlib
 import json
-import pathlib
 
 import keras
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tfar import files
+from tfar import arguments, costs, files, records
 from tfar.signatures import signatures
 
-__all__ = ["describe", "digest", "export", "meta_graph", "restore"]
+__all__ = ["check_model", "describe", "digest", "export", "limits", "meta_graph", "no_model", "restore"]
 
-# What `restore` needs and a server does not: "assets.extra" is where a SavedModel may have it.
+# What `restore` and `limits` read and a server does not: a SavedModel may have "assets.extra".
 CONFIG = "assets.extra/keras.json"
+GRAPH = "saved_model.pb"
+REMEDY = "Export the model again."
 
 
-def export(model, folder, max_samples=10_000):
+def export(model, folder, max_samples=None, max_rows=None, max_length=None, max_bytes=costs.BYTES):
     """Writes a model as a SavedModel, atomically.
+
+    A server's memory is not endless, so one request may ask for so much and no more. What a row or
+    a sample takes is computed from the shapes in the graph, and doubled for what kernels need;
+    several requests at once take several times as much.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
       folder: for TensorFlow Serving a number below the model's name, ``saved_models/mine/1``.
-      max_samples: the most that one request may draw, num_samples times the rows; a server's memory
-        is not endless.
+      max_samples: the most that a request may draw, num_samples times the rows; by default what
+        ``max_bytes`` allows, and 10,000 at most.
+      max_rows: the most rows that a request may score; by default what ``max_bytes`` allows.
+      max_length: of a model of text, the most characters of a prompt and what is drawn after it
+        together; by default 10,000.
+      max_bytes: memory that a request may take, about; by default 2 GiB.
 
     Returns:
-      The folder, a ``pathlib.Path``; `restore` gives the Keras model back.
+      The folder, a ``pathlib.Path``; `restore` gives the Keras model back, and `limits` the bounds.
 
     Raises:
       FileExistsError: if the folder exists: a version that is served should not change.
+      OSError: if it cannot be written; nothing is left of it then.
+      ValueError: if an argument is not as above, or ``max_bytes`` less than one row takes.
 
     >>> import tempfile
-    >>> folder = pathlib.Path(tempfile.mkdtemp()) / "mine" / "1"
+    >>> folder = tempfile.mkdtemp() + "/mine/1"
     >>> loaded = tf.saved_model.load(export(tfar.models.FVSBN([3]), folder))
     >>> loaded.signatures["log_prob"](x=tf.constant([[1, 0, 1]]))["log_prob"].shape
     TensorShape([1])
     """
-    folder = pathlib.Path(folder)
+    check_model(model)
+    folder = arguments.path("folder", folder)
     if folder.exists():
         raise FileExistsError(f"{folder} exists: export to another version, or remove it.")
+    bounds = costs.limits(model, max_bytes, max_rows, max_samples, max_length)
     module = tf.Module()
     module.weights = [weight.value for weight in model.weights]
+    functions = signatures(model, bounds)
+    config = keras.saving.serialize_keras_object(model)
+    config.pop("compile_config", None)  # an optimizer is nothing that is served
     # A server that watches the folder takes no name that is not a number for a version.
     with files.replacing(folder) as partial:
-        tf.saved_model.save(
-            module,
-            str(partial),
-            signatures=signatures(model, max_samples),
-            options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
-        )
+        try:
+            tf.saved_model.save(
+                module,
+                str(partial),
+                signatures=functions,
+                options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
+            )
+        except tf.errors.OpError as error:  # "{{...}} FILE; REASON [Op:SaveV2]"
+            reason = error.message.rpartition("; ")[2].partition(" [Op:")[0]
+            raise OSError(reason) from error
         (partial / CONFIG).parent.mkdir()
-        config = keras.saving.serialize_keras_object(model)
-        config.pop("compile_config", None)  # an optimizer is nothing that is served
-        (partial / CONFIG).write_text(json.dumps(config))
+        held = {**config, "limits": dataclasses.asdict(bounds)}
+        (partial / CONFIG).write_text(json.dumps(held))
     return folder
+
+
+def check_model(model, path=None):
+    """Raises ValueError unless what is given, or was found at a path, is a model of tfar.
+
+    >>> check_model("made_mnist")
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected a model of tfar, got 'made_mnist': tfar.zoo.load('made_mnist') gives it.
+    """
+    import tfar.models
+    from tfar import zoo
+
+    if isinstance(model, tfar.models.AutoregressiveModel):
+        return
+    place = f" in {path}" if path else ""
+    if isinstance(model, str):
+        load = f"zoo.load({model!r})" if model in zoo.list() else f"zoo.find({model!r})[0]"
+        raise ValueError(f"Expected a model of tfar{place}, got {model!r}: tfar.{load} gives it.")
+    kind = f"{type(model).__module__.split('.')[0]}.{type(model).__name__}"
+    raise ValueError(f"Expected a model of tfar{place}, got one of the class {kind}.")
 
 
 def restore(folder):
@@ -92,29 +137,90 @@ def restore(folder):
 
     Raises:
       FileNotFoundError: if there is no such export.
+      ValueError: if it is damaged, or a class of the model is not known here.
 
     >>> import tempfile
-    >>> folder = export(tfar.models.FVSBN([3]), pathlib.Path(tempfile.mkdtemp()) / "1")
+    >>> folder = export(tfar.models.FVSBN([3]), tempfile.mkdtemp() + "/1")
     >>> restore(folder)(np.zeros([1, 3])).batch_shape
     TensorShape([1, 3])
     """
     import tfar.models  # noqa: F401  (registers the classes)
 
-    folder = pathlib.Path(folder)
-    if not (folder / CONFIG).exists():
-        raise FileNotFoundError(f"{folder} is no export of tfar: it has no {CONFIG}.")
-    model = keras.saving.deserialize_keras_object(json.loads((folder / CONFIG).read_text()))
-    variables = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
-    for index, weight in enumerate(model.weights):
-        weight.assign(variables.get_tensor(f"weights/{index}/.ATTRIBUTES/VARIABLE_VALUE"))
+    folder = arguments.path("folder", folder)
+    config = _config(folder)
+    config.pop("limits", None)
+    try:
+        model = keras.saving.deserialize_keras_object(config)
+    except Exception as error:  # whatever Keras and constructors make of what is written there
+        raise no_model(folder / CONFIG, error) from error
+    check_model(model, folder)
+    for weight, value in zip(model.weights, _weights(folder, model.weights)):
+        weight.assign(value)
     return model
 
 
+def no_model(path, error):
+    """The ValueError for a file of which Keras could make no model."""
+    return ValueError(
+        f"No model can be made of {path}: {records.words(error)}. Import the classes first that "
+        "are not of tfar, or write the model again."
+    )
+
+
+def _weights(folder, expected):
+    """The arrays of an export, of the shapes of some weights."""
+    try:
+        variables = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
+        names = [n for n in variables.get_variable_to_shape_map() if n.startswith("weights/")]
+        found = {name: variables.get_tensor(name) for name in names}
+    except (tf.errors.OpError, LookupError) as error:
+        raise records.damaged(folder, "its variables cannot be read", REMEDY) from error
+    names = [f"weights/{i}/.ATTRIBUTES/VARIABLE_VALUE" for i in range(len(expected))]
+    if set(found) != set(names):
+        reason = f"it has {len(found)} weights, and the model {len(expected)}"
+        raise records.damaged(folder, reason, REMEDY)
+    values = [found[name] for name in names]
+    for value, weight in zip(values, expected):
+        if value.shape != tuple(weight.shape):
+            reason = f"{weight.path} has the shape {value.shape}, for {tuple(weight.shape)}"
+            raise records.damaged(folder, reason, REMEDY)
+    return values
+
+
+def _config(folder):
+    """What Keras makes a model of."""
+    if not (folder / CONFIG).exists():
+        raise FileNotFoundError(f"{folder} is no export of tfar: it has no {CONFIG}.")
+    return records.read(folder / CONFIG, {"class_name": str, "config": {}}, REMEDY)
+
+
+def limits(folder):
+    """The bounds of a request to an export, `tfar.costs.Limits` as a dict; None of an older tfar.
+
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp() + "/1"
+    >>> limits(export(tfar.models.FVSBN([3]), folder, max_rows=9))["max_rows"]
+    9
+    """
+    return _config(arguments.path("folder", folder)).get("limits")
+
+
 def meta_graph(folder):
-    """The ``MetaGraphDef`` of a SavedModel."""
+    """The ``MetaGraphDef`` of a SavedModel.
+
+    Raises:
+      FileNotFoundError: if there is no SavedModel.
+      ValueError: if its graph is damaged.
+    """
+    file = arguments.path("folder", folder) / GRAPH
+    if not file.exists():
+        raise FileNotFoundError(f"{folder} is no SavedModel: it has no {GRAPH}.")
     saved = saved_model_pb2.SavedModel()
-    saved.ParseFromString((pathlib.Path(folder) / "saved_model.pb").read_bytes())
-    return saved.meta_graphs[0]
+    try:
+        saved.ParseFromString(file.read_bytes())
+        return saved.meta_graphs[0]
+    except (DecodeError, IndexError) as error:
+        raise records.damaged(file, "it holds no graph", REMEDY) from error
 
 
 def describe(folder):
@@ -123,8 +229,11 @@ def describe(folder):
     Returns:
       ``{signature: {"inputs": {name: words}, "outputs": {name: words}}}``.
 
+    Raises:
+      as `meta_graph`.
+
     >>> import tempfile
-    >>> folder = export(tfar.models.FVSBN([3]), pathlib.Path(tempfile.mkdtemp()) / "1")
+    >>> folder = export(tfar.models.FVSBN([3]), tempfile.mkdtemp() + "/1")
     >>> describe(folder)["log_prob"]["inputs"]
     {'x': 'int32 [?, 3]'}
     """
@@ -147,11 +256,17 @@ def digest(folder):
     """The SHA-256 of the files that `export` wrote and of their names, in hexadecimal.
 
     Others, requests that warm a server up for instance, may be added.
+
+    Raises:
+      FileNotFoundError: if there is none of them.
     """
-    folder = pathlib.Path(folder)
+    folder = arguments.path("folder", folder)
+    listed = [folder / GRAPH, folder / CONFIG, *folder.glob("variables/variables.*")]
+    listed = sorted(file for file in listed if file.exists())
+    if not listed:
+        raise FileNotFoundError(f"{folder} is no export of tfar: it has no {GRAPH}.")
     found = hashlib.sha256()
-    files = [folder / "saved_model.pb", folder / CONFIG, *folder.glob("variables/variables.*")]
-    for file in sorted(file for file in files if file.exists()):
+    for file in listed:
         contents = hashlib.sha256(file.read_bytes()).hexdigest()
         found.update(f"{contents}  {file.relative_to(folder).as_posix()}\n".encode())
     return found.hexdigest()

@@ -7,8 +7,13 @@ from tfar import text
 from tfar.distributions import Columns, Policy, sampler
 
 
-def signatures(model, max_samples):
-    """The concrete functions of a model's SavedModel, a dict by name; see `export`."""
+def signatures(model, limits):
+    """The concrete functions of a model's SavedModel, a dict by name.
+
+    Args:
+      model: a `tfar.models.AutoregressiveModel`.
+      limits: the `tfar.costs.Limits` of a request.
+    """
     event, dtype = model.event_shape, tf.as_dtype(model.head.dtype)
     x = {"x": tf.TensorSpec([None, *event], dtype)}
     known = {"known": tf.TensorSpec([None, *event], tf.bool)}
@@ -19,7 +24,7 @@ def signatures(model, max_samples):
         "seed": tf.TensorSpec([2], tf.int32),
         "temperature": tf.TensorSpec([], tf.float32),
     }
-    functions = Functions(model, max_samples)
+    functions = Functions(model, limits)
 
     def trace(function, *inputs):
         specs = {name: spec for part in inputs for name, spec in part.items()}
@@ -55,13 +60,14 @@ def signatures(model, max_samples):
 
 
 def require(value, *checks):
-    """``value``, behind checks: where a condition does not hold, InvalidArgument and its message.
+    """``value``, behind checks: where one fails, InvalidArgument and its message.
 
     Args:
-      value: a tensor that what must not run before is computed from.
-      *checks: pairs of a bool tensor, all of which is to be true, and a message.
+      value: a tensor, from which what must not run before is computed.
+      *checks: each a bool tensor, all of which must be true, a message, and tensors of what came,
+        which are shown behind it.
     """
-    asserted = [tf.debugging.Assert(tf.reduce_all(held), [message]) for held, message in checks]
+    asserted = [tf.debugging.Assert(tf.reduce_all(held), words) for held, *words in checks]
     with tf.control_dependencies(asserted):
         return tf.identity(value)
 
@@ -83,9 +89,9 @@ def parameters(p):
 class Functions:
     """What the signatures compute, with every argument checked in the graph."""
 
-    def __init__(self, model, max_samples):
+    def __init__(self, model, limits):
         self.model = model
-        self.max_samples = max_samples
+        self.limits = limits
 
     def log_prob(self, x, condition=None):
         nats = self.model.log_prob(self._inputs(x, condition))
@@ -115,7 +121,8 @@ class Functions:
         num_samples, temperature = self._checked_draws(num_samples, temperature, batch)
         member = self._checked_member(member)
         alike = tf.reduce_all(tf.equal(tf.shape(x), tf.shape(known)))
-        x = require(x, (alike, "x and known differ in shape."))
+        shapes = tf.shape(x), tf.shape(known)
+        x = require(x, (alike, "Expected x and known of one shape, got", *shapes))
         if condition is not None:
             condition = tf.tile(self._checked_condition(condition, x), [num_samples])
         x = self._checked_x(tf.where(known, x, tf.zeros_like(x)))
@@ -128,17 +135,11 @@ class Functions:
 
     def generate(self, prompt, length, seed, temperature, top_k, top_p):
         points = tf.constant([ord(c) for c in self.model.head.vocabulary.characters])
-        length, temperature = self._checked_draws(length, temperature, 1, "length")
-        top_k = require(top_k, (top_k > 0, "top_k is to be at least 1."))
-        top_p = require(top_p, ((top_p > 0) & (top_p <= 1), "top_p is to be above 0, at most 1."))
-        same = tf.strings.unicode_decode(prompt, "UTF-8", errors="strict")[:, None] == points
-        known = tf.reduce_any(same, axis=1)
-        same = require(same, (known, "prompt has a character that the model does not know."))
-        given = tf.argmax(same, axis=1, output_type=tf.int32)
+        length, temperature = _at_least_1("length", length), _positive(temperature)
+        top_k, inside = _at_least_1("top_k", top_k), (top_p > 0) & (top_p <= 1)
+        top_p = require(top_p, (inside, "Expected top_p above 0 and of at most 1, got", top_p))
+        given = self._checked_prompt(prompt, length, points)
         total = tf.size(given) + length
-        if self.model.longest is not None:
-            most = f"prompt and length are to be {self.model.longest} characters at most."
-            total = require(total, (total <= self.model.longest, most))
         values = tf.pad(given, [[0, length]])[None]
         known = (tf.range(total) < tf.size(given))[None]
         policy, carry = Policy(temperature, top_k, top_p), sampler.begin(self.model, 1)
@@ -149,7 +150,9 @@ class Functions:
         return {"samples": tf.reshape(x, [*lead, *self.model.event_shape])}
 
     def _inputs(self, x, condition):
-        x = self._checked_x(x)
+        rows, most = tf.shape(x)[0], self.limits.max_rows
+        allowed = f"Expected at most {most} rows of x (max_rows of this export; send parts), got"
+        x = self._checked_x(require(x, (rows <= most, allowed, rows)))
         if condition is None:
             return x
         return {"x": x, "condition": self._checked_condition(condition, x)}
@@ -163,10 +166,12 @@ class Functions:
         if model.head.site_shape:
             whole = tf.reduce_all(known, axis=-1)
             same = whole == tf.reduce_any(known, axis=-1)
-            message = "known is to be the same for all the entries along the last axis of a site."
+            message = (
+                "Expected known to be the same along the last axis, for all entries of a site."
+            )
             known = require(whole, (same, message))
         follows = known[:, :-1] | ~known[:, 1:]
-        message = "known is to be a prefix of the order of the model."
+        message = "Expected known to be a prefix of the order of the model."
         return values, require(known, (follows, message))
 
     def _order(self, member):
@@ -177,44 +182,64 @@ class Functions:
         return require(
             x,
             (tf.shape(x)[0] > 0, "Expected at least one example as x, got none."),
-            (head.in_support(x), f"Every entry of x is to be {head.support}."),
+            (head.in_support(x), f"Expected every entry of x to be {head.support}."),
         )
 
     def _checked_condition(self, condition, x=None):
-        classes = self.model.num_classes
+        last = self.model.num_classes - 1
         rows = tf.shape(condition)[0]
+        alike = True if x is None else rows == tf.shape(x)[0]
+        inside = (condition >= 0) & (condition <= last)
         return require(
             condition,
             (rows > 0, "Expected at least one label as condition, got none."),
-            (
-                x is None or rows == tf.shape(x)[0],
-                "Expected one label as condition for each row of x.",
-            ),
-            (
-                (condition >= 0) & (condition < classes),
-                f"Every condition is to be a label from 0 to {classes - 1}.",
-            ),
+            (alike, "Expected one label as condition for each row of x, got", rows),
+            (inside, f"Expected labels from 0 to {last} as condition, got", condition),
         )
 
-    def _checked_draws(self, num_samples, temperature, rows, name="num_samples"):
-        positive = (temperature > 0) & (temperature < np.inf)  # NaN is neither
+    def _checked_draws(self, num_samples, temperature, rows):
         drawn = tf.cast(num_samples, tf.int64) * tf.cast(rows, tf.int64)
-        return (
-            require(
-                num_samples,
-                (num_samples > 0, f"{name} is to be at least 1."),
-                (
-                    drawn <= self.max_samples,
-                    f"A request may draw {self.max_samples}: {name} times the rows that are given "
-                    "is more.",
-                ),
-            ),
-            require(temperature, (positive, "temperature is to be a positive number.")),
+        most = self.limits.max_samples
+        allowed = (
+            f"Expected at most {most} samples, num_samples times the rows that are given "
+            "(max_samples of this export; draw parts, of other seeds), got"
         )
+        num_samples = require(num_samples, (drawn <= most, allowed, drawn))
+        return _at_least_1("num_samples", num_samples), _positive(temperature)
+
+    def _checked_prompt(self, prompt, length, points):
+        """The numbers of a prompt's characters, int32 [n], from UTF-8 and all their code points."""
+        most, reason = self.limits.max_length, "max_length of this export; give less"
+        if self.model.longest is not None and self.model.longest < most:
+            most, reason = self.model.longest, "the sites of the model; give less"
+        # A byte that begins no character is none; a character has four at most.
+        size = tf.cast(tf.strings.length(prompt, "UTF8_CHAR"), tf.int64)
+        short = size + tf.cast(length, tf.int64) <= most
+        allowed = f"Expected at most {most} characters of prompt and length ({reason}), got"
+        short &= tf.strings.length(prompt) <= 4 * most
+        prompt = require(prompt, (short, allowed, size, length))
+        valid = tf.strings.unicode_transcode(prompt, "UTF-8", "UTF-8") == prompt
+        prompt = require(prompt, (valid, "Expected prompt in UTF-8, got other bytes."))
+        given = tf.strings.unicode_decode(prompt, "UTF-8")
+        same = given[:, None] == points
+        known = tf.reduce_any(same, axis=1)
+        others = tf.strings.unicode_encode(given[~known][:9], "UTF-8")
+        message = "Expected prompt to have characters that the model knows, got"
+        return tf.argmax(require(same, (known, message, others)), axis=1, output_type=tf.int32)
 
     def _checked_member(self, member):
         last = self.model.members - 1
         if not last:
             return member
         inside = (member >= 0) & (member <= last)
-        return require(member, (inside, f"member is to be from 0 to {last}."))
+        return require(member, (inside, f"Expected member to be from 0 to {last}, got", member))
+
+
+def _at_least_1(name, number):
+    return require(number, (number > 0, f"Expected {name} to be at least 1, got", number))
+
+
+def _positive(temperature):
+    positive = (temperature > 0) & (temperature < np.inf)  # NaN is neither
+    message = "Expected temperature to be a positive number, got"
+    return require(temperature, (positive, message, temperature))

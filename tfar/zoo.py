@@ -7,8 +7,14 @@
 
 import difflib
 import hashlib
+import io
 import json
+import os
 import pathlib
+import warnings
+import zipfile
+
+from tfar import arguments, records
 
 __all__ = [
     "checksum",
@@ -25,6 +31,31 @@ __all__ = [
 ]
 
 _PACKAGE = pathlib.Path(__file__).parent
+_REMEDY = "Reinstall tfar, or restore the file from the repository."
+
+# What a metrics.json holds at least.
+_FIGURES = {
+    "examples": int,
+    "nats": records.NUMBER,
+    "standard_error": records.NUMBER,
+    "bits_per_dim": records.NUMBER,
+}
+_FIELDS = {
+    **dict.fromkeys(("name", "summary", "dataset", "model", "head", "sha256"), str),
+    **dict.fromkeys(("distribution", "order"), str),
+    **dict.fromkeys(("members", "parameters", "bytes"), int),
+    "event_shape": [int],
+    "sizes": {"train": int, "validation": int, "test": int},
+    "validation": _FIGURES,
+    "test": _FIGURES,
+    "paper": {},
+    "training": {"epoch": int},
+    "recipe": {"seed": int},
+    "commands": {"train": str, "test": str},
+    "examples": {"shape": [int], "log_prob": [records.NUMBER]},
+    "signatures": {},
+}
+_PAPER = {"nats": records.NUMBER, "what": str, "reference": str}
 
 
 def _folder(kind):
@@ -39,15 +70,13 @@ def recipe_path(name):
     Raises:
       ValueError: if there is no recipe of that name; the message lists near matches.
     """
-    names = sorted(p.parent.name for p in _folder("zoo").glob("*/recipe.py"))
-    if name not in names:
-        _unknown(name, names)
+    _check_name(name, sorted(p.parent.name for p in _folder("zoo").glob("*/recipe.py")))
     return _folder("zoo") / name / "recipe.py"
 
 
 def model_folder(name):
     """The folder of an artefact's SavedModel."""
-    return _folder("saved_models") / name / "1"
+    return _folder("saved_models") / arguments.string("name", name) / "1"
 
 
 def list():
@@ -63,11 +92,15 @@ def info(name):
     """What is known of a model: a dict, the contents of its ``metrics.json``.
 
     Raises:
-      ValueError: if there is no such model; the message lists near matches.
+      ValueError: if there is no such model, the message lists near matches; or if the file is
+        damaged, the message names it.
     """
-    if name not in list():
-        _unknown(name, list())
-    return json.loads((_folder("zoo") / name / "metrics.json").read_text())
+    _check_name(name, list())
+    path = _folder("zoo") / name / "metrics.json"
+    metrics = records.read(path, _FIELDS, _REMEDY)
+    paper = {"none": str} if "none" in metrics["paper"] else _PAPER
+    records.check(path, metrics, {"paper": paper}, _REMEDY)
+    return metrics
 
 
 def load(name):
@@ -90,7 +123,7 @@ def load(name):
 
     expected = info(name)["sha256"]
     folder = model_folder(name)
-    if not folder.exists():
+    if not (folder / serving.GRAPH).exists():
         raise ValueError(f"The model of {name!r} is missing: {folder}. Reinstall tfar.")
     found = serving.digest(folder)
     if found != expected:
@@ -105,37 +138,70 @@ def find(model):
     """``(model, name)`` of a trained model by what a user calls it, uncompiled.
 
     Args:
-      model: one of `list()`, the folder of an export, or a ``.keras`` file; the name is None for
-        the last two.
+      model: one of `list()`, or a path, of the folder of an export or of a ``.keras`` file. A name
+        of the zoo is that of the zoo: a folder here that is called the same is ``./made_mnist``,
+        or a ``pathlib.Path``. The name that is returned is None for paths.
 
     Raises:
-      ValueError: if there is no such model.
+      FileNotFoundError: if there is nothing at the path.
+      ValueError: if the zoo has no such model, or what is there is damaged or not a model of tfar.
 
     >>> find("made_mnist")[1]
     'made_mnist'
     """
+    path = _path(model)
+    if path is None:
+        return load(model), model
     from tfar import serving
 
-    if (pathlib.Path(model) / "saved_model.pb").exists():
-        return serving.restore(model), None
-    if not model.endswith(".keras"):
-        return load(model), model
-    import keras
-
-    import tfar.models  # noqa: F401  (registers the classes)
-
-    return keras.saving.load_model(model, compile=False), None
+    return (serving.restore(path) if path.is_dir() else _load_keras(path)), None
 
 
 def checksum(model):
     """The SHA-256, in hexadecimal, of the files of a model as `find` takes it."""
+    path = _path(model)
+    if path is None:
+        return info(model)["sha256"]
     from tfar import serving
 
-    if (pathlib.Path(model) / "saved_model.pb").exists():
-        return serving.digest(model)
-    if not model.endswith(".keras"):
-        return info(model)["sha256"]
-    return hashlib.sha256(pathlib.Path(model).read_bytes()).hexdigest()
+    return serving.digest(path) if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _path(model):
+    """The path that a user means, which exists, or None for a name of the zoo."""
+    path = arguments.path("model", model)
+    if isinstance(model, str) and model in list():
+        if path.exists():
+            warnings.warn(
+                f"{model} is that of the zoo, and not the folder here, which is ./{model}.",
+                stacklevel=3,
+            )
+        return None
+    if path.exists():
+        return path
+    named = isinstance(model, str) and not model.endswith(".keras")
+    if named and not any(mark in model for mark in (os.sep, os.altsep) if mark):
+        _check_name(model, list())
+    raise FileNotFoundError(f"There is no file and no folder {path}.")
+
+
+def _load_keras(path):
+    """The model in a file that ``model.save`` wrote."""
+    import keras
+
+    import tfar.models  # noqa: F401  (registers the classes)
+    from tfar import serving
+
+    with path.open("rb"):  # or the reason why it cannot be read
+        if not zipfile.is_zipfile(path):
+            reason = "it is no .keras file, which is a zip archive"
+            raise records.damaged(path, reason, "Save the model again.")
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # whatever Keras and constructors make of what is in there
+        raise serving.no_model(path, error) from error
+    serving.check_model(model, path)
+    return model
 
 
 def examples(name):
@@ -144,18 +210,46 @@ def examples(name):
     Returns:
       ``(inputs, log_prob)``: what the model takes, uint8 [N, *event_shape] or a dict of that as
       "x" and int32 labels [N] as "condition", and the published log-probabilities [N] nats.
+
+    Raises:
+      ValueError: as `info`, or if the file of the examples is damaged.
     """
     import numpy as np
 
-    known = info(name)["examples"]
-    packed = np.load(_folder("zoo") / name / "examples.npz")
-    if "packed" in packed:
-        size = int(np.prod(known["shape"]))
-        x = np.unpackbits(packed["packed"], count=size).reshape(known["shape"])
-    else:
-        x = packed["x"]
-    inputs = {"x": x, "condition": packed["condition"]} if "condition" in packed else x
+    metrics, path = info(name), _folder("zoo") / name / "examples.npz"
+    known = metrics["examples"]
+    labelled = metrics.get("num_classes") is not None
+    inputs = _unpacked(path, tuple(known["shape"]), labelled)
+    if len(known["log_prob"]) != known["shape"][0]:
+        found = f"{len(known['log_prob'])} log-probabilities of {known['shape'][0]} examples"
+        raise records.damaged(path.with_name("metrics.json"), f"it has {found}", _REMEDY)
     return inputs, np.asarray(known["log_prob"], np.float32)
+
+
+def _unpacked(path, shape, labelled):
+    """What `pack` has packed, from a file."""
+    import numpy as np
+
+    if not path.exists():
+        raise records.damaged(path, "it is missing", _REMEDY)
+    contents = io.BytesIO(path.read_bytes())
+    try:
+        parts = dict(np.load(contents))
+        if "packed" in parts:
+            bits = np.unpackbits(parts.pop("packed"))
+            size = int(np.prod(shape))
+            if not 0 <= bits.size - size < 8:
+                raise ValueError(f"expected {size} bits, got {bits.size}")
+            parts["x"] = bits[:size].reshape(shape)
+    except Exception as error:  # whatever NumPy makes of what is in there
+        reason = f"no arrays can be made of it: {records.words(error)}"
+        raise records.damaged(path, reason, _REMEDY) from error
+    expected = {"x": shape, **({"condition": shape[:1]} if labelled else {})}
+    found = {key: value.shape for key, value in parts.items()}
+    if found != expected or not all(value.dtype.kind in "iu" for value in parts.values()):
+        what = f"expected integers of the shapes {expected}, got {found}"
+        raise records.damaged(path, what, _REMEDY)
+    return parts if labelled else parts["x"]
 
 
 def pack(inputs):
@@ -184,11 +278,16 @@ def verify(name, model=None, tolerance=1e-4):
       The largest relative difference.
 
     Raises:
-      ValueError: if it is above ``tolerance``: the model does not compute here what was published.
+      ValueError: if it is above ``tolerance``: the model does not compute here what was published;
+        or if there is no such model, or its files are damaged.
     """
     import numpy as np
 
+    from tfar import serving
+
+    arguments.number("tolerance", tolerance, least=0)
     model = load(name) if model is None else model
+    serving.check_model(model)
     inputs, expected = examples(name)
     found = model.log_prob(inputs).numpy()
     difference = float(np.max(np.abs(found - expected) / np.abs(expected)))
@@ -236,7 +335,11 @@ def serve_config(base_path=None):
     return "\n".join([*lines, "}", ""])
 
 
-def _unknown(name, names):
-    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}."
-    raise ValueError(f"The zoo has no {name!r}: {hint}")
+def _check_name(name, names):
+    """Raises ValueError unless a name is one of them; the message lists near ones."""
+    if not isinstance(name, str):
+        raise ValueError(f"Expected the name of a model, a string, got {name!r}.")
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}."
+        raise ValueError(f"The zoo has no {name!r}: {hint}")

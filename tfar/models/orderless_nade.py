@@ -109,7 +109,7 @@ class OrderlessHidden(CausalLayer):
         order = tf.pad(order, [[0, missing]])
 
         def block(i, sums, outputs):
-            sites = tf.range(i * BLOCK, (i + 1) * BLOCK)
+            sites = i * BLOCK + tf.range(BLOCK)
             here = tf.gather(order, sites)
             kernel = tf.cast(tf.gather(self.kernel, here), tf.float32)
             known = tf.cast(tf.gather(inputs, sites), tf.float32) @ kernel

@@ -1,0 +1,82 @@
+"""JSON files that tfar has written, read with the suspicion that a file deserves."""
+
+import json
+import numbers
+import pathlib
+
+NUMBER = numbers.Real
+
+
+def read(path, fields, remedy):
+    """The dict in a JSON file.
+
+    Args:
+      path: of the file.
+      fields: what it must hold at least: a dict from keys to types, to such dicts, or to a list of
+        one of these, which stands for a list of any length.
+      remedy: a sentence that says how to get a whole file.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if it is damaged; one sentence that names the file, and the remedy.
+
+    >>> import tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "metrics.json"
+    >>> _ = path.write_text('{"test": {"nats": 1.5}}')
+    >>> read(path, {"test": {"nats": NUMBER}}, "Restore it.")
+    {'test': {'nats': 1.5}}
+    """
+    try:
+        held = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # bytes that are no UTF-8 among them
+        raise damaged(path, "it is no JSON", remedy) from error
+    check(path, held, fields, remedy)
+    return held
+
+
+def check(path, held, fields, remedy):
+    """Raises ValueError as `read` unless what a file has held has some fields."""
+    reason = _difference(held, fields)
+    if reason:
+        raise damaged(path, reason, remedy)
+
+
+def damaged(path, reason, remedy):
+    """The ValueError of a damaged file or folder."""
+    return ValueError(f"{path} is damaged: {reason}. {remedy}")
+
+
+def words(error):
+    """What an exception says, on a line; of one of Keras, what it has come from."""
+    line = " ".join(str(error).split())
+    return line.rpartition("Exception encountered: ")[2][:200].rstrip(".")
+
+
+def _difference(held, expected, where=""):
+    """What is wrong, in words, or None."""
+    name = f" as {where}" if where else ""
+    if isinstance(expected, dict):
+        if not isinstance(held, dict):
+            return f"expected an object{name}, got {_shown(held)}"
+        for key, inner in expected.items():
+            place = f"{where}.{key}" if where else key
+            if key not in held:
+                return f"it has no {place}"
+            reason = _difference(held[key], inner, place)
+            if reason:
+                return reason
+        return None
+    if isinstance(expected, list):
+        if not isinstance(held, list):
+            return f"expected a list{name}, got {_shown(held)}"
+        reasons = (_difference(part, expected[0], f"{where}[{i}]") for i, part in enumerate(held))
+        return next(filter(None, reasons), None)
+    if not isinstance(held, expected) or (isinstance(held, bool) and expected is not bool):
+        words = {int: "an integer", NUMBER: "a number", str: "a string"}
+        return f"expected {words[expected]}{name}, got {_shown(held)}"
+    return None
+
+
+def _shown(value):
+    shown = json.dumps(value)
+    return shown if len(shown) <= 60 else f"{shown[:60]}..."
