@@ -41,7 +41,16 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfar import arguments, costs, files, records
 from tfar.signatures import signatures
 
-__all__ = ["check_model", "describe", "digest", "export", "limits", "meta_graph", "no_model", "restore"]
+__all__ = [
+    "check_model",
+    "describe",
+    "digest",
+    "export",
+    "limits",
+    "meta_graph",
+    "no_model",
+    "restore",
+]
 
 # What `restore` and `limits` read and a server does not: a SavedModel may have "assets.extra".
 CONFIG = "assets.extra/keras.json"

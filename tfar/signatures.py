@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfar import text
 from tfar.distributions import Columns, Policy, sampler
+from tfar.distributions.policy import TEMPERATURES
 
 
 def signatures(model, limits):
@@ -240,6 +241,7 @@ def _at_least_1(name, number):
 
 
 def _positive(temperature):
-    positive = (temperature > 0) & (temperature < np.inf)  # NaN is neither
-    message = "Expected temperature to be a positive number, got"
-    return require(temperature, (positive, message, temperature))
+    coldest, hottest = TEMPERATURES
+    inside = (temperature >= coldest) & (temperature <= hottest)  # NaN is neither
+    message = f"Expected temperature to be from {coldest:g} to {hottest:g}, got"
+    return require(temperature, (inside, message, temperature))
