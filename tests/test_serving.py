@@ -523,7 +523,7 @@ def test_bad_requests_for_text(exports):
         ({"length": 2**31 - 1}, r"at most 10000 characters of prompt and length"),
         ({"length": 0}, "Expected length to be at least 1, got"),
         ({"length": -3}, "Expected length to be at least 1, got"),
-        ({"temperature": 0.0}, "Expected temperature to be from 1e-30 to 1e+30, got"),
+        ({"temperature": 0.0}, r"Expected temperature to be from 1e-30 to 1e\+30, got"),
         ({"top_k": 0}, "Expected top_k to be at least 1, got"),
         ({"top_p": 0.0}, "Expected top_p above 0 and of at most 1, got"),
         ({"top_p": np.float32(np.nan)}, "Expected top_p above 0 and of at most 1, got"),
