@@ -65,11 +65,11 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
         k, c = self.loc.shape[-2:]
         self.channels = c
         expected = {"logits": [k], "log_scale": [k, c], "coupling": [k, c * (c - 1) // 2]}
-        for name, axes in expected.items():
-            shape = getattr(self, name).shape
+        for which, axes in expected.items():
+            shape = getattr(self, which).shape
             if not shape[-len(axes) :].is_compatible_with(axes):
                 raise ValueError(
-                    f"Expected {name} of the shape [..., {', '.join(map(str, axes))}], of {k} "
+                    f"Expected {which} of the shape [..., {', '.join(map(str, axes))}], of {k} "
                     f"components and {c} channels as loc is, got {shape}."
                 )
         super().__init__(
@@ -115,7 +115,7 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
     def _log_prob(self, x):
         x = tf.cast(x, self.loc.dtype)
         inside = (x >= 0) & (x < self.levels) & (x == tf.floor(x))
-        x = tf.where(inside, x, 0.0)  # lest NaN gets into the gradients
+        x = tf.where(inside, x, tf.zeros_like(x))  # lest NaN gets into the gradients
         z = self._centred(x)
         log_prob = tf.nn.log_softmax(self.logits)
         for c in range(self.channels):

@@ -31,10 +31,10 @@ class _Mixture(tfd.MixtureSameFamily):
             1, logits=logits, loc=loc, log_scale=log_scale
         )
         k = self.logits.shape[-1]
-        for name, t in (("loc", self.loc), ("log_scale", self.log_scale)):
+        for which, t in (("loc", self.loc), ("log_scale", self.log_scale)):
             if t.shape[-1] not in (1, k, None) and k is not None:
                 raise ValueError(
-                    f"Expected {name} of {k} components, as logits are, got the shape {t.shape}."
+                    f"Expected {which} of {k} components, as logits are, got the shape {t.shape}."
                 )
         super().__init__(
             tfd.Categorical(logits=self.logits),

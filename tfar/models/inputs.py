@@ -118,7 +118,7 @@ class InputChecks:
 
     def _array(self, x, name):
         """An array or tensor; ValueError if NumPy makes no array of numbers of ``x``."""
-        if tf.is_tensor(x) or isinstance(x, tf.Variable | keras.Variable | keras.KerasTensor):
+        if isinstance(x, tf.Tensor | tf.Variable | keras.Variable | keras.KerasTensor):
             return x
         if isinstance(x, str):
             raise ValueError(
