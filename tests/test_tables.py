@@ -37,7 +37,7 @@ def frame():
 def model(frame):
     options = {"hidden": (32,), "components": 3, "dropout": 0.0, "num_orders": 2}
     return tables.fit_table(
-        frame, epochs=60, batch_size=16, learning_rate=5e-3, verbose=0, **options
+        frame, epochs=60, batch_size=16, learning_rate=1e-2, verbose=0, **options
     )
 
 
