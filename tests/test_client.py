@@ -252,7 +252,7 @@ def test_addresses(address):
 @pytest.mark.parametrize("timeout", [0, -1, None, "5", float("nan"), float("inf"), True])
 def test_timeouts(timeout):
     for kind in (client.Rest, client.Grpc):
-        with pytest.raises(ValueError, match="Expected timeout to be a number above 0, got"):
+        with pytest.raises(ValueError, match="Expected timeout to be a finite number above 0, got"):
             kind(timeout=timeout)
 
 

@@ -88,3 +88,14 @@ def test_config_is_kept(decay):
     assert type(again) is Muon and again.ns_steps == 4 and again.use_ema
     assert again.weight_decay == 0.1
     assert again.adam_weight_decay == decay.get("adam_weight_decay", 0.1)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"learning_rate": -1}, {"learning_rate": "1"}, {"weight_decay": -1}]
+)
+def test_rates_and_decays_are_no_less_than_0(arguments):
+    (name,) = arguments
+    with pytest.raises(
+        ValueError, match=f"Expected {name} to be a finite number of at least 0, got"
+    ):
+        Muon(**arguments)

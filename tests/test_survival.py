@@ -440,6 +440,9 @@ def test_one_run_at_a_time_writes_to_a_folder(whole, tmp_path):
     with pytest.raises(Stop), runs.locked(tmp_path / "new"):
         raise Stop
     assert not (tmp_path / "new").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="file is a file, and a run needs a folder"):
+        run(tmp_path / "file")
 
 
 def test_ctrl_c_says_what_is_kept(whole, tmp_path, monkeypatch):

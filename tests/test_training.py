@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from toys import made_up, made_up_of_8_bits, toy
 
 import tfar
-from tfar import cli, datasets, feeding, recipes, runs, training, zoo
+from tfar import cli, datasets, feeding, publishing, recipes, runs, training, zoo
 
 EVENT_SHAPES = {
     "binarized_mnist": [28, 28, 1],
@@ -509,7 +509,7 @@ def model(x):
 def shell(tmp_path, monkeypatch):
     """``(train, recipe, run)``: the command with arguments of a recipe file, and its folders."""
     data = made_up([3, 3, 1])
-    monkeypatch.setattr(datasets, "load", lambda name, split: data[split])
+    monkeypatch.setattr(datasets, "load", lambda name, split: data.get(split, data["train"]))
     recipe = tmp_path / "toy" / "recipe.py"
     recipe.parent.mkdir()
     recipe.write_text(RECIPE)
@@ -548,6 +548,20 @@ def test_a_finished_run_is_said_to_be_so_without_data(shell, monkeypatch):
     (run / "best.json").write_text("{")
     recipe.write_text(RECIPE)
     assert "best.json is damaged" in train().output
+
+
+def test_only_whole_runs_are_published(shell, monkeypatch):
+    train, recipe, run = shell
+    monkeypatch.setattr(zoo, "_folder", lambda kind: recipe.parent.parent)
+    with pytest.raises(FileNotFoundError, match="is no folder of a training run"):
+        publishing.publish("toy", run)
+    assert train().exit_code == 0
+    content = bytearray((run / "best.weights.h5").read_bytes())
+    content[-1] ^= 1
+    (run / "best.weights.h5").write_bytes(content)
+    with pytest.raises(ValueError, match=r"best.weights.h5 is damaged"):
+        publishing.publish("toy", run)
+    assert [path.name for path in recipe.parent.iterdir()] == ["recipe.py"]
 
 
 def test_patience_finishes_a_run(shell, monkeypatch):

@@ -6,6 +6,7 @@ lives from the operation that makes it to the last one that takes it.
 
 import collections
 import dataclasses
+import itertools
 import math
 
 import tensorflow as tf
@@ -237,8 +238,11 @@ def _node(name):
 
 
 def _dtypes(node):
-    """Of the outputs of a node; a variant's or a resource's size is 0 or 1."""
-    for output in op_def_registry.get(node.op).output_arg:
+    """Of the outputs of a node; float32 where it is of an own operation."""
+    operation = op_def_registry.get(node.op)
+    if operation is None:
+        yield from itertools.repeat(tf.float32)
+    for output in operation.output_arg:
         if output.type_list_attr:
             types = node.attr[output.type_list_attr].list.type
         else:

@@ -36,9 +36,12 @@ class Muon(keras.optimizers.Muon):
     well, and those are what a PixelCNN has.
 
     Args:
-      learning_rate: as in Keras.
+      learning_rate: as in Keras, a number of at least 0, or a schedule.
       weight_decay: of all weights but for those excluded by ``exclude_from_weight_decay``.
       **kwargs: passed to ``keras.optimizers.Muon``; ``exclude_layers`` leaves more to AdamW.
+
+    Raises:
+      ValueError: if a rate or a decay is negative or no number.
 
     >>> dense = keras.layers.Dense(2, use_bias=False, kernel_initializer="zeros")
     >>> dense.build([None, 2])

@@ -68,7 +68,7 @@ class Recipe:
     ...     learning_rate=-1.0)
     Traceback (most recent call last):
     ...
-    ValueError: Expected learning_rate to be a number above 0, got -1.0.
+    ValueError: Expected learning_rate to be a finite number above 0, got -1.0.
     """
 
     name: str

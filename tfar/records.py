@@ -2,7 +2,8 @@
 
 import json
 import numbers
-import pathlib
+
+from tfar import files
 
 NUMBER = numbers.Real
 
@@ -17,17 +18,17 @@ def read(path, fields, remedy):
       remedy: a sentence that says how to get a whole file.
 
     Raises:
-      FileNotFoundError: if there is no such file.
+      OSError: that names the file, if it cannot be read; a FileNotFoundError if there is none.
       ValueError: if it is damaged; one sentence that names the file, and the remedy.
 
-    >>> import tempfile
+    >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "metrics.json"
     >>> _ = path.write_text('{"test": {"nats": 1.5}}')
     >>> read(path, {"test": {"nats": NUMBER}}, "Restore it.")
     {'test': {'nats': 1.5}}
     """
     try:
-        held = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        held = json.loads(files.read(path).decode())
     except (ValueError, RecursionError) as error:  # bytes that are no UTF-8 among them
         raise damaged(path, "it is no JSON", remedy) from error
     check(path, held, fields, remedy)

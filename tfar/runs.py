@@ -17,7 +17,7 @@ import warnings
 import keras
 import numpy as np
 
-from tfar import files
+from tfar import files, records
 
 try:
     import fcntl
@@ -38,7 +38,7 @@ def locked(folder):
 
     Raises:
       BlockingIOError: if another run holds the folder; the message says which, and since when.
-      OSError: that names the folder, if it cannot be written.
+      OSError: that names the folder, if it is none or cannot be written.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -49,6 +49,8 @@ def locked(folder):
     BlockingIOError: Another run writes to /...: process ... on ... since ...
     """
     path, made = folder / LOCK, not folder.exists()
+    if not made and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file, and a run needs a folder.")
     files.check_writable(path)
     file = _hold(path)
     try:
@@ -74,20 +76,16 @@ def _hold(path):
         file = path.open("a+")
         try:
             _lock(file)
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                    return file  # else it was removed before it was locked
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        except FileNotFoundError:  # or another one: it was removed before it was locked
+            pass
         except BlockingIOError:
             file.seek(0)
-            holder = file.read().strip() or "another process"
-            file.close()
             raise BlockingIOError(
-                f"Another run writes to {path.parent}: {holder}. Wait for it, or give another "
-                "folder."
+                f"Another run writes to {path.parent}: {file.read() or 'another process'}. Wait "
+                "for it, or give another folder."
             ) from None
-        except BaseException:
-            file.close()
-            raise
         file.close()
 
 
@@ -129,7 +127,7 @@ def record(folder):
       ValueError: if what is recorded is damaged.
       OSError: if it cannot be read.
     """
-    return _read(folder / RECORD, {"name": str}, {"data": dict})
+    return _read(folder / RECORD, {"name": str}, {"data": {}})
 
 
 def best(folder):
@@ -137,23 +135,18 @@ def best(folder):
 
     Raises: as `record`.
     """
-    return _read(folder / BEST_RECORD, {"epoch": int, "val_nats": int | float}, {"sha256": str})
+    return _read(folder / BEST_RECORD, {"epoch": int, "val_nats": records.NUMBER}, {"sha256": str})
 
 
 def _read(path, needed, known):
-    """A dict in JSON that has values of the needed kinds; None if there is no file."""
+    """A dict in JSON that has some fields, others of the known kinds; None if there is no file."""
+    remedy = "Restore it from a copy, or train in another folder."
     try:
-        held = json.loads(files.read(path))
-        wrong = [key for key, kind in needed.items() if not isinstance(held[key], kind)]
-        wrong += [key for key, kind in known.items() if not isinstance(held.get(key, kind()), kind)]
+        held = records.read(path, needed, remedy)
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        wrong = [f"{type(error).__name__}: {error}"]
-    if wrong:
-        raise ValueError(
-            f"{path} is damaged ({wrong[0]}): restore it from a copy, or train in another folder."
-        )
+    fields = {key: kind for key, kind in known.items() if key in held}
+    records.check(path, held, fields, remedy)
     return held
 
 

@@ -1,4 +1,4 @@
-"""Runs that end before their time and go on bit for bit: checkpoints, SIGTERM, diverged losses."""
+"""Runs that end before their time and resume bit for bit: checkpoints, signals, diverged losses."""
 
 import contextlib
 import io
@@ -50,8 +50,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     That is the place in the data (epochs done, steps done of the next one), the weights and their
     averages, the optimizer, the metrics of the epoch so far and the random generators. If batches
-    depend on their place only, a run that was killed at any moment goes on to the very weights,
-    bit for bit, of one that was not, on the same machine.
+    depend on their place only, a run that was killed at any moment ends with the very weights, bit
+    for bit, of one that was not, on the same machine.
 
     ``keras.callbacks.BackupAndRestore`` begins an epoch again from weights that have seen half of
     it, and forgets the generators.

@@ -29,6 +29,8 @@ from tfar.recipes import OPTIMIZERS, POLICIES
 
 __all__ = ["Schedule", "build", "finished", "train"]
 
+SPLITS = {"train": "the training data", "validation": "the validation data"}
+
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """The learning rate: a warm-up, a cosine down to 0, and as often as there are cycles.
@@ -153,10 +155,10 @@ def train(
         saved, and training resumes after it when it is called again.
     """
     strategy = strategies.get(strategy)  # first: several workers need it before anything runs
-    recipe = changed(recipe, epochs, precision, start)
+    recipe = _changed(recipe, epochs, precision, start)
     if folder is not None:
         folder = arguments.path("folder", folder)
-    if data is not None and (not isinstance(data, dict) or set(data) != {"train", "validation"}):
+    if data is not None and (not isinstance(data, dict) or set(data) != set(SPLITS)):
         raise ValueError(
             'Expected data to be {"train": ..., "validation": ...}, got '
             f"{sorted(map(str, data)) if isinstance(data, dict) else type(data).__name__}."
@@ -179,7 +181,7 @@ def finished(recipe, folder, epochs=None, precision=None, start=None):
 
     Args: as in `train`.
     """
-    recipe = changed(recipe, epochs, precision, start)
+    recipe = _changed(recipe, epochs, precision, start)
     folder = arguments.path("folder", folder)
     held = runs.record(folder)
     if held is None or recipe.source is None or recipe.source != held.get("source"):
@@ -194,7 +196,7 @@ def finished(recipe, folder, epochs=None, precision=None, start=None):
     return best.held if place[0] >= recipe.epochs or best.gave_up(place[0]) else None
 
 
-def changed(recipe, epochs, precision, start):
+def _changed(recipe, epochs, precision, start):
     """The recipe with what takes the place of its own."""
     if not isinstance(recipe, recipes.Recipe):
         raise ValueError(
@@ -216,12 +218,12 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     held, fields = runs.record(folder), _fields(recipe, start)
     _refuse(known, "another recipe", _different(held, fields))
     if data is None:
-        data = {split: datasets.load(recipe.dataset, split) for split in ("train", "validation")}
-    data = {split: feeding.inputs(recipe, part, split) for split, part in data.items()}
+        data = {split: datasets.load(recipe.dataset, split) for split in SPLITS}
+    data = {split: feeding.inputs(recipe, data[split], split) for split in SPLITS}
     digests = {split: runs.digest(part) for split, part in data.items()}
     before = (held or {}).get("data", digests)
-    named = {"train": "the training data", "validation": "the validation data"}
-    _refuse(known, "other data", [named[k] for k in named if before.get(k) != digests[k]])
+    differ = [split for split in SPLITS if before.get(split) != digests[split]]
+    _refuse(known, "other data", [SPLITS[split] for split in differ])
     x, epochs = feeding.events(data["train"]), recipe.epochs
     cycles = recipes.cycles(recipe, epochs)
     if any(cycle.shift for cycle in cycles) and np.ndim(x) != 4:
