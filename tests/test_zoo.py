@@ -378,7 +378,9 @@ def test_wrong_types_are_named(wrong):
 
 def test_wrong_arguments_of_verify_and_serve_config():
     for tolerance in (-1, None, "a", float("nan")):
-        with pytest.raises(ValueError, match="Expected tolerance to be a finite number of at least 0"):
+        with pytest.raises(
+            ValueError, match="Expected tolerance to be a finite number of at least 0"
+        ):
             zoo.verify("fvsbn_mnist", tolerance=tolerance)
     with pytest.raises(ValueError, match="Expected a model of tfar, got 'fvsbn_mnist'"):
         zoo.verify("fvsbn_mnist", "fvsbn_mnist")
