@@ -98,6 +98,11 @@ def test_is_multi_worker():
     assert not private.is_multi_worker(tf.distribute.MirroredStrategy(["CPU:0"]))
 
 
+def test_operation():
+    assert [output.type_attr for output in private.operation("AddV2").output_arg] == ["T"]
+    assert private.operation("NoSuchOperation") is None
+
+
 def test_set_parameters():
     p = tfp.distributions.Normal(0.0, 1.0)
     private.set_parameters(p, {"loc": 3.0})
@@ -128,3 +133,11 @@ def test_every_private_name_is_in_one_place():
         and node.attr not in ours
     }
     assert not used, used
+
+
+def test_modules_of_tensorflow_that_are_not_public_are_imported_in_one_place():
+    root = pathlib.Path(tfar.__file__).parent
+    for path in root.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and path.name != "private.py":
+                assert not (node.module or "").startswith(("tensorflow.python", "keras.src")), path

@@ -10,9 +10,8 @@ import itertools
 import math
 
 import tensorflow as tf
-from tensorflow.python.framework import op_def_registry  # the dtypes of a node have no public way
 
-from tfar import arguments, text
+from tfar import arguments, private, text
 from tfar.distributions import Policy, sampler
 
 BYTES = 2**31  # by default, for one request
@@ -239,7 +238,7 @@ def _node(name):
 
 def _dtypes(node):
     """Of the outputs of a node; float32 where it is of an own operation."""
-    operation = op_def_registry.get(node.op)
+    operation = private.operation(node.op)
     if operation is None:
         yield from itertools.repeat(tf.float32)
     for output in operation.output_arg:

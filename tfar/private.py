@@ -6,6 +6,7 @@ bounds the versions to those for which that was tried.
 """
 
 import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
 
 # Methods that our classes override, by the class that has them: it must call them.
 OVERRIDDEN = {
@@ -75,6 +76,11 @@ def is_multi_worker(strategy):
         isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
         and strategy.extended._in_multi_worker_mode()
     )
+
+
+def operation(name):
+    """The ``OpDef`` of an operation of TensorFlow, or None if there is none of that name."""
+    return op_def_registry.get(name)
 
 
 def set_parameters(distribution, parameters):
