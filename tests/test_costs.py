@@ -140,7 +140,7 @@ def test_the_command_sets_limits(tmp_path):
 # In the graph -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["fvsbn_image", "gated_pixel_cnn_labels", "made_masks"])
+@pytest.mark.parametrize("name", ["gated_pixel_cnn_labels", "made_masks"])
 def test_requests_are_bounded(name, tmp_path):
     model = shared(name)
     folder = serving.export(model, tmp_path / "1", max_samples=6, max_rows=4)

@@ -196,6 +196,37 @@ def test_an_artefact_is_exported_again_with_the_same_weights(published):
     assert not list((folder / "zoo" / "toy").glob("partial-*"))
 
 
+def test_an_artefact_stays_where_the_new_one_fails(published, monkeypatch):
+    folder, _, _ = published
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+    def fail(metrics):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(cards, "card", fail)
+    with pytest.raises(OSError, match=r"card\.md could not be written: No space left on device"):
+        publishing.export_again("toy")
+    assert before == {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_what_is_scored():
+    model = tfar.models.FVSBN([3])
+    x = np.zeros([5, 3], int)
+    assert publishing.score(model, x, batch_size=2).shape == (5,)
+    for wrong in (0, -1, 2.5, None):
+        with pytest.raises(ValueError, match="Expected batch_size to be an integer of at least 1"):
+            publishing.score(model, x, wrong)
+    for wrong in (None, x.tolist(), {"x": x.tolist()}, 3):
+        with pytest.raises(ValueError, match="Expected an array or a dict of arrays, got"):
+            publishing.score(model, wrong)
+    with pytest.raises(ValueError, match=r"Expected a model of tfar, got 'fvsbn_mnist': tfar\.zoo"):
+        publishing.score("fvsbn_mnist", x)
+    with pytest.raises(ValueError, match="Expected readme to be a path, got None"):
+        cards.write_table(None)
+    with pytest.raises(ValueError, match="Expected run to be a path, got None"):
+        publishing.publish("fvsbn_mnist", None)
+
+
 def test_a_damaged_artefact_is_refused(published):
     folder = zoo.model_folder("toy")
     (path,) = folder.glob("variables/variables.data*")

@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from tfar import zoo
+from tfar import arguments, files, zoo
 
 __all__ = ["bits", "card", "compared", "measured", "nats", "table", "versus", "write_table"]
 
@@ -213,10 +213,11 @@ def write_table(readme):
     Raises:
       ValueError: if the marks are not there.
     """
-    readme = pathlib.Path(readme)
+    readme = arguments.path("readme", readme)
     text = readme.read_text(encoding="utf-8")
     if text.count(START) != 1 or text.count(END) != 1:
         raise ValueError(f"{readme} needs the lines {START!r} and {END!r} once each.")
     before, rest = text.split(START)
     after = rest.split(END)[1]
-    readme.write_text(f"{before}{START}\n\n{table()}\n\n{END}{after}", encoding="utf-8")
+    with files.replacing(readme) as partial:
+        partial.write_text(f"{before}{START}\n\n{table()}\n\n{END}{after}", encoding="utf-8")

@@ -67,6 +67,11 @@ def score(model, inputs, batch_size=500, progress=None):
     Raises:
       ValueError: if a shape, dtype or value is not the model's.
     """
+    serving.check_model(model)
+    arguments.integer("batch_size", batch_size, least=1)
+    parts = inputs.values() if isinstance(inputs, dict) else [inputs]
+    if not all(isinstance(part, (np.ndarray, tf.Tensor)) for part in parts):
+        raise ValueError(f"Expected an array or a dict of arrays, got {type(inputs).__name__}.")
     model.check(inputs)
     starts = range(0, len(feeding.events(inputs)), batch_size)
     parts = [
@@ -223,22 +228,25 @@ def _put(name, model, metrics, packed=None):
     for left in (partial, old):  # by a run that was killed
         if left.exists():
             shutil.rmtree(left)
-    serving.export(model, partial)
-    size = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
-    filed = size, serving.digest(partial), serving.describe(partial), serving.limits(partial)
-    metrics = {**metrics, **dict(zip(FILED, filed))}
-    with contextlib.ExitStack() as stack:
+    try:
+        serving.export(model, partial)
+        size = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
+        filed = size, serving.digest(partial), serving.describe(partial), serving.limits(partial)
+        metrics = {**metrics, **dict(zip(FILED, filed))}
+        with contextlib.ExitStack() as stack:
 
-        def replacing(name):
-            return stack.enter_context(files.replacing(folder / name))
+            def replacing(name):
+                return stack.enter_context(files.replacing(folder / name))
 
-        if packed is not None:
-            np.savez_compressed(replacing("examples.npz"), **packed)
-        replacing("metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
-        replacing("card.md").write_text(cards.card(metrics), encoding="utf-8")
-        if place.exists():
-            place.replace(old)
-        partial.replace(place)
+            if packed is not None:
+                np.savez_compressed(replacing("examples.npz"), **packed)
+            replacing("metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+            replacing("card.md").write_text(cards.card(metrics), encoding="utf-8")
+            if place.exists():
+                place.replace(old)
+            partial.replace(place)
+    finally:  # if anything failed
+        shutil.rmtree(partial, ignore_errors=True)
     if old.exists():
         shutil.rmtree(old)
     return metrics
