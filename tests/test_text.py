@@ -260,7 +260,7 @@ def test_samples_of_a_policy_have_its_frequencies(policy):
 
 
 def test_only_categories_can_be_left_out():
-    with pytest.raises(ValueError, match=r"choose among the categories of a head .*, and Bernoulli"):
+    with pytest.raises(ValueError, match=r"choose among the categories .*, and Bernoulli"):
         shared("nade").joint().sample(2, top_k=1)
 
 
