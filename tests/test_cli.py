@@ -456,10 +456,10 @@ MISTAKES = """
 1 | sample empty.keras | empty.keras is damaged
 1 | sample cut.keras | cut.keras is damaged
 1 | sample binary | binary is no .keras file, and no folder that `tfar export` wrote
-1 | sample other.keras | other.keras could not be loaded
-1 | sample damaged.keras | damaged.keras could not be loaded
+1 | sample other.keras | No model can be made of other.keras
+1 | sample damaged.keras | No model can be made of damaged.keras
 1 | sample folder.keras | folder.keras is damaged
-1 | sample plain.keras | Expected a model of tfar, got a Sequential in plain.keras
+1 | sample plain.keras | Expected a model of tfar in plain.keras, got one of the class keras.Sequential
 1 | sample folder | folder is no .keras file, and no folder that `tfar export` wrote
 1 | sample broken | broken is no export of tfar
 2 | sample image.keras --out x.gif | ends neither in .png nor in .npy, .csv, .txt
@@ -517,7 +517,7 @@ MISTAKES = """
 2 | evaluate image.keras --split all | 'all' is not one of
 2 | train | Missing argument 'RECIPE'
 1 | train fvsbn | did you mean
-1 | train none.py | none.py: No such file or directory
+1 | train none.py | There is no recipe file
 1 | train recipe.py | unknown names ['x']
 1 | train syntax.py | invalid syntax (syntax.py, line 1)
 1 | train name.py | name 'undefined' is not defined
@@ -527,13 +527,13 @@ MISTAKES = """
 2 | train-table folder | 'folder' is a directory
 2 | train-table table.csv --out x.csv | does not end in .keras
 1 | train-table table.csv --drop y | The table has no column 'y'
-1 | train-table binary | Expected text in UTF-8
+1 | train-table binary | binary is no CSV file with a header
 1 | train-table empty.csv | delimiter
 1 | train-table header.csv | at least ten rows
 1 | info nothing_at_all | there are
 1 | info ../zoo/fvsbn_mnist | did you mean fvsbn_mnist
 1 | info none.keras | There is no file none.keras
-1 | info plain.keras | got a Sequential
+1 | info plain.keras | got one of the class keras.Sequential
 1 | export made_mnist folder | folder exists: export to another version
 1 | export image.keras table.csv/1 | table.csv/1 could not be written
 1 | demo --name mnist | did you mean

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from cases import MODELS, events, shared
+from cases import events, shared
 
 from tfar import distributions
 from tfar.heads import (
@@ -101,8 +101,23 @@ def test_composite_tensors(name):
     np.testing.assert_array_equal(distributions.log_prob(masked, x)[..., 0], expected[..., 0])
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_a_function_returns_the_conditionals_of_every_model(name):
+OF_EVERY_HEAD = [  # and of every way in which a model makes its parameters
+    "fvsbn",
+    "made_orders",
+    "char_rnn_lstm",
+    "pixel_cnn_mixture",
+    "gated_pixel_cnn_labels",
+    "rnade_real",
+    "made_real_orders",
+    "nade_counts",
+    "orderless_counts",
+    "orderless_columns_real",
+    "own_plain",
+]
+
+
+@pytest.mark.parametrize("name", OF_EVERY_HEAD)
+def test_a_function_returns_the_conditionals(name):
     model = shared(name)
     x = events(model, 2)
     inputs = x if model.num_classes is None else {"x": x, "condition": np.array([0, 1])}

@@ -54,6 +54,8 @@ def test_weights_of_every_shape_are_the_same_weights(model, x, shape):
     expected = np.mean(WEIGHT * each), np.average(each, weights=WEIGHT)
     found = model.evaluate(x, sample_weight=weight, verbose=0)[:2]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+    if shape not in ("[N]", "[N, 1]", "series"):  # the others are arrays like these by now
+        return
     *found, weights = trained(model, x, sample_weight=weight, batch_size=12)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     *_, right = trained(model, np.repeat(x, WEIGHT.astype(int), axis=0), batch_size=99)
@@ -216,8 +218,9 @@ def datasets(x):
     }
 
 
-@pytest.mark.parametrize("eagerly", [False, True])
-@pytest.mark.parametrize("source", ["tf.data", "generator"])
+@pytest.mark.parametrize(
+    ("source", "eagerly"), [("tf.data", False), ("generator", False), ("tf.data", True)]
+)
 @pytest.mark.parametrize(
     ("bad", "message"),
     [

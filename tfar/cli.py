@@ -142,18 +142,8 @@ def _say(doing):
 
 def _load(model):
     """``(model, name)``, see `tfar.zoo.find`."""
-    from tfar.models import AutoregressiveModel
-
     _say(f"Loading {model}")
-    try:
-        loaded, name = zoo.find(model)
-    except Exception as error:
-        if model in str(error):
-            raise
-        raise ValueError(f"{model} could not be loaded: {_sentence(error)}") from error
-    if not isinstance(loaded, AutoregressiveModel):
-        raise ValueError(f"Expected a model of tfar, got a {type(loaded).__name__} in {model}.")
-    return loaded, name
+    return zoo.find(model)
 
 
 def _kind(model):
