@@ -459,7 +459,7 @@ MISTAKES = """
 1 | sample other.keras | No model can be made of other.keras
 1 | sample damaged.keras | No model can be made of damaged.keras
 1 | sample folder.keras | folder.keras is damaged
-1 | sample plain.keras | Expected a model of tfar in plain.keras, got one of the class keras.Sequential
+1 | sample plain.keras | Expected a model of tfar in plain.keras, got one of the class
 1 | sample folder | folder is no .keras file, and no folder that `tfar export` wrote
 1 | sample broken | broken is no export of tfar
 2 | sample image.keras --out x.gif | ends neither in .png nor in .npy, .csv, .txt
