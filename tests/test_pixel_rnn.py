@@ -108,10 +108,13 @@ def test_the_context_of_a_row_lstm_is_a_triangle():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: PixelRNN([4, 4, 1], recurrence="column"), "'row' or 'diagonal', got 'column'"),
-        (lambda: PixelRNN([16], 4, 1), r"event_shape=\(H, W, C\)"),
-        (lambda: RowLSTM(0, 3, (2, 2)), "at least one unit, got 0"),
-        (lambda: RowLSTM(2, 2, (2, 2)), "odd kernel sizes"),
+        (
+            lambda: PixelRNN([4, 4, 1], recurrence="column"),
+            "one of 'row', 'diagonal', got 'column'",
+        ),
+        (lambda: PixelRNN([16], 4, 1), r"event_shape \(H, W, C\) to be a sequence of 3 integers"),
+        (lambda: RowLSTM(0, 3, (2, 2)), "units to be an integer of at least 1, got 0"),
+        (lambda: RowLSTM(2, 2, (2, 2)), "kernel_size to be an odd integer of at least 1, got 2"),
     ],
 )
 def test_bad_arguments(make, message):

@@ -298,15 +298,15 @@ def test_a_checkpoint_that_cannot_be_read_is_kept_and_training_stops(
 @pytest.mark.parametrize(
     "name, content, said",
     [
-        ("recipe.json", b"", "JSONDecodeError"),
-        ("recipe.json", b"[1, 2]", "TypeError"),
-        ("recipe.json", b"{}", "KeyError: 'name'"),
-        ("recipe.json", b'{"name": 5}', r"\(name\)"),
-        ("recipe.json", b'{"name": "toy", "data": "x"}', r"\(data\)"),
-        ("recipe.json", b"\xff", "UnicodeDecodeError"),
-        ("best.json", b'{"epoch": 3, "val_na', "JSONDecodeError"),
-        ("best.json", b'{"epoch": "3", "val_nats": 2.0}', r"\(epoch\)"),
-        ("best.json", b'{"epoch": 3}', "KeyError: 'val_nats'"),
+        ("recipe.json", b"", "it is no JSON"),
+        ("recipe.json", b"[1, 2]", "expected an object, got"),
+        ("recipe.json", b"{}", "it has no name"),
+        ("recipe.json", b'{"name": 5}', "expected a string as name, got 5"),
+        ("recipe.json", b'{"name": "toy", "data": "x"}', "expected an object as data"),
+        ("recipe.json", b"\xff", "it is no JSON"),
+        ("best.json", b'{"epoch": 3, "val_na', "it is no JSON"),
+        ("best.json", b'{"epoch": "3", "val_nats": 2.0}', "expected an integer as epoch"),
+        ("best.json", b'{"epoch": 3}', "it has no val_nats"),
         ("log.csv", b"epoch,loss\nmany,1.5\n", "in line 2"),
         ("log.csv", b"epoch,loss\n0,1.5\n1,2,3\n2,1.1\n", "in line 3"),
         ("log.csv", b"\x00\xff\n\n", "in line 1"),
@@ -317,7 +317,7 @@ def test_damaged_records_stop_a_run_and_are_left_as_they_are(name, content, said
     (folder / name).write_bytes(content)
     before = contents(folder)
     with pytest.raises(
-        ValueError, match=f"{name} is damaged .*{said}.*: restore it from a copy, or"
+        ValueError, match=f"{name} is damaged.*{said}.*[Rr]estore it from a copy, or"
     ):
         run(folder)
     assert contents(folder) == before

@@ -15,7 +15,7 @@ import tensorflow as tf
 from test_training import made_up, toy
 
 import tfar
-from tfar import cards, datasets, feeding, plots, publishing, recipes, serving, training, zoo
+from tfar import cards, datasets, feeding, plots, publishing, recipes, runs, serving, training, zoo
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -342,12 +342,12 @@ def test_damaged_examples(published):
 
 def test_damaged_runs_are_not_published(published):
     folder, _, _ = published
-    for name in ("best.json", training.RECORD):
+    for name in ("best.json", runs.RECORD):
         path = folder / "run" / name
         whole = path.read_text()
         for contents in ("", "{}", "[]"):
             path.write_text(contents)
-            with pytest.raises(ValueError, match=f"{name} is damaged: .* Train toy again"):
+            with pytest.raises(ValueError, match=f"{name} is damaged: .* train in another folder"):
                 publishing.publish("toy", folder / "run")
         path.write_text(whole)
 
