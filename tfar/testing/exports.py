@@ -105,13 +105,14 @@ def _rebuilt(family, tensors):
 
 def _verify_draws(model, signatures, label, batch):
     seed = np.array([3, batch], np.int32)
+    count = 6 // batch  # as many rows in every batch: the model's sampler is traced once for them
     # One label a row: the samples of a conditional model have a batch of their own.
     asked = {} if label is None else {"condition": tf.constant(label)}
-    asked.update(num_samples=tf.constant(5), seed=tf.constant(seed))
+    asked.update(num_samples=tf.constant(count), seed=tf.constant(seed))
     for temperature in (1.0, 0.5):
         asked["temperature"] = tf.constant(temperature)
         answer = signatures["sample"](**asked)["samples"]
-        expected = joint_of(model, label).sample(5, seed=seed, temperature=temperature)
+        expected = joint_of(model, label).sample(count, seed=seed, temperature=temperature)
         demand(
             same_draws(answer.numpy(), expected.numpy()),
             f"Of one seed, the export and the model draw different samples (at {temperature}).",
@@ -128,7 +129,7 @@ def _verify_draws(model, signatures, label, batch):
         answer = signatures["complete"](
             x=tf.constant(np.where(known, x, -1)), known=tf.constant(known), **asked, **chosen
         )["samples"]
-        expected = joint.sample(5, seed=seed, value=np.where(known, x, np.nan))
+        expected = joint.sample(count, seed=seed, value=np.where(known, x, np.nan))
         demand(
             same_draws(answer.numpy(), expected.numpy()),
             f"The export completes a prefix otherwise than the model (member {member}).",
