@@ -130,7 +130,7 @@ MODELS = {
         [2, 2, 2], 4, 1, 1, DiscretizedLogisticMixture(2, 2, levels=3)
     ),
     "pixel_cnn_pp_labels": lambda: PixelCNNpp(
-        [2, 2, 1], 4, 1, 2, DiscretizedLogisticMixture(3, levels=4), num_classes=2
+        [2, 2, 1], 4, 1, 1, DiscretizedLogisticMixture(3, levels=4), num_classes=2
     ),
     "char_rnn": lambda: CharRNN([4], (5,), "rnn", Categorical(3)),
     "char_rnn_lstm": lambda: CharRNN([3], (4, 3), head=Characters("abc"), embedding=2),
@@ -207,6 +207,20 @@ MODELS = {
     "own_causal": lambda: AutoregressiveModel(_causal(), [4], Bernoulli(), "random"),
     "own_plain": lambda: AutoregressiveModel(Smoothing(3), [2, 2], Categorical(3), [3, 1, 0, 2]),
 }
+
+ENSEMBLES = [name for name in MODELS if "orders" in name or "masks" in name]
+ENSEMBLES += ["orderless_nade_real", "orderless_columns_real", "orderless_counts"]
+
+# One of each network, head and order: what a graph is made of. The others differ in sizes and masks.
+GRAPHS = [
+    *("fvsbn_image", "nade_categorical", "nade_one_site", "nade_real", "nade_counts"),
+    *("made_residual", "made_direct", "made_given_orders", "made_columns_counts_real"),
+    *("pixel_cnn_wide_kernels", "pixel_cnn_colours", "pixel_cnn_mixture", "gated_pixel_cnn"),
+    *("gated_pixel_cnn_labels", "pixel_cnn_pp", "pixel_cnn_pp_labels", "char_rnn_lstm"),
+    *("char_rnn_gru", "transformer_window", "transformer_stem", "transformer_patches"),
+    *("pixel_rnn_row_colours", "pixel_rnn_diagonal", "pixel_rnn_mixture", "rnade_real_logistic"),
+    *("orderless_nade_image", "orderless_nade_real", "own_causal", "own_plain"),
+]
 
 # name: (factory, sites, channels[, scale of the random weights])
 LAYERS = {
@@ -334,7 +348,7 @@ def rate(name):
     return 0.02 if "pixel_cnn_pp" in name else 0.05
 
 
-@functools.cache
+@functools.lru_cache(maxsize=8)  # what they have compiled takes memory, and time to walk through
 def shared(name):
     """As `randomised`, once, for tests that do not change it."""
     return randomised(name, seed=3)

@@ -567,9 +567,9 @@ def test_mistakes(line, own, monkeypatch):
     ("error", "status", "message"),
     [
         (KeyboardInterrupt(), 130, "Error: Interrupted."),
-        (EOFError("no data left"), 1, "could not be loaded: EOFError: no data left"),
-        (MemoryError(), 1, "could not be loaded: MemoryError"),
-        (RuntimeError("two\nlines"), 1, "could not be loaded: RuntimeError: two (TFAR_DEBUG=1"),
+        (EOFError("no data left"), 1, "Error: EOFError: no data left (TFAR_DEBUG=1"),
+        (MemoryError(), 1, "Error: MemoryError (TFAR_DEBUG=1"),
+        (RuntimeError("two\nlines"), 1, "Error: RuntimeError: two (TFAR_DEBUG=1"),
         (PermissionError(errno.EACCES, "Permission denied", "x"), 1, "x: Permission denied"),
     ],
 )

@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import MODELS, events, shared
+from cases import ENSEMBLES, GRAPHS, MODELS, events, shared
 
 from tfar.heads import Bernoulli, Categorical
 from tfar.models import FVSBN, MADE
@@ -41,7 +41,7 @@ def test_both_samplers_agree_on_a_random_order_of_more_sites():
     assert len(np.unique(np.reshape(cached, [50, -1]), axis=0)) > 40
 
 
-@pytest.mark.parametrize("name", [n for n in MODELS if shared(n).members == 1])
+@pytest.mark.parametrize("name", [name for name in GRAPHS if name not in ENSEMBLES])
 def test_xla_draws_the_same(name):
     model = shared(name)
     label = {} if model.num_classes is None else {"condition": 1}
@@ -160,7 +160,7 @@ def test_a_low_temperature_is_greedy_and_log_prob_stays_what_it_was():
 # Ensembles --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if shared(name).members > 1])
+@pytest.mark.parametrize("name", ENSEMBLES)
 def test_an_ensemble_is_the_mean_of_the_probabilities_of_its_members(name):
     model = shared(name)
     x = enumerate_events(model)

@@ -43,8 +43,9 @@ def _sentence(error):
     words = str(error).strip()
     if isinstance(error, (ValueError, OSError, ImportError, csv.Error)) and words:
         return words
-    first = words.partition("\n")[0]
-    return f"{type(error).__name__}: {first} (TFAR_DEBUG=1 shows where it comes from)"
+    kind, first = type(error).__name__, words.partition("\n")[0]
+    said = f"{kind}: {first}" if first else kind
+    return f"{said} (TFAR_DEBUG=1 shows where it comes from)"
 
 
 class Command(click.Command):
