@@ -211,7 +211,7 @@ MODELS = {
 ENSEMBLES = [name for name in MODELS if "orders" in name or "masks" in name]
 ENSEMBLES += ["orderless_nade_real", "orderless_columns_real", "orderless_counts"]
 
-# One of each network, head and order: what a graph is made of. The others differ in sizes and masks.
+# One of each network, head and order: of the others, the graphs differ in sizes and constants.
 GRAPHS = [
     *("fvsbn_image", "nade_categorical", "nade_one_site", "nade_real", "nade_counts"),
     *("made_residual", "made_direct", "made_given_orders", "made_columns_counts_real"),

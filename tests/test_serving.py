@@ -163,7 +163,8 @@ def test_the_zoo_holds_stock_operations_only(name):
 
 # TensorFlow's own tools and its C library -------------------------------------------------------
 
-TRIED = ["fvsbn_image", "gated_pixel_cnn_labels", "pixelcnn_mnist"]  # the rest of the zoo is called as stock TensorFlow does above
+# The rest of the zoo is called as stock TensorFlow does above.
+TRIED = ["fvsbn_image", "gated_pixel_cnn_labels", "pixelcnn_mnist"]
 
 
 @pytest.mark.parametrize("name", TRIED)

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import sys
 import textwrap
+import traceback
 import zipfile
 
 import click
@@ -29,8 +30,8 @@ class Commands(click.Group):
             stopped.exit_code = 130  # as shells have it: 128 and the number of the signal
             raise stopped from error
         except Exception as error:
-            if os.environ.get("TFAR_DEBUG"):
-                raise
+            if os.environ.get("TFAR_DEBUG"):  # not raised: Click makes "Aborted!" of an EOFError
+                traceback.print_exc()
             raise click.ClickException(_sentence(error)) from error
 
 
