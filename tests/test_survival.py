@@ -134,7 +134,7 @@ def test_a_run_killed_at_random_moments_ends_as_an_uninterrupted_one(tmp_path):
     """Processes, of a server that has imported TensorFlow, so that they start soon."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tfar.training"])
-    changes = {"epochs": 100, "batch_size": 4}
+    changes = {"epochs": 50, "batch_size": 4}
 
     def start(folder):
         process = context.Process(target=run, args=(folder,), kwargs=changes)

@@ -20,9 +20,14 @@ from tfar import cards, datasets, feeding, plots, publishing, recipes, runs, ser
 ROOT = pathlib.Path(__file__).parent.parent
 
 
-@pytest.fixture(params=zoo.list())
+@pytest.fixture(scope="module", params=zoo.list())
 def name(request):
     return request.param
+
+
+@pytest.fixture(scope="module")
+def model(name):
+    return zoo.load(name)
 
 
 def nats_of_an_event(metrics):
@@ -31,8 +36,7 @@ def nats_of_an_event(metrics):
     return sites * metrics["test"]["nats"]
 
 
-def test_an_artefact_computes_what_was_published(name):
-    model = zoo.load(name)
+def test_an_artefact_computes_what_was_published(name, model):
     assert zoo.verify(name, model) < 1e-4
     inputs, log_prob = zoo.examples(name)
     x = feeding.events(inputs)
@@ -46,22 +50,22 @@ def test_an_artefact_computes_what_was_published(name):
     error = log_prob.std(ddof=1) / np.sqrt(len(x))
     assert abs(-log_prob.mean() - nats_of_an_event(metrics)) < 5 * error
     for dtype in (np.int64, np.float32, *([bool] if x.max() <= 1 else [])):
-        cast = {**inputs, "x": x.astype(dtype)} if isinstance(inputs, dict) else x.astype(dtype)
-        np.testing.assert_allclose(model.log_prob(cast), log_prob, rtol=1e-4)
+        few = feeding.rows_of(inputs, np.arange(4))
+        cast = {**few, "x": x[:4].astype(dtype)} if isinstance(few, dict) else x[:4].astype(dtype)
+        np.testing.assert_allclose(model.log_prob(cast), log_prob[:4], rtol=1e-4)
 
 
-def test_an_artefact_is_what_its_recipe_makes(name):
+def test_an_artefact_is_what_its_recipe_makes(name, model):
     recipe = vars(recipes.load_recipe(zoo.recipe_path(name)))
     made_by = zoo.info(name)["recipe"]
     for field in made_by.keys() & recipe.keys():
         assert made_by[field] == json.loads(json.dumps(recipe[field])), field
-    config = zoo.load(name).get_config()
+    config = model.get_config()
     for field in config.keys() - {"name", "dtype"}:
         assert made_by["config"][field] == json.loads(json.dumps(config[field])), field
 
 
-def test_an_artefact_samples(name):
-    model = zoo.load(name)
+def test_an_artefact_samples(name, model):
     labels = None if model.num_classes is None else np.arange(32) % model.num_classes
     joint = model.joint(condition=labels)
     x, log_prob = joint.experimental_sample_and_log_prob(32 if labels is None else (), seed=1)
@@ -79,7 +83,7 @@ def test_an_artefact_samples(name):
     assert least - 5 * error < nats.mean() < most + 5 * error
 
 
-def test_the_rows_are_those_of_the_test_split(name):
+def test_the_rows_are_those_of_the_test_split(name, model):
     metrics = zoo.info(name)
     try:
         data = datasets.load(metrics["dataset"], "test", download=False)
@@ -88,7 +92,7 @@ def test_the_rows_are_those_of_the_test_split(name):
     inputs = feeding.inputs(recipes.load_recipe(zoo.recipe_path(name)), data)
     assert len(feeding.events(inputs)) == metrics["test"]["examples"]
     if isinstance(inputs, str):
-        numbers = zoo.load(name).head.vocabulary.encode(inputs)
+        numbers = model.head.vocabulary.encode(inputs)
         inputs = feeding.windows(numbers, *metrics["event_shape"])
     expected = feeding.rows_of(inputs, metrics["examples"]["rows"])
     tf.nest.map_structure(np.testing.assert_array_equal, zoo.examples(name)[0], expected)
