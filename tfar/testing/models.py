@@ -298,7 +298,7 @@ def verify_training(model, epochs=10, learning_rate=0.05, seeds=(0,)):
       AssertionError: if one of these does not hold.
     """
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, 20 * epochs)
-    model.compile(keras.optimizers.Adam(rate), steps_per_execution=20)  # an epoch a call
+    model.compile(keras.optimizers.Adam(rate))
     shares = []
     for seed in seeds:
         batch, entropy = _batch(model, seed)
@@ -308,8 +308,8 @@ def verify_training(model, epochs=10, learning_rate=0.05, seeds=(0,)):
             for variable in model.optimizer.variables:
                 variable.assign(tf.zeros_like(variable))
         before = _verify_loss(model, batch)
-        steps = inputs_of(np.concatenate([batch] * 20), conditions(model)[0])
-        model.fit(steps, batch_size=len(batch), epochs=epochs, shuffle=False, verbose=0)
+        steps = inputs_of(np.concatenate([batch] * (20 * epochs)), conditions(model)[0])
+        model.fit(steps, batch_size=len(batch), shuffle=False, verbose=0)
         after = _verify_loss(model, batch)
         shares.append((before - after) / (before - entropy))
         demand(
