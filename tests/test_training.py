@@ -67,11 +67,11 @@ def test_a_conditional_recipe_trains_on_labels_and_needs_them(tmp_path):
             x.shape[1:], 4, 2, first_kernel_size=3, num_classes=10
         ),
         conditional=True,
-        epochs=60,
+        epochs=4,
         learning_rate=3e-2,
         shift=0.0,
     )
-    data = made_up_of_8_bits([3, 3, 1])
+    data = made_up_of_8_bits([3, 3, 1], train=960)
     for part in data.values():  # the image says which label it has, and nothing else does
         part["x"] = np.ones_like(part["x"]) * (part["condition"] % 2)[:, None, None, None]
     model = training.train(recipe, tmp_path, data=data, verbose=0)
