@@ -18,7 +18,8 @@ import tensorflow_probability as tfp
 from cases import shared
 
 import tfar
-from tfar import datasets, distributions, heads, layers, models, muon, orders, plots, testing, text
+from tfar import datasets, distributions, heads, layers, models, orders, plots, testing, text
+from tfar.training import muon
 
 tfd = tfp.distributions
 nan, inf = np.nan, np.inf
@@ -349,10 +350,10 @@ BUILT = {
     "Recurrent": lambda: layers.Recurrent(keras.layers.GRU(2)),
     "Shift": lambda: layers.Shift(),
     "SiteBias": lambda: layers.SiteBias(),
-    "TriangularDense": lambda: models.fvsbn.TriangularDense(2),
-    "TiedHidden": lambda: models.nade.TiedHidden(3, 2),
-    "OrderlessHidden": lambda: models.orderless_nade.OrderlessHidden((3,), 2),
-    "MultiscaleStreams": lambda: models.pixel_cnn_pp.MultiscaleStreams(2, 1, 1, (2, 4)),
+    "TriangularDense": lambda: layers.TriangularDense(2),
+    "TiedHidden": lambda: layers.TiedHidden(3, 2),
+    "OrderlessHidden": lambda: layers.OrderlessHidden((3,), 2),
+    "MultiscaleStreams": lambda: layers.MultiscaleStreams(2, 1, 1, (2, 4)),
 }
 
 
@@ -513,8 +514,8 @@ def of_sequences():
     yield from vary(model.of_length, length=COUNT)
     yield from vary(shared("transformer").of_length, length=(3, 5))
     yield from vary(model.check_length, length=COUNT)
-    yield from vary(text.Vocabulary, characters=(None, 3, "", "a", "aa", ["a", "b"], b"ab", {}))
-    vocabulary = text.Vocabulary("abc")
+    yield from vary(heads.Vocabulary, characters=(None, 3, "", "a", "aa", ["a", "b"], b"ab", {}))
+    vocabulary = heads.Vocabulary("abc")
     yield from vary(vocabulary.encode, text=texts)
     yield from vary(
         vocabulary.decode,

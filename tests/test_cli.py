@@ -14,8 +14,7 @@ import pytest
 from click.testing import CliRunner
 from toys import made_up
 
-from tfar import cli, datasets, quiet, serving, tables, testing, text, zoo
-from tfar.distributions import randomness
+from tfar import cli, datasets, quiet, randomness, serving, tables, testing, text, zoo
 from tfar.heads import Characters, LogisticMixture, Table
 from tfar.models import FVSBN, RNADE, CharRNN, GatedPixelCNN, OrderlessNADE
 

@@ -9,9 +9,8 @@ from cases import events, shared
 from tfar import distributions, testing
 from tfar.distributions import discretized_logistic
 from tfar.heads import Categorical, DiscretizedLogisticMixture
-from tfar.layers import CausalConv2D, GatedStacks, RowConv2D
+from tfar.layers import CausalConv2D, GatedStacks, MultiscaleStreams, RowConv2D
 from tfar.models import GatedPixelCNN, PixelCNN, PixelCNNpp
-from tfar.models.pixel_cnn_pp import MultiscaleStreams
 
 tfd = tfp.distributions
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfar import survival
+from tfar.training import checkpoints
 
 FAMILIES = [  # with "*": sample weights, and clipped gradients
     "made*",
@@ -114,7 +114,7 @@ def test_workers_that_were_ended_go_on_from_what_the_chief_wrote(tmp_path):
     """Worker 1, which `distribute_run.py` keeps from writing, gets a signal."""
 
     def place():
-        found = survival.Checkpoint(tmp_path / "run" / "checkpoint.npz", 4, 2, None)
+        found = checkpoints.Checkpoint(tmp_path / "run" / "checkpoint.npz", 4, 2, None)
         return found.epoch, found.step
 
     with workers(tmp_path, ["none", "SIGTERM"], ["train"]) as started:

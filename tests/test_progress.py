@@ -10,7 +10,8 @@ import tensorflow as tf
 import toys
 
 import tfar
-from tfar import plots, progress, training
+from tfar import plots, training
+from tfar.training import progress
 
 
 def trained(folder, data=None, **changes):

@@ -17,9 +17,10 @@ from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import CodeBlockParser
 from sybil.region import Lexeme
 
-from tfar import cli, recipes, tables, zoo
+from tfar import cli, tables, zoo
 from tfar.heads import Bernoulli, Characters
 from tfar.models import PixelCNN, Transformer
+from tfar.training import recipes
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -20,8 +20,9 @@ from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 import tfar
-from tfar import client, costs, serving, signatures, testing, zoo
+from tfar import serving, testing, zoo
 from tfar.models import Transformer
+from tfar.serving import client, costs, signatures
 
 NAMES = [
     "fvsbn_image",

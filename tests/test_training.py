@@ -11,7 +11,9 @@ from click.testing import CliRunner
 from toys import made_up, made_up_of_8_bits, toy
 
 import tfar
-from tfar import cli, datasets, feeding, publishing, recipes, runs, training, zoo
+from tfar import cli, datasets, training, zoo
+from tfar.training import feeding, recipes, runs
+from tfar.zoo import publishing
 
 EVENT_SHAPES = {
     "binarized_mnist": [28, 28, 1],
@@ -438,7 +440,7 @@ class Unread(dict):
     [
         (
             {"recipe": "pixelcnn_mnist"},
-            "a tfar.recipes.Recipe, got 'pixelcnn_mnist': .*load_",
+            "a tfar.training.Recipe, got 'pixelcnn_mnist': .*load_",
         ),
         ({"folder": 5}, "folder to be a path, got 5"),
         ({"folder": ""}, "folder to be a path, got ''"),

@@ -15,7 +15,9 @@ import tensorflow as tf
 from test_training import made_up, toy
 
 import tfar
-from tfar import cards, datasets, feeding, plots, publishing, recipes, runs, serving, training, zoo
+from tfar import datasets, plots, serving, training, zoo
+from tfar.training import feeding, recipes, runs
+from tfar.zoo import cards, publishing
 
 ROOT = pathlib.Path(__file__).parent.parent
 

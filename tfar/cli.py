@@ -206,8 +206,7 @@ def _write(x, out, **options):
 
 def _texts(model, num, prompt, length, seed, **policy):
     """Pieces of ``num`` texts, with a line of dashes between two; the first is that of the seed."""
-    from tfar import text
-    from tfar.distributions import randomness
+    from tfar import randomness, text
 
     first = randomness.stateless_seed(seed)
     for number in range(num):
@@ -229,7 +228,7 @@ def list_models():
 
     Summaries are cut to the width of the terminal; `tfar info NAME` has the whole.
     """
-    from tfar import cards
+    from tfar.zoo import cards
 
     rows = []
     for name in zoo.list():
@@ -313,7 +312,7 @@ def sample(context, model, num, out, seed, label, prompt, length, **policy):
     file. Rows of a model of a table are printed as CSV, or written to a .csv file.
     """
     from tfar import tables
-    from tfar.distributions import Policy
+    from tfar.sampling import Policy
 
     Policy(**policy)  # or the clear error, before the model is loaded
     loaded, _ = _load(model)
@@ -411,7 +410,8 @@ def complete(model, rows, data, num, draws, out, seed):
     """
     import numpy as np
 
-    from tfar import datasets, feeding
+    from tfar import datasets
+    from tfar.training import feeding
 
     loaded, name = _load(model)
     if _kind(loaded) != "images":
@@ -466,7 +466,9 @@ def complete(model, rows, data, num, draws, out, seed):
 )
 def evaluate(model, data, split):
     """The NLL of a whole split, in nats and bits/dim, with its standard error."""
-    from tfar import cards, datasets, feeding, publishing
+    from tfar import datasets
+    from tfar.training import feeding
+    from tfar.zoo import cards, publishing
 
     loaded, name = _load(model)
     known = zoo.info(name) if name else {}
@@ -519,7 +521,9 @@ def train(recipe, out, epochs, strategy, **options):
     Under a strategy a batch is split over the devices, so that the run is the same. Of several
     workers, which must all see the folder of the run, the chief alone writes.
     """
-    from tfar import recipes, strategies, training, zoo
+    from tfar import training, zoo
+    from tfar.distribute import strategies
+    from tfar.training import recipes
 
     strategy = strategies.get(strategy)
     chief = strategies.is_chief(strategy)
@@ -610,7 +614,7 @@ def train_table(file, out, run, drop, categorical, epochs, seed):
 @click.pass_context
 def demo(context, out, name):
     """Load a trained model, verify it, draw samples; needs no download."""
-    from tfar import cards
+    from tfar.zoo import cards
 
     _say(f"Loading {name}")
     loaded = zoo.load(name)
@@ -666,7 +670,7 @@ def export(model, folder, **limits):
 @click.argument("names", nargs=-1)
 def export_again(names):
     """Write the SavedModels of the zoo (or of NAMES) anew, with the same weights, in a clone."""
-    from tfar import publishing
+    from tfar.zoo import publishing
 
     for name in names or zoo.list():
         metrics = publishing.export_again(name)
@@ -691,7 +695,7 @@ def serve_config(base_path, out):
 @click.argument("run", type=click.Path(exists=True, file_okay=False))
 def publish(name, run):
     """Make the best weights of RUN the artefact NAME (in a clone of the repository)."""
-    from tfar import cards, publishing
+    from tfar.zoo import cards, publishing
 
     metrics = publishing.publish(name, run, progress=_progress("Scoring"))
     click.echo(f"{name}: {cards.measured(metrics['test'], metrics['per'])}")
@@ -702,7 +706,7 @@ def publish(name, run):
 @click.option("--write", type=click.Path(exists=True, dir_okay=False), help="A README to update.")
 def table(write):
     """The results table, from every metrics.json of the zoo."""
-    from tfar import cards
+    from tfar.zoo import cards
 
     if write:
         cards.write_table(write)

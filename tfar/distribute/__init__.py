@@ -1,0 +1,1 @@
+"""Several devices: strategies by name, and losses and batches that are split over replicas."""
