@@ -1,151 +1,25 @@
-"""The command line. TensorFlow is imported by the commands that need it, never for ``--help``."""
+"""Commands that use trained models."""
 
-import contextlib
-import csv
 import io
-import os
 import pathlib
 import shutil
-import sys
 import textwrap
-import traceback
-import zipfile
 
 import click
 
-import tfar
 from tfar import files, quiet, zoo
-
-
-class Commands(click.Group):
-    """Turns errors into one sentence and exit status 1; of an interruption, 130."""
-
-    def invoke(self, ctx):
-        try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
-            raise
-        except KeyboardInterrupt as error:
-            stopped = click.ClickException("Interrupted.")
-            stopped.exit_code = 130  # as shells have it: 128 and the number of the signal
-            raise stopped from error
-        except Exception as error:
-            if os.environ.get("TFAR_DEBUG"):  # not raised: Click makes "Aborted!" of an EOFError
-                traceback.print_exc()
-            raise click.ClickException(_sentence(error)) from error
-
-
-def _sentence(error):
-    """What an error says; of a kind that users cannot mend, how to see where it comes from."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"Expected text in UTF-8, got other bytes at position {error.start}."
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    words = str(error).strip()
-    if isinstance(error, (ValueError, OSError, ImportError, csv.Error)) and words:
-        return words
-    kind, first = type(error).__name__, words.partition("\n")[0]
-    said = f"{kind}: {first}" if first else kind
-    return f"{said} (TFAR_DEBUG=1 shows where it comes from)"
-
-
-class Command(click.Command):
-    """One that computes: TensorFlow is imported first, see `tfar.quiet`."""
-
-    def invoke(self, ctx):
-        quiet.import_tensorflow()
-        return super().invoke(ctx)
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(tfar.__version__, prog_name="tfar")
-def main():
-    """Autoregressive density models: sample, score and train the models of the zoo.
-
-    MODEL is a name that `tfar list` shows, the path of a .keras file, or a folder that `tfar
-    export` wrote. Data sets are found by TFDS_DATA_DIR and TFAR_DATA_DIR (see tfar.datasets), or
-    downloaded. With TFAR_DEBUG=1 errors show where they come from, and TensorFlow its log.
-    """
-    if not os.environ.get("TFAR_DEBUG"):
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-
-
-# What options are checked for, before anything is imported or computed ----------------------------
-
-
-def _model(context, parameter, model):
-    """The callback of MODEL: it exists, or a name near it is suggested."""
-    if model.endswith(".keras"):
-        if not os.path.exists(model):
-            raise FileNotFoundError(f"There is no file {model}.")
-        if not zipfile.is_zipfile(model):
-            raise ValueError(f"{model} is damaged, or no file of Keras: it is no ZIP archive.")
-    elif model in zoo.list() or not os.path.exists(model):
-        zoo.info(model)
-    elif not os.path.exists(os.path.join(model, "saved_model.pb")):
-        raise ValueError(f"{model} is no .keras file, and no folder that `tfar export` wrote.")
-    return model
-
-
-def _name(context, parameter, name):
-    """The callback of the name of a model of the zoo."""
-    zoo.info(name)
-    return name
-
-
-def _recipe(context, parameter, recipe):
-    """The callback of RECIPE."""
-    if not recipe.endswith(".py"):
-        zoo.recipe_path(recipe)
-    return recipe
-
-
-def _output(*endings):
-    """The callback of --out: a file that can be written, with one of the endings if any."""
-
-    def check(context, parameter, out):
-        if out is None:
-            return None
-        if endings and pathlib.Path(out).suffix not in endings:
-            others = ", ".join(endings[1:])
-            raise click.BadParameter(f"{out!r} ends neither in {endings[0]} nor in {others}")
-        files.check_writable(out)
-        return out
-
-    return check
-
-
-def _refuse(context, reason, *names):
-    """ValueError if one of the parameters was given, which means nothing, for a reason."""
-    for parameter in context.command.params:
-        given = context.get_parameter_source(parameter.name)
-        if parameter.name in names and given is not click.core.ParameterSource.DEFAULT:
-            raise ValueError(f"{reason}: it takes no {max(parameter.opts, key=len)}.")
-
-
-# What commands share ------------------------------------------------------------------------------
-
-
-def _progress(label):
-    """A wrapper of iterables that shows a bar on a terminal."""
-
-    def wrap(iterable):
-        with click.progressbar(iterable, label=label, file=sys.stderr) as bar:
-            yield from bar
-
-    return wrap
-
-
-def _say(doing):
-    """Says on standard error what takes a while."""
-    click.echo(f"{doing} ...", err=True)
-
-
-def _load(model):
-    """``(model, name)``, see `tfar.zoo.find`."""
-    _say(f"Loading {model}")
-    return zoo.find(model)
+from tfar.cli.shell import (
+    Command,
+    existing_model,
+    load,
+    main,
+    output,
+    progress,
+    refuse,
+    say,
+    sentence,
+    zoo_name,
+)
 
 
 def _kind(model):
@@ -219,9 +93,6 @@ def _texts(model, num, prompt, length, seed, **policy):
         yield "\n"
 
 
-# The commands -------------------------------------------------------------------------------------
-
-
 @main.command("list")
 def list_models():
     """The trained models, with their test NLL.
@@ -238,7 +109,7 @@ def list_models():
             unit = "nats/char" if per == "character" else "nats"
             rows.append((name, cards.nats(metrics["test"], per), unit, metrics["summary"]))
         except (ValueError, KeyError, TypeError) as error:
-            click.echo(f"The metrics of {name} are damaged: {_sentence(error)}", err=True)
+            click.echo(f"The metrics of {name} are damaged: {sentence(error)}", err=True)
     widest = max((len(name) for name, *_ in rows), default=0)
     for name, figure, unit, summary in rows:
         line = f"{name:{widest}}  {figure:>15} {unit:9}  "
@@ -247,7 +118,7 @@ def list_models():
 
 
 @main.command()
-@click.argument("name", metavar="MODEL", callback=_model)
+@click.argument("name", metavar="MODEL", callback=existing_model)
 def info(name):
     """The card of a model of the zoo, or what is known of another one."""
     if name in zoo.list():
@@ -256,7 +127,7 @@ def info(name):
         click.echo(card.read_text(encoding="utf-8"))
         return
     quiet.import_tensorflow()
-    model, _ = _load(name)
+    model, _ = load(name)
     for word, value in _described(model).items():
         click.echo(f"{word:11}  {value}")
 
@@ -284,11 +155,11 @@ def _described(model):
 
 
 @main.command(cls=Command)
-@click.argument("model", callback=_model)
+@click.argument("model", callback=existing_model)
 @click.option("-n", "--num", type=click.IntRange(1), help="Samples.  [default: 64; of a text 1]")
 @click.option(
     "--out",
-    callback=_output(".png", ".npy", ".csv", ".txt"),
+    callback=output(".png", ".npy", ".csv", ".txt"),
     help="By default samples.png; texts and rows of tables are printed.",
 )
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
@@ -315,14 +186,14 @@ def sample(context, model, num, out, seed, label, prompt, length, **policy):
     from tfar.sampling import Policy
 
     Policy(**policy)  # or the clear error, before the model is loaded
-    loaded, _ = _load(model)
+    loaded, _ = load(model)
     kind = _kind(loaded)
     if kind != "texts":
-        _refuse(context, f"{model} is a model of {kind}", "prompt", "length")
+        refuse(context, f"{model} is a model of {kind}", "prompt", "length")
     if loaded.num_classes is None:
-        _refuse(context, f"{model} is not conditional", "label")
+        refuse(context, f"{model} is not conditional", "label")
     if not loaded.head.of_logits:
-        _refuse(context, f"{model} has no categories to draw among", "top_k", "top_p")
+        refuse(context, f"{model} has no categories to draw among", "top_k", "top_p")
     if out or kind not in ("texts", "tables"):
         out = _named(out, "samples", loaded, model)
     num = num or (1 if kind == "texts" else 64)
@@ -332,7 +203,7 @@ def sample(context, model, num, out, seed, label, prompt, length, **policy):
             for piece in pieces:
                 click.echo(piece, nl=False)
             return
-        _say(f"Drawing {num} texts")
+        say(f"Drawing {num} texts")
         with files.replacing(out) as partial, partial.open("w", encoding="utf-8") as file:
             file.writelines(pieces)
     elif kind == "tables":
@@ -344,13 +215,13 @@ def sample(context, model, num, out, seed, label, prompt, length, **policy):
             rows.to_csv(partial, index=False)
     else:
         joint, n = _joint(loaded, num, label)
-        _say(f"Drawing {num} samples")
+        say(f"Drawing {num} samples")
         _write(joint.sample(n, seed=seed, **policy).numpy(), out)
     click.echo(out)
 
 
 @main.command(cls=Command)
-@click.argument("model", callback=_model)
+@click.argument("model", callback=existing_model)
 @click.argument("file", type=click.File(encoding="utf-8"))
 def score(model, file):
     """The log-likelihood of the text or table in FILE (- for standard input) under MODEL.
@@ -367,7 +238,7 @@ def score(model, file):
         raise ValueError(
             f"Expected {file.name} to be text in UTF-8, got other bytes at position {error.start}."
         ) from error
-    loaded, _ = _load(model)
+    loaded, _ = load(model)
     kind = _kind(loaded)
     if kind not in ("texts", "tables"):
         raise ValueError(
@@ -381,7 +252,7 @@ def score(model, file):
         error = f" ± {nats.std(ddof=1) / len(nats) ** 0.5:.4f}" if len(nats) > 1 else ""
         click.echo(f"{nats.mean():.4f}{error} nats a row, rows: {len(nats):,}")
         return
-    nats = text.log_prob(loaded, given, progress=_progress("Scoring")).sum()
+    nats = text.log_prob(loaded, given, progress=progress("Scoring")).sum()
     each = nats / len(given)
     click.echo(
         f"{nats:.2f} nats, {len(given):,} characters, {each:.4f} nats or "
@@ -390,14 +261,14 @@ def score(model, file):
 
 
 @main.command(cls=Command)
-@click.argument("model", callback=_model)
+@click.argument("model", callback=existing_model)
 @click.option("--rows", required=True, type=click.IntRange(0), help="Rows of pixels to keep.")
 @click.option("--data", help="Data set of the test images; by default those packed with MODEL.")
 @click.option("-n", "--num", default=8, show_default=True, type=click.IntRange(1), help="Images.")
 @click.option("--draws", default=7, show_default=True, type=click.IntRange(1), help="Of each.")
 @click.option(
     "--out",
-    callback=_output(".png", ".npy"),
+    callback=output(".png", ".npy"),
     help="A picture or an array.  [default: completed.png]",
 )
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
@@ -413,7 +284,7 @@ def complete(model, rows, data, num, draws, out, seed):
     from tfar import datasets
     from tfar.training import feeding
 
-    loaded, name = _load(model)
+    loaded, name = load(model)
     if _kind(loaded) != "images":
         raise ValueError(f"Expected images to complete: {model} is a model of {_kind(loaded)}.")
     out = _named(out, "completed", loaded, model)
@@ -445,7 +316,7 @@ def complete(model, rows, data, num, draws, out, seed):
     if given.all(axis=(1, 2)).sum() != rows:
         raise ValueError(f"{model} does not draw row by row, so that no rows can be kept.")
     value = np.where(given, x, np.nan)
-    _say(f"Drawing {draws} times the rest of {len(x)} images")
+    say(f"Drawing {draws} times the rest of {len(x)} images")
     drawn = loaded.joint(condition=condition).sample(draws, seed=seed, value=value).numpy()
     both = np.concatenate([x[:, None], drawn.swapaxes(0, 1)], axis=1)
     if pathlib.Path(out).suffix == ".png":
@@ -456,7 +327,7 @@ def complete(model, rows, data, num, draws, out, seed):
 
 
 @main.command(cls=Command)
-@click.argument("model", callback=_model)
+@click.argument("model", callback=existing_model)
 @click.option("--data", help="Data set; by default the one that MODEL was trained on.")
 @click.option(
     "--split",
@@ -470,14 +341,14 @@ def evaluate(model, data, split):
     from tfar.training import feeding
     from tfar.zoo import cards, publishing
 
-    loaded, name = _load(model)
+    loaded, name = load(model)
     known = zoo.info(name) if name else {}
     if not (data or known):
         raise click.UsageError("This model does not say what it was trained on: give --data.")
     inputs = datasets.load(data or known["dataset"], split)
     if loaded.num_classes is None:
         inputs = feeding.events(inputs)
-    found = publishing.figures(loaded, inputs, progress=_progress(f"Scoring {split}"))
+    found = publishing.figures(loaded, inputs, progress=progress(f"Scoring {split}"))
     click.echo(f"{model}: {cards.measured(found, publishing.per(loaded))}")
     if known and data in (None, known["dataset"]):
         click.echo(f"paper: {cards.versus(known)}")
@@ -488,127 +359,16 @@ def evaluate(model, data, split):
 
 
 @main.command(cls=Command)
-@click.argument("recipe", callback=_recipe)
-@click.option("--out", help="Folder of the run.  [default: runs/NAME]")
-@click.option("--epochs", type=click.IntRange(1), help="In place of the recipe's and its cycles.")
-@click.option(
-    "--strategy",
-    default="default",
-    show_default=True,
-    type=click.Choice(["default", "mirrored", "multiworker", "tpu"]),
-    help="One device, all GPUs of this machine, the workers of TF_CONFIG, or a TPU.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "bfloat16", "float16"]),
-    help="Of the arithmetic, in place of the recipe's.",
-)
-@click.option(
-    "--save-every",
-    default=200,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Steps from one save of the whole state to the next.",
-)
-@click.option("--tensorboard", is_flag=True, help="Log scalars and samples to TensorBoard.")
-@click.option("--start", help="A trained model to begin with, for the last cycle of the recipe.")
-def train(recipe, out, epochs, strategy, **options):
-    """Train RECIPE, a name of the zoo or a recipe.py; resumes where it stopped.
-
-    However it stopped: the results are those of a run that was never stopped. A run that is
-    finished is not trained again.
-
-    Under a strategy a batch is split over the devices, so that the run is the same. Of several
-    workers, which must all see the folder of the run, the chief alone writes.
-    """
-    from tfar import training, zoo
-    from tfar.distribute import strategies
-    from tfar.training import recipes
-
-    strategy = strategies.get(strategy)
-    chief = strategies.is_chief(strategy)
-
-    path = recipe if recipe.endswith(".py") else zoo.recipe_path(recipe)
-    loaded = recipes.load_recipe(path)
-    folder = pathlib.Path(out or f"runs/{loaded.name}")
-    kept = folder / "model.keras"
-    best = training.finished(loaded, folder, epochs, options["precision"], options["start"])
-    if best and kept.exists():
-        click.echo(
-            f"{folder} is finished. {kept}: the weights of the lowest validation NLL, "
-            f"{best['val_nats']:.4f} nats, of epoch {best['epoch']}"
-        )
-        return
-    if chief:
-        files.check_writable(kept)
-    with _interruptible():
-        model = training.train(loaded, folder, epochs, strategy=strategy, **options)
-        if not chief:
-            return
-        with files.replacing(kept) as partial:
-            model.save(partial)
-    click.echo(f"{kept}: the weights of the lowest validation NLL")
-
-
-@contextlib.contextmanager
-def _interruptible():
-    """Says what is kept when the user presses Ctrl-C; the status is that of a shell."""
-    try:
-        yield
-    except KeyboardInterrupt as interrupt:
-        click.echo(f"\nInterrupted. {interrupt or 'The same command resumes.'}", err=True)
-        raise SystemExit(130) from None
-
-
-@main.command("train-table", cls=Command)
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@click.option("--out", default="table.keras", show_default=True, help="The model, a .keras file.")
-@click.option("--run", help="Folder of the run, which resumes where it stopped.")
-@click.option("--drop", multiple=True, help="A column to leave out; may be given several times.")
-@click.option("--categorical", multiple=True, help="A column that has categories; likewise.")
-@click.option("--epochs", default=300, show_default=True, type=click.IntRange(1), help="At most.")
-@click.option("--seed", default=0, show_default=True, help="Of the split, the weights and all.")
-def train_table(file, out, run, drop, categorical, epochs, seed):
-    """Fit a joint distribution to the columns of the CSV in FILE.
-
-    A tenth of the rows is held out, and says when to stop. `tfar sample` then draws rows, `tfar
-    score` gives log-likelihoods in the units of the data, and `tfar.tables.complete` draws any
-    columns given any others.
-    """
-    from tfar import tables
-
-    if not out.endswith(".keras"):
-        raise click.BadParameter(f"{out!r} does not end in .keras", param_hint="--out")
-    files.check_writable(out)
-    frame = tables.read_csv(file)
-    unknown = sorted(set(drop) - set(frame.columns))
-    if unknown:
-        raise ValueError(f"The table has no column {unknown[0]!r}, but {list(frame.columns)}.")
-    frame = frame.drop(columns=list(drop))
-    for name, kind in tables.kinds(frame, categorical).items():
-        _say(f"{name}: {kind}")
-    verbose = "auto" if sys.stderr.isatty() else 2
-    with _interruptible():
-        model = tables.fit_table(
-            frame, categorical, epochs=epochs, seed=seed, folder=run, verbose=verbose
-        )
-        with files.replacing(out) as partial:
-            model.save(partial)
-    nats = tables.log_prob(model, frame).mean()
-    click.echo(f"{out}: {nats:.4f} nats a row, on all {len(frame):,} rows")
-
-
-@main.command(cls=Command)
 @click.option(
     "--out",
-    callback=_output(".png", ".npy"),
+    callback=output(".png", ".npy"),
     help="A picture or an array.  [default: demo.png; texts are printed]",
 )
 @click.option(
     "--name",
     default="pixelcnn_mnist",
     show_default=True,
-    callback=_name,
+    callback=zoo_name,
     help="A name that `list` shows.",
 )
 @click.pass_context
@@ -616,11 +376,11 @@ def demo(context, out, name):
     """Load a trained model, verify it, draw samples; needs no download."""
     from tfar.zoo import cards
 
-    _say(f"Loading {name}")
+    say(f"Loading {name}")
     loaded = zoo.load(name)
     kind = _kind(loaded)
     if kind == "texts":
-        _refuse(context, f"{name} is a model of texts, which are printed", "out")
+        refuse(context, f"{name} is a model of texts, which are printed", "out")
     else:
         out = _named(out, "demo", loaded, name)
     metrics = zoo.info(name)
@@ -639,81 +399,7 @@ def demo(context, out, name):
         for piece in _texts(loaded, 1, "", 500, seed=0):
             click.echo(piece, nl=False)
         return
-    _say("Drawing 64 samples")
+    say("Drawing 64 samples")
     joint, n = _joint(loaded, 64, None)
     _write(joint.sample(n, seed=0).numpy(), out)
     click.echo(f"samples            {out}")
-
-
-@main.command(cls=Command)
-@click.argument("model", callback=_model)
-@click.argument("folder")
-@click.option("--max-bytes", type=click.IntRange(1), help="Memory of a request.  [default: 2 GiB]")
-@click.option("--max-rows", type=click.IntRange(1), help="Rows to score, in place of what fits.")
-@click.option("--max-samples", type=click.IntRange(1), help="Samples to draw, in place of it.")
-@click.option("--max-length", type=click.IntRange(1), help="Characters of a text, 10,000 if none.")
-def export(model, folder, **limits):
-    """Write MODEL as a SavedModel that TensorFlow Serving serves.
-
-    FOLDER is a new one, for the server a version number below the model's name: models/mine/1.
-    The options bound what one request may ask for.
-    """
-    from tfar import serving, zoo
-
-    _say(f"Loading {model}")
-    loaded, _ = zoo.find(model)
-    given = {name: value for name, value in limits.items() if value is not None}
-    click.echo(serving.export(loaded, folder, **given))
-
-
-@main.command("export-again", cls=Command)
-@click.argument("names", nargs=-1)
-def export_again(names):
-    """Write the SavedModels of the zoo (or of NAMES) anew, with the same weights, in a clone."""
-    from tfar.zoo import publishing
-
-    for name in names or zoo.list():
-        metrics = publishing.export_again(name)
-        click.echo(f"{name}: {metrics['bytes'] / 1e6:.1f} MB")
-
-
-@main.command("serve-config")
-@click.option(
-    "--base-path", help="Where the server finds the models.  [default: the zoo of this tfar]"
-)
-@click.option("--out", default="models.config", show_default=True, callback=_output())
-def serve_config(base_path, out):
-    """Write a models.config of the whole zoo, for tensorflow_model_server."""
-    config = zoo.serve_config(base_path)
-    with files.replacing(out) as partial:
-        partial.write_text(config, encoding="utf-8")
-    click.echo(out)
-
-
-@main.command(cls=Command)
-@click.argument("name", callback=_recipe)
-@click.argument("run", type=click.Path(exists=True, file_okay=False))
-def publish(name, run):
-    """Make the best weights of RUN the artefact NAME (in a clone of the repository)."""
-    from tfar.zoo import cards, publishing
-
-    metrics = publishing.publish(name, run, progress=_progress("Scoring"))
-    click.echo(f"{name}: {cards.measured(metrics['test'], metrics['per'])}")
-    click.echo(f"paper: {cards.versus(metrics)}")
-
-
-@main.command()
-@click.option("--write", type=click.Path(exists=True, dir_okay=False), help="A README to update.")
-def table(write):
-    """The results table, from every metrics.json of the zoo."""
-    from tfar.zoo import cards
-
-    if write:
-        cards.write_table(write)
-        click.echo(write)
-    else:
-        click.echo(cards.table())
-
-
-if __name__ == "__main__":
-    main()
