@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from cases import shared
+from support.cases import shared
 
 import tfar
 from tfar import datasets, distributions, heads, layers, models, orders, plots, testing, text

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from toys import made_up
+from support.toys import made_up
 
 from tfar import cli, datasets, quiet, randomness, serving, tables, testing, text, zoo
 from tfar.heads import Characters, LogisticMixture, Table

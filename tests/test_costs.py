@@ -6,8 +6,8 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import shared
 from click.testing import CliRunner
+from support.cases import shared
 
 from tfar import serving
 from tfar.cli import main

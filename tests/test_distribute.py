@@ -11,10 +11,10 @@ import subprocess
 import sys
 import tempfile
 
-import distribute_run
 import numpy as np
 import pytest
 import tensorflow as tf
+from support import distribute_run
 
 from tfar.training import checkpoints
 
@@ -38,7 +38,7 @@ def start(out, kind, plant, names, **environment):
     tests = pathlib.Path(__file__).parent
     paths = os.pathsep.join([str(tests), str(tests.parent)])
     return subprocess.Popen(
-        [sys.executable, tests / "distribute_run.py", kind, out, plant, *names],
+        [sys.executable, tests / "support" / "distribute_run.py", kind, out, plant, *names],
         env={**os.environ, "PYTHONPATH": paths, **environment},
         stderr=subprocess.PIPE,
         text=True,

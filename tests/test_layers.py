@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import LAYERS
+from support.cases import LAYERS
 
 from tfar.heads import GaussianMixture
 from tfar.layers import Causal, CausalLayer, MaskedDense, Pointwise, Shift, Sum

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from cases import shared
+from support.cases import shared
 
 from tfar import heads, layers, models, testing
 from tfar.heads import (

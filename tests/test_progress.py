@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-import toys
+from support import toys
 
 import tfar
 from tfar import plots, training

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import requests
 from click.testing import CliRunner
-from server import Model, serve_grpc, serve_rest
+from support.server import Model, serve_grpc, serve_rest
 from sybil import Sybil
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import CodeBlockParser

@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import ENSEMBLES, GRAPHS, MODELS, events, shared
+from support.cases import ENSEMBLES, GRAPHS, MODELS, events, shared
 
 from tfar.heads import Bernoulli, Categorical
 from tfar.models import FVSBN, MADE

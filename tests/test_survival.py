@@ -17,7 +17,7 @@ import warnings
 import h5py
 import numpy as np
 import pytest
-import toys
+from support import toys
 
 import tfar
 from tfar import files, training

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import shared
-from toys import toy
+from support.cases import shared
+from support.toys import toy
 
 import tfar
 from tfar import text

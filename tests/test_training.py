@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
-from toys import made_up, made_up_of_8_bits, toy
+from support.toys import made_up, made_up_of_8_bits, toy
 
 import tfar
 from tfar import cli, datasets, training, zoo

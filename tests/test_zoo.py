@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_training import made_up, toy
+from support.toys import made_up, toy
 
 import tfar
 from tfar import datasets, plots, serving, training, zoo

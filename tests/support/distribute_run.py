@@ -1,6 +1,6 @@
 """Trains and scores tiny models under a strategy; `test_distribute.py` runs it, in processes.
 
-    python tests/distribute_run.py STRATEGY OUT.npz PLANT NAME...
+    python tests/support/distribute_run.py STRATEGY OUT.npz PLANT NAME...
 
 Logical devices must be made before TensorFlow starts, and a worker is a process of its own.
 """
@@ -11,12 +11,11 @@ import pathlib
 import signal
 import sys
 
-import cases
 import keras
 import numpy as np
 import tensorflow as tf
-import toys
 
+from support import cases, toys
 from tfar import models, training
 from tfar.models import fitting
 from tfar.training import checkpoints
