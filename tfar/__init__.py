@@ -11,6 +11,7 @@ import sys
 __version__ = "0.1.0"
 
 __all__ = [
+    "client",
     "datasets",
     "distribute",
     "distributions",
@@ -36,6 +37,8 @@ def __getattr__(name):
         return importlib.import_module("tfar.serving").export
     if name == "fit_table":
         return importlib.import_module("tfar.tables").fit_table
+    if name == "client":
+        return importlib.import_module("tfar.serving.client")
     if name in __all__:
         return importlib.import_module(f"tfar.{name}")
     raise AttributeError(f"module 'tfar' has no attribute {name!r}")
