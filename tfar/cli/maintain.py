@@ -74,7 +74,3 @@ def table(write):
         click.echo(write)
     else:
         click.echo(cards.table())
-
-
-if __name__ == "__main__":
-    main()

@@ -7,6 +7,8 @@ What a SavedModel needs is imported when it is first used: a client needs no Ten
 import importlib
 
 __all__ = [
+    "CONFIG",
+    "GRAPH",
     "check_model",
     "describe",
     "digest",
