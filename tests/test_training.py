@@ -89,6 +89,12 @@ def test_a_conditional_recipe_trains_on_labels_and_needs_them(tmp_path):
         feeding.inputs(recipe, data["train"]["x"])
 
 
+def test_no_thread_tunes_the_stream():
+    """Where one did, freeing an interrupted run took up to a minute."""
+    stream = feeding.batches(toy(), made_up([3, 3, 1])["train"], 1)
+    assert stream.options().autotune.enabled is False
+
+
 def test_the_kept_weights_are_the_validated_averages(tmp_path):
     data = made_up([3, 3, 1])
     model = training.train(toy(), tmp_path, data=data, verbose=0)

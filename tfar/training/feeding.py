@@ -143,6 +143,7 @@ def batches(recipe, data, epochs, first=(0, 0), length=None):
     stream = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(8)
     options = tf.data.Options()  # each worker makes all batches, and takes its part of each
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    options.autotune.enabled = False  # nothing to tune; freed, it was waited for for up to a minute
     return stream.with_options(options)
 
 
