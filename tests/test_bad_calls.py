@@ -18,7 +18,18 @@ import tensorflow_probability as tfp
 from support.cases import shared
 
 import tfar
-from tfar import datasets, distributions, heads, layers, models, orders, plots, testing, text
+from tfar import (
+    datasets,
+    distributions,
+    heads,
+    layers,
+    models,
+    orders,
+    plots,
+    sampling,
+    testing,
+    text,
+)
 from tfar.training import muon
 
 tfd = tfp.distributions
@@ -465,8 +476,8 @@ def of_sampling():
     yield from vary(ensemble.joint, member=(*MEMBER, 2), observed=[np.zeros([2, 2, 1], bool)])
     yield from vary(ensemble.joint, jit_compile=[True])
     yield from vary(labels.joint, condition=(None, *LABELS))
-    yield from vary(distributions.Autoregressive, model=MODEL)
-    yield from vary(distributions.Autoregressive, {"model": model}, **options, member=MEMBER)
+    yield from vary(sampling.Autoregressive, model=MODEL)
+    yield from vary(sampling.Autoregressive, {"model": model}, **options, member=MEMBER)
     values = ("a", 3, [0.5, nan, nan, nan], [nan, 1, 0, 1], np.zeros(5), THING, {}, [2] * 4,
               [[0], [0, 1]], np.zeros([4], complex), ["a"] * 4)  # fmt: skip
     joint = model.joint()
@@ -483,7 +494,7 @@ def of_sampling():
     yield from vary(
         seen.sample, {"sample_shape": 2, "seed": 1}, value=[None, *values[:3], [nan] * 4]
     )
-    yield from vary(distributions.Policy, temperature=TEMPERATURE, top_k=TOP_K, top_p=TOP_P, k=[1])
+    yield from vary(sampling.Policy, temperature=TEMPERATURE, top_k=TOP_K, top_p=TOP_P, k=[1])
     sizes = (None, "2", 2.5, -1, THING, [], {}, True)
     yield from vary(
         model.initial_state, {"batch_size": 2}, batch_size=sizes, member=MEMBER, cached=FLAG

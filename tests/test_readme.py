@@ -21,6 +21,7 @@ from tfar import cli, tables, zoo
 from tfar.heads import Bernoulli, Characters
 from tfar.models import PixelCNN, Transformer
 from tfar.training import recipes
+from tfar.zoo import artefacts
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -99,7 +100,10 @@ def small(monkeypatch):
         "transformer_shakespeare": Transformer([256], 8, 1, 1, window=128, head=head),
     }
     load = zoo.load
-    monkeypatch.setattr(zoo, "load", lambda name: models[name] if name in models else load(name))
+    for module in (zoo, artefacts):
+        monkeypatch.setattr(
+            module, "load", lambda name: models[name] if name in models else load(name)
+        )
     monkeypatch.setattr(tables, "fit_table", functools.partial(tables.fit_table, epochs=2))
 
 
