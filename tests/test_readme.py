@@ -101,9 +101,7 @@ def small(monkeypatch):
     }
     load = zoo.load
     for module in (zoo, artefacts):
-        monkeypatch.setattr(
-            module, "load", lambda name: models[name] if name in models else load(name)
-        )
+        monkeypatch.setattr(module, "load", lambda name: models.get(name) or load(name))
     monkeypatch.setattr(tables, "fit_table", functools.partial(tables.fit_table, epochs=2))
 
 

@@ -17,7 +17,7 @@ from support.toys import made_up, toy
 import tfar
 from tfar import datasets, plots, serving, training, zoo
 from tfar.training import feeding, recipes, runs
-from tfar.zoo import cards, publishing
+from tfar.zoo import artefacts, cards, publishing
 
 ROOT = pathlib.Path(__file__).parent.parent
 
