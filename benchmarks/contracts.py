@@ -2,8 +2,8 @@
 
     python benchmarks/contracts.py [--seeds 20] [--models PATTERN]
 
-Tests run each of them once. Here every model of `tests/cases.py` is trained and sampled from so
-many seeds, all of which must pass, and the table says by how much: the smallest share of the gap
+Tests run each of them once. Here each model of `tests/support/cases.py` is trained and sampled from
+so many seeds, all of which must pass, and the table says by how much: the smallest share of the gap
 between the first loss and the entropy that training closes (at least 0.7 is demanded), and the
 smallest p-value of a sampling test (at least 1e-5; of k tests the smallest is 1 / k or so).
 """
@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests"))
 
 import keras
-from cases import MODELS, randomised, rate
+from support.cases import MODELS, randomised, rate
 
 from tfar import testing
 

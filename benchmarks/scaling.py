@@ -69,7 +69,7 @@ def measure(name, replicas, batch):
     x = (np.random.default_rng(0).random([STEPS * batch, 28, 28, 1]) < 0.2).astype(np.uint8)
     with strategy.scope():
         model = tfar.models.PixelCNN(x.shape[1:], filters=64, blocks=6, kernel_size=5)
-        model.compile(tfar.muon.Muon(1e-3, global_clipnorm=1.0))
+        model.compile(tfar.training.Muon(1e-3, global_clipnorm=1.0))
     step = best(lambda: model.fit(x, batch_size=batch, shuffle=False, verbose=0))
     shapes = [variable.shape for variable in model.trainable_variables]
 

@@ -35,7 +35,7 @@ def fold(colour, number, epochs):
 
     read = getattr(tfar.datasets, f"wine_quality_{colour}")
     data = {split: read(split, fold=number) for split in ("train", "validation", "test")}
-    recipe = tfar.recipes.Recipe(
+    recipe = tfar.training.Recipe(
         name=f"rnade_wine_{colour}",
         summary="RNADE.",
         dataset=f"wine_quality_{colour}",

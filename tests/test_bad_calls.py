@@ -15,10 +15,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from cases import shared
+from support.cases import shared
 
 import tfar
-from tfar import datasets, distributions, heads, layers, models, muon, orders, plots, testing, text
+from tfar import (
+    datasets,
+    distributions,
+    heads,
+    layers,
+    models,
+    orders,
+    plots,
+    sampling,
+    testing,
+    text,
+)
+from tfar.training import muon
 
 tfd = tfp.distributions
 nan, inf = np.nan, np.inf
@@ -349,10 +361,10 @@ BUILT = {
     "Recurrent": lambda: layers.Recurrent(keras.layers.GRU(2)),
     "Shift": lambda: layers.Shift(),
     "SiteBias": lambda: layers.SiteBias(),
-    "TriangularDense": lambda: models.fvsbn.TriangularDense(2),
-    "TiedHidden": lambda: models.nade.TiedHidden(3, 2),
-    "OrderlessHidden": lambda: models.orderless_nade.OrderlessHidden((3,), 2),
-    "MultiscaleStreams": lambda: models.pixel_cnn_pp.MultiscaleStreams(2, 1, 1, (2, 4)),
+    "TriangularDense": lambda: layers.TriangularDense(2),
+    "TiedHidden": lambda: layers.TiedHidden(3, 2),
+    "OrderlessHidden": lambda: layers.OrderlessHidden((3,), 2),
+    "MultiscaleStreams": lambda: layers.MultiscaleStreams(2, 1, 1, (2, 4)),
 }
 
 
@@ -464,8 +476,8 @@ def of_sampling():
     yield from vary(ensemble.joint, member=(*MEMBER, 2), observed=[np.zeros([2, 2, 1], bool)])
     yield from vary(ensemble.joint, jit_compile=[True])
     yield from vary(labels.joint, condition=(None, *LABELS))
-    yield from vary(distributions.Autoregressive, model=MODEL)
-    yield from vary(distributions.Autoregressive, {"model": model}, **options, member=MEMBER)
+    yield from vary(sampling.Autoregressive, model=MODEL)
+    yield from vary(sampling.Autoregressive, {"model": model}, **options, member=MEMBER)
     values = ("a", 3, [0.5, nan, nan, nan], [nan, 1, 0, 1], np.zeros(5), THING, {}, [2] * 4,
               [[0], [0, 1]], np.zeros([4], complex), ["a"] * 4)  # fmt: skip
     joint = model.joint()
@@ -482,7 +494,7 @@ def of_sampling():
     yield from vary(
         seen.sample, {"sample_shape": 2, "seed": 1}, value=[None, *values[:3], [nan] * 4]
     )
-    yield from vary(distributions.Policy, temperature=TEMPERATURE, top_k=TOP_K, top_p=TOP_P, k=[1])
+    yield from vary(sampling.Policy, temperature=TEMPERATURE, top_k=TOP_K, top_p=TOP_P, k=[1])
     sizes = (None, "2", 2.5, -1, THING, [], {}, True)
     yield from vary(
         model.initial_state, {"batch_size": 2}, batch_size=sizes, member=MEMBER, cached=FLAG
@@ -513,8 +525,8 @@ def of_sequences():
     yield from vary(model.of_length, length=COUNT)
     yield from vary(shared("transformer").of_length, length=(3, 5))
     yield from vary(model.check_length, length=COUNT)
-    yield from vary(text.Vocabulary, characters=(None, 3, "", "a", "aa", ["a", "b"], b"ab", {}))
-    vocabulary = text.Vocabulary("abc")
+    yield from vary(heads.Vocabulary, characters=(None, 3, "", "a", "aa", ["a", "b"], b"ab", {}))
+    vocabulary = heads.Vocabulary("abc")
     yield from vary(vocabulary.encode, text=texts)
     yield from vary(
         vocabulary.decode,

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import shared
+from support.cases import shared
 
 from tfar.heads import Bernoulli, Categorical, GaussianMixture
 from tfar.layers import MaskedDense, Pointwise

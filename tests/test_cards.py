@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import tfar
-from tfar import cards, publishing, serving, text
+from tfar import serving, text
 from tfar.heads import Characters
 from tfar.models import FVSBN, CharRNN
 from tfar.testing import randomise
+from tfar.zoo import cards, publishing
 
 
 def found(nats, error, examples):

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from toys import made_up
+from support.toys import made_up
 
-from tfar import cli, datasets, quiet, serving, tables, testing, text, zoo
-from tfar.distributions import randomness
+from tfar import cli, datasets, quiet, randomness, serving, tables, testing, text, zoo
 from tfar.heads import Characters, LogisticMixture, Table
 from tfar.models import FVSBN, RNADE, CharRNN, GatedPixelCNN, OrderlessNADE
+from tfar.zoo import artefacts
 
 
 def tfar(*arguments):
@@ -344,7 +344,8 @@ def test_complete_with_a_model_of_ones_own(monkeypatch, tmp_path):
 
 def test_complete_refuses_an_order_without_rows(monkeypatch, tmp_path):
     model = FVSBN([28, 28, 1], order="random")
-    monkeypatch.setattr(zoo, "load", lambda name: model)
+    for module in (zoo, artefacts):
+        monkeypatch.setattr(module, "load", lambda name: model)
     result = tfar("complete", "fvsbn_mnist", "--rows", 14, "--out", tmp_path / "x.png")
     assert result.exit_code == 1 and "does not draw row by row" in result.output
     assert not list(tmp_path.iterdir())
@@ -597,7 +598,8 @@ def test_a_pipe_that_is_closed_is_no_error(monkeypatch):
 
 
 def test_files_are_tried_before_the_work(monkeypatch, tmp_path):
-    monkeypatch.setattr(zoo, "load", None)
+    for module in (zoo, artefacts):
+        monkeypatch.setattr(module, "load", None)
     (tmp_path / "x.png").mkdir()
     for command in (["sample", "fvsbn_mnist"], ["complete", "fvsbn_mnist", "--rows", 1], ["demo"]):
         refused = tfar(*command, "--out", tmp_path / "x.png")

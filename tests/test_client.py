@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
-from tfar import client
+from tfar.serving import client
 
 DTYPE = {"dtype": "DT_INT32"}
 SCORES = {

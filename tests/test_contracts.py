@@ -6,7 +6,7 @@ The tests of a model run one after the other, so that its samplers are traced on
 import keras
 import numpy as np
 import pytest
-from cases import ENSEMBLES, GRAPHS, LAYERS, MODELS, inputs, randomised, rate
+from support.cases import ENSEMBLES, GRAPHS, LAYERS, MODELS, inputs, randomised, rate
 
 from tfar import testing
 

@@ -4,14 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from cases import events, shared
+from support.cases import events, shared
 
-from tfar import distributions, testing
-from tfar.distributions import discretized_logistic
+from tfar import testing
 from tfar.heads import Categorical, DiscretizedLogisticMixture
-from tfar.layers import CausalConv2D, GatedStacks, RowConv2D
+from tfar.layers import CausalConv2D, GatedStacks, MultiscaleStreams, RowConv2D
 from tfar.models import GatedPixelCNN, PixelCNN, PixelCNNpp
-from tfar.models.pixel_cnn_pp import MultiscaleStreams
 
 tfd = tfp.distributions
 
@@ -343,38 +341,6 @@ def test_planted_in_a_conditional_model(monkeypatch):
         testing.verify_causality(testing.randomise(model))
     with pytest.raises(AssertionError, match=r"draws|frequencies|log_prob"):
         testing.verify_sampling(testing.randomise(model))
-
-
-def test_planted_in_the_mixture(monkeypatch):
-    """Feedback that is not quantised, and a bin that is as wide at the edge as inside."""
-    from test_heads import discretized_logistic_mixture
-
-    arguments = discretized_logistic_mixture(1, 3, 2)
-    testing.verify_head(*arguments)
-
-    class UnquantisedFeedback(discretized_logistic.DiscretizedLogisticMixture):
-        """What a later channel sees of an earlier one is what it was before it was rounded."""
-
-        def invert(self, uniforms):
-            unrounded = []
-
-            def rounded(x, rounded=tf.round):
-                unrounded.append(x)
-                return rounded(x)
-
-            with monkeypatch.context() as patch:
-                patch.setattr(discretized_logistic.tf, "round", rounded)
-                patch.setattr(self, "_centred", lambda x: mixture._centred(self, unrounded[-1]))
-                return super().invert(uniforms)
-
-    mixture = discretized_logistic.DiscretizedLogisticMixture
-    with monkeypatch.context() as patch:
-        patch.setattr(distributions, "DiscretizedLogisticMixture", UnquantisedFeedback)
-        with pytest.raises(AssertionError, match="The frequencies of samples"):
-            testing.verify_head(*arguments)
-    monkeypatch.setattr(discretized_logistic.tf, "where", lambda condition, one, other: other)
-    with pytest.raises(AssertionError, match="is not the reference"):
-        testing.verify_head(*arguments)
 
 
 def test_components_of_a_mixture_differ_after_training_without_adapt():

@@ -6,13 +6,14 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import shared
 from click.testing import CliRunner
+from support.cases import shared
 
-from tfar import costs, serving
+from tfar import serving
 from tfar.cli import main
 from tfar.heads import Categorical, Characters
 from tfar.models import FVSBN, MADE, CharRNN, OrderlessNADE, Transformer
+from tfar.serving import costs
 
 FLOATS = tf.TensorSpec([100], tf.float32)  # 400 bytes
 

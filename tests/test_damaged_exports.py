@@ -8,7 +8,7 @@ import zipfile
 import keras
 import pytest
 import tensorflow as tf
-from cases import shared
+from support.cases import shared
 
 import tfar
 from tfar import serving, zoo

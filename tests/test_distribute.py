@@ -11,12 +11,12 @@ import subprocess
 import sys
 import tempfile
 
-import distribute_run
 import numpy as np
 import pytest
 import tensorflow as tf
+from support import distribute_run
 
-from tfar import survival
+from tfar.training import checkpoints
 
 FAMILIES = [  # with "*": sample weights, and clipped gradients
     "made*",
@@ -38,7 +38,7 @@ def start(out, kind, plant, names, **environment):
     tests = pathlib.Path(__file__).parent
     paths = os.pathsep.join([str(tests), str(tests.parent)])
     return subprocess.Popen(
-        [sys.executable, tests / "distribute_run.py", kind, out, plant, *names],
+        [sys.executable, tests / "support" / "distribute_run.py", kind, out, plant, *names],
         env={**os.environ, "PYTHONPATH": paths, **environment},
         stderr=subprocess.PIPE,
         text=True,
@@ -114,7 +114,7 @@ def test_workers_that_were_ended_go_on_from_what_the_chief_wrote(tmp_path):
     """Worker 1, which `distribute_run.py` keeps from writing, gets a signal."""
 
     def place():
-        found = survival.Checkpoint(tmp_path / "run" / "checkpoint.npz", 4, 2, None)
+        found = checkpoints.Checkpoint(tmp_path / "run" / "checkpoint.npz", 4, 2, None)
         return found.epoch, found.step
 
     with workers(tmp_path, ["none", "SIGTERM"], ["train"]) as started:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from cases import events, shared
+from support.cases import events, shared
 
 from tfar import distributions
 from tfar.heads import (

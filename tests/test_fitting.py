@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from cases import events, shared
+from support.cases import events, shared
 
 from tfar.heads import Categorical, GaussianMixture
 from tfar.models import FVSBN, MADE, RNADE, CharRNN, GatedPixelCNN

@@ -7,7 +7,8 @@ import tensorflow as tf
 from scipy.special import gammaln, logsumexp
 from scipy.stats import logistic, nbinom, norm, poisson
 
-from tfar import heads, testing
+from tfar import distributions, heads, testing
+from tfar.distributions import discretized_logistic
 from tfar.testing import verify_head, verify_real_head
 
 
@@ -385,3 +386,33 @@ def test_samples_of_columns_are_independent():
 def test_columns_of_what_is_no_head_of_scalars(parts):
     with pytest.raises(ValueError, match=r"Expected heads to be .* at least one head, of scalars"):
         heads.Columns(parts)
+
+
+def test_planted_in_the_mixture(monkeypatch):
+    """Feedback that is not quantised, and a bin that is as wide at the edge as inside."""
+    arguments = discretized_logistic_mixture(1, 3, 2)
+    testing.verify_head(*arguments)
+
+    class UnquantisedFeedback(discretized_logistic.DiscretizedLogisticMixture):
+        """What a later channel sees of an earlier one is what it was before it was rounded."""
+
+        def invert(self, uniforms):
+            unrounded = []
+
+            def rounded(x, rounded=tf.round):
+                unrounded.append(x)
+                return rounded(x)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(discretized_logistic.tf, "round", rounded)
+                patch.setattr(self, "_centred", lambda x: mixture._centred(self, unrounded[-1]))
+                return super().invert(uniforms)
+
+    mixture = discretized_logistic.DiscretizedLogisticMixture
+    with monkeypatch.context() as patch:
+        patch.setattr(distributions, "DiscretizedLogisticMixture", UnquantisedFeedback)
+        with pytest.raises(AssertionError, match="The frequencies of samples"):
+            testing.verify_head(*arguments)
+    monkeypatch.setattr(discretized_logistic.tf, "where", lambda condition, one, other: other)
+    with pytest.raises(AssertionError, match="is not the reference"):
+        testing.verify_head(*arguments)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import events, shared
+from support.cases import events, shared
 
 import tfar
 from tfar.heads import Bernoulli, Categorical

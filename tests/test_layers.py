@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import LAYERS
+from support.cases import LAYERS
 
 from tfar.heads import GaussianMixture
 from tfar.layers import Causal, CausalLayer, MaskedDense, Pointwise, Shift, Sum
 from tfar.layers.dense import units_by_site
+from tfar.layers.tied_hidden import TiedHidden, recurrence
 from tfar.models import RNADE
-from tfar.models.nade import TiedHidden, recurrence
 from tfar.testing import randomise
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfar.layers import CausalConv2D
-from tfar.muon import Muon, orthogonal
+from tfar.training.muon import Muon, orthogonal
 
 
 def _layer(name="hidden"):

@@ -15,6 +15,7 @@ import json, sys
 import keras
 import numpy as np
 import tensorflow as tf
+from tfar.layers import tied_hidden
 from tfar.models import nade
 
 def naive(output, channels, x, kernel, sums, out_kernel):
@@ -22,7 +23,7 @@ def naive(output, channels, x, kernel, sums, out_kernel):
     return output(sums + before, out_kernel)
 
 if sys.argv[1] == "naive":
-    nade.recurrence = naive
+    tied_hidden.recurrence = naive
 
 def peak():
     # Not ru_maxrss: a new process inherits that from the one that started it.

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from cases import shared
+from support.cases import shared
 
-from tfar import heads, models, testing
+from tfar import heads, layers, models, testing
 from tfar.heads import (
     Bernoulli,
     Categorical,
@@ -201,7 +201,7 @@ def test_samples_need_what_is_observed(model):
 
 @pytest.mark.parametrize("hidden", [(400,), (3, 400)])
 def test_units_of_every_layer_are_dropped_in_training_alone(hidden):
-    layer = models.orderless_nade.OrderlessHidden(hidden, 1, "sigmoid", dropout=0.5)
+    layer = layers.OrderlessHidden(hidden, 1, "sigmoid", dropout=0.5)
     layer.build((None, 2, 1))
     sums = tf.ones([1, hidden[0]])
     assert np.all(layer._deep(sums) > 0)
@@ -240,7 +240,7 @@ def test_bad_arguments(arguments, message):
 # Planted bugs -----------------------------------------------------------------------------------
 
 
-class SeesItself(models.orderless_nade.OrderlessHidden):
+class SeesItself(layers.OrderlessHidden):
     def call(self, x, context=None, training=None):
         return self.given(x, tf.ones(tf.shape(x)[:2], tf.bool))
 

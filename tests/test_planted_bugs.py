@@ -12,8 +12,7 @@ from scipy.stats import norm
 
 from tfar import testing
 from tfar.heads import Bernoulli, GaussianMixture, Poisson
-from tfar.layers import CausalLayer
-from tfar.models.nade import TiedHidden
+from tfar.layers import CausalLayer, TiedHidden
 
 # Layers -----------------------------------------------------------------------------------------
 

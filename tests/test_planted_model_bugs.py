@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfar import testing
-from tfar.distributions import autoregressive, randomness
+from tfar import randomness, testing
 from tfar.heads import Bernoulli, GaussianMixture
 from tfar.layers import Causal, CausalLayer, Shift
 from tfar.models import FVSBN, MADE, NADE, AutoregressiveModel
+from tfar.sampling import joint
 
 register = keras.saving.register_keras_serializable(package="planted")
 
@@ -190,19 +190,19 @@ def test_model(factory, verify, message, tmp_path):
 # The sampling loop ------------------------------------------------------------------------------
 
 
-class WrongLogProb(autoregressive.Autoregressive):
+class WrongLogProb(joint.Autoregressive):
     def _sample_and_log_prob(self, sample_shape, **kwargs):
         x, log_prob = super()._sample_and_log_prob(sample_shape, **kwargs)
         return x, log_prob + 0.01
 
 
-class IgnoresValue(autoregressive.Autoregressive):
+class IgnoresValue(joint.Autoregressive):
     def _prefix(self, value):
         values, known = super()._prefix(value)
         return values, known & False
 
 
-class ReordersPrefix(autoregressive.Autoregressive):
+class ReordersPrefix(joint.Autoregressive):
     """Takes the prefix for one of the raster order."""
 
     def _prefix(self, value):

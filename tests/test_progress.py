@@ -7,10 +7,11 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-import toys
+from support import toys
 
 import tfar
-from tfar import plots, progress, training
+from tfar import plots, training
+from tfar.training import progress
 
 
 def trained(folder, data=None, **changes):

@@ -11,15 +11,17 @@ import pandas as pd
 import pytest
 import requests
 from click.testing import CliRunner
-from server import Model, serve_grpc, serve_rest
+from support.server import Model, serve_grpc, serve_rest
 from sybil import Sybil
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import CodeBlockParser
 from sybil.region import Lexeme
 
-from tfar import cli, recipes, tables, zoo
+from tfar import cli, tables, zoo
 from tfar.heads import Bernoulli, Characters
 from tfar.models import PixelCNN, Transformer
+from tfar.training import recipes
+from tfar.zoo import artefacts
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -98,7 +100,8 @@ def small(monkeypatch):
         "transformer_shakespeare": Transformer([256], 8, 1, 1, window=128, head=head),
     }
     load = zoo.load
-    monkeypatch.setattr(zoo, "load", lambda name: models[name] if name in models else load(name))
+    for module in (zoo, artefacts):
+        monkeypatch.setattr(module, "load", lambda name: models.get(name) or load(name))
     monkeypatch.setattr(tables, "fit_table", functools.partial(tables.fit_table, epochs=2))
 
 

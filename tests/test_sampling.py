@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import ENSEMBLES, GRAPHS, MODELS, events, shared
+from support.cases import ENSEMBLES, GRAPHS, MODELS, events, shared
 
 from tfar.heads import Bernoulli, Categorical
 from tfar.models import FVSBN, MADE
@@ -184,7 +184,7 @@ def test_orders_of_an_ensemble_differ_and_follow_the_seed():
 
 
 def test_seeds_of_64_bits_are_not_cut_to_32():
-    from tfar.distributions.randomness import stateless_seed
+    from tfar.randomness import stateless_seed
 
     for number in (2**33 + 1, 5):
         whole = stateless_seed(number).numpy().tolist()

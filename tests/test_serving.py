@@ -12,16 +12,17 @@ import pytest
 import requests
 import tensorflow as tf
 from absl.testing import flagsaver
-from cases import MODELS, inputs, shared
 from google.protobuf import text_format
-from server import Model, from_json, serve_grpc, serve_rest
+from support.cases import MODELS, inputs, shared
+from support.server import Model, from_json, serve_grpc, serve_rest
 from tensorflow.python.tools import saved_model_cli
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 import tfar
-from tfar import client, costs, serving, signatures, testing, zoo
+from tfar import serving, testing, zoo
 from tfar.models import Transformer
+from tfar.serving import client, costs, signatures
 
 NAMES = [
     "fvsbn_image",
@@ -214,7 +215,7 @@ def loader(tmp_path_factory):
         pytest.skip("There is no C compiler here: cc, gcc and clang are not on the PATH.")
     program = tmp_path_factory.mktemp("c") / "load_saved_model"
     library = tf.sysconfig.get_lib()
-    source = __file__.replace("test_serving.py", "load_saved_model.c")
+    source = pathlib.Path(__file__).parent / "support" / "load_saved_model.c"
     subprocess.run(
         [
             *(compiler, "-Wall", "-Werror", source, "-o", program, f"-I{library}/include"),

@@ -17,10 +17,11 @@ import warnings
 import h5py
 import numpy as np
 import pytest
-import toys
+from support import toys
 
 import tfar
-from tfar import files, progress, runs, survival, training
+from tfar import files, training
+from tfar.training import checkpoints, progress, runs
 
 STEPS = 4  # of an epoch of the toy
 
@@ -101,11 +102,11 @@ def stop_at(moment, method):
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(optimizer, tmp_path, monkeypatch):
     run(tmp_path / "whole", optimizer=optimizer)
     for owner, method, *moment in (  # in the order in which they come in a run
-        (survival.Checkpoint, "_save", 0, 2),
+        (checkpoints.Checkpoint, "_save", 0, 2),
         (runs.BestWeights, "on_epoch_end", 0),
         (runs.Log, "on_epoch_end", 1),
-        (survival.Checkpoint, "_save", 2, 0),  # the log has a line that is written again
-        (survival.Checkpoint, "on_train_batch_end", 3),
+        (checkpoints.Checkpoint, "_save", 2, 0),  # the log has a line that is written again
+        (checkpoints.Checkpoint, "on_train_batch_end", 3),
     ):
         with monkeypatch.context() as context, pytest.raises(Stop):
             changed = stop_at(tuple(moment), getattr(owner, method))
@@ -122,8 +123,8 @@ def test_a_run_that_began_with_a_model_goes_on_without_it(tmp_path, monkeypatch)
     run(tmp_path / "whole", **options)
     for moment in ((1, 1), (1, 3)):  # the first comes before anything is saved
         with monkeypatch.context() as context, pytest.raises(Stop):
-            changed = stop_at(moment, survival.Checkpoint._save)
-            context.setattr(survival.Checkpoint, "_save", changed)
+            changed = stop_at(moment, checkpoints.Checkpoint._save)
+            context.setattr(checkpoints.Checkpoint, "_save", changed)
             run(tmp_path / "parts", **options)
     pathlib.Path(start).unlink()
     run(tmp_path / "parts", **options)
@@ -156,7 +157,7 @@ def test_a_run_killed_at_random_moments_ends_as_an_uninterrupted_one(tmp_path):
         process.join()
         assert process.exitcode == -signal.SIGKILL
         with warnings.catch_warnings(action="error"):  # nothing is ever damaged
-            place = survival.Checkpoint(state, 16, 1, None)
+            place = checkpoints.Checkpoint(state, 16, 1, None)
         seen.add((place.epoch, place.step))
     assert len(seen) == 8 and any(step for _, step in seen)
     last = start(tmp_path / "parts")
@@ -184,7 +185,7 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before(whole, tmp_path):
         damage(folder / "checkpoint.npz")
         damaged = (folder / "checkpoint.npz").read_bytes()
         with pytest.warns(UserWarning, match=r"checkpoint.npz is damaged .* from the one before"):
-            place = survival.Checkpoint(folder / "checkpoint.npz", STEPS, 1, None)
+            place = checkpoints.Checkpoint(folder / "checkpoint.npz", STEPS, 1, None)
         assert (place.epoch, place.step) == (3, STEPS - 1)
         assert (folder / "checkpoint.npz.damaged").read_bytes() == damaged
         run(folder, save_every=100)
@@ -192,7 +193,7 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before(whole, tmp_path):
     for name in ("checkpoint.npz", "checkpoint.npz.previous"):
         cut(folder / name)
     with pytest.warns(UserWarning) as said:
-        place = survival.Checkpoint(folder / "checkpoint.npz", STEPS, 1, None)
+        place = checkpoints.Checkpoint(folder / "checkpoint.npz", STEPS, 1, None)
     assert (place.epoch, place.step) == (0, 0)
     assert "previous is damaged" in str(said[1].message) and "beginning" in str(said[1].message)
 
@@ -224,7 +225,7 @@ def test_a_sigterm_ends_training_after_the_step_which_is_saved(
         when(context, 1, step, lambda model: os.kill(os.getpid(), signal.SIGTERM))
         run(tmp_path, save_every=100)
     assert signal.getsignal(signal.SIGTERM) is before
-    place = survival.Checkpoint(tmp_path / "checkpoint.npz", STEPS, 1, None)
+    place = checkpoints.Checkpoint(tmp_path / "checkpoint.npz", STEPS, 1, None)
     assert (place.epoch, place.step) == saved
     run(tmp_path, save_every=100)
     assert signal.getsignal(signal.SIGTERM) is before
@@ -264,8 +265,8 @@ def test_every_flipped_bit_of_a_checkpoint_is_noticed(tmp_path):
         changed[bit // 8] ^= 1 << bit % 8
         (tmp_path / "b.npz").write_bytes(changed)
         try:
-            *place, found = survival.read(tmp_path / "b.npz")
-        except survival.Damaged:
+            *place, found = checkpoints.read(tmp_path / "b.npz")
+        except checkpoints.Damaged:
             noticed += 1
         else:  # it is one of a date, for instance
             assert place == [7, 1] and len(found) == 2
@@ -468,7 +469,8 @@ def test_patience_ends_a_resumed_run_where_it_ends_others(tmp_path, monkeypatch)
     assert runs.best(tmp_path / "whole")["epoch"] == 3
     assert (tmp_path / "whole" / "log.csv").read_text().count("\n") == 1 + 9
     with monkeypatch.context() as context, pytest.raises(Stop):
-        context.setattr(survival.Checkpoint, "_save", stop_at((8, 0), survival.Checkpoint._save))
+        stop = stop_at((8, 0), checkpoints.Checkpoint._save)
+        context.setattr(checkpoints.Checkpoint, "_save", stop)
         run(tmp_path / "parts", save_every=100, **changes)
     run(tmp_path / "parts", **changes)
     verify_same(tmp_path / "whole", tmp_path / "parts")
@@ -480,7 +482,7 @@ def test_patience_ends_a_resumed_run_where_it_ends_others(tmp_path, monkeypatch)
         (training, "_record", "recipe.json"),
         (runs.BestWeights, "on_epoch_end", "best.weights.h5"),
         (runs.Log, "on_epoch_end", "log.csv"),
-        (survival.Checkpoint, "_save", "checkpoint.npz"),
+        (checkpoints.Checkpoint, "_save", "checkpoint.npz"),
     ],
 )
 def test_a_full_disk_ends_training_and_keeps_the_last_good_state(

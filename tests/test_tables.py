@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 
-from tfar import cli, heads, runs, serving, tables, testing
+from tfar import cli, heads, serving, tables, testing
 from tfar.models import FVSBN, OrderlessNADE
+from tfar.training import runs
 
 
 def made_up(count=400, seed=0):

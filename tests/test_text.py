@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import shared
-from toys import toy
+from support.cases import shared
+from support.toys import toy
 
 import tfar
 from tfar import text
-from tfar.distributions import Policy
-from tfar.heads import Categorical, Characters
+from tfar.heads import Categorical, Characters, Vocabulary
 from tfar.models import CharRNN, Transformer
+from tfar.sampling import Policy
 from tfar.testing import randomise
+from tfar.training import feeding
 
 SENTENCE = "to be, or not to be: that is the question."
 
@@ -34,7 +35,7 @@ def model(request):
 
 
 def test_a_vocabulary_takes_a_text_there_and_back():
-    vocabulary = text.Vocabulary.of("żółw and 🐢\n")
+    vocabulary = Vocabulary.of("żółw and 🐢\n")
     assert vocabulary.characters == "".join(sorted(set("żółw and 🐢\n")))
     assert vocabulary.decode(vocabulary.encode("🐢 na\nżółw")) == "🐢 na\nżółw"
     assert vocabulary.encode("").shape == (0,)
@@ -42,18 +43,18 @@ def test_a_vocabulary_takes_a_text_there_and_back():
 
 def test_an_unknown_character_is_named_with_its_place():
     with pytest.raises(ValueError, match="no 'z', which the text has at position 2"):
-        text.Vocabulary("abc").encode("abzz")
+        Vocabulary("abc").encode("abzz")
 
 
 @pytest.mark.parametrize("characters", ["", "a", "aba", ["a", "b"], 5, None, b"ab"])
 def test_no_vocabulary(characters):
     with pytest.raises(ValueError, match="at least two characters, all different"):
-        text.Vocabulary(characters)
+        Vocabulary(characters)
 
 
 @pytest.mark.parametrize("given", [None, 5, ["a", "b"], b"ab"])
 def test_only_strings_are_texts(given):
-    for function in (text.Vocabulary.of, Characters.of, text.Vocabulary("ab").encode):
+    for function in (Vocabulary.of, Characters.of, Vocabulary("ab").encode):
         with pytest.raises(ValueError, match="Expected text to be a string, got "):
             function(given)
 
@@ -73,8 +74,8 @@ def test_only_strings_are_texts(given):
 )
 def test_numbers_of_no_characters(numbers, message):
     with pytest.raises(ValueError, match=message):
-        text.Vocabulary("abc").decode(numbers)
-    assert text.Vocabulary("abc").decode([]) == ""
+        Vocabulary("abc").decode(numbers)
+    assert Vocabulary("abc").decode([]) == ""
 
 
 def test_a_model_keeps_its_vocabulary(tmp_path):
@@ -283,7 +284,7 @@ def test_a_recipe_of_a_text_trains_on_windows_cut_anew_every_epoch(tmp_path):
     assert -text.log_prob(trained, data["validation"]).sum() / 28 < 0.8
     numbers = trained.head.vocabulary.encode(data["train"])
     epochs = [
-        np.concatenate([b.numpy() for b in tfar.feeding.batches(recipe, numbers, 2, (first, 0), 6)])
+        np.concatenate([b.numpy() for b in feeding.batches(recipe, numbers, 2, (first, 0), 6)])
         for first in (0, 1)
     ]
     assert epochs[0].shape == (2 * 24, 6) and epochs[1].shape == (24, 6)  # 27 windows, 6 batches

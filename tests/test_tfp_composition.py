@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from cases import events, shared
+from support.cases import events, shared
 
 from tfar.models import FVSBN, MADE, NADE
 from tfar.testing import enumerate_events, randomise

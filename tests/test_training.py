@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
-from toys import made_up, made_up_of_8_bits, toy
+from support.toys import made_up, made_up_of_8_bits, toy
 
 import tfar
-from tfar import cli, datasets, feeding, publishing, recipes, runs, training, zoo
+from tfar import cli, datasets, training, zoo
+from tfar.training import feeding, recipes, runs
+from tfar.zoo import artefacts, publishing
 
 EVENT_SHAPES = {
     "binarized_mnist": [28, 28, 1],
@@ -37,7 +39,7 @@ def eagerly():
 
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 @pytest.mark.parametrize(
-    "path", sorted((zoo._folder("zoo")).glob("*/recipe.py")), ids=lambda p: p.parent.name
+    "path", sorted((artefacts._folder("zoo")).glob("*/recipe.py")), ids=lambda p: p.parent.name
 )
 def test_every_recipe_runs_two_steps(path, tmp_path, eagerly):
     """Traced steps are in other tests, and here those of long recurrences and for XLA."""
@@ -444,7 +446,7 @@ class Unread(dict):
     [
         (
             {"recipe": "pixelcnn_mnist"},
-            "a tfar.recipes.Recipe, got 'pixelcnn_mnist': .*load_",
+            "a tfar.training.Recipe, got 'pixelcnn_mnist': .*load_",
         ),
         ({"folder": 5}, "folder to be a path, got 5"),
         ({"folder": ""}, "folder to be a path, got ''"),
@@ -558,7 +560,7 @@ def test_a_finished_run_is_said_to_be_so_without_data(shell, monkeypatch):
 
 def test_only_whole_runs_are_published(shell, monkeypatch):
     train, recipe, run = shell
-    monkeypatch.setattr(zoo, "_folder", lambda kind: recipe.parent.parent)
+    monkeypatch.setattr(artefacts, "_folder", lambda kind: recipe.parent.parent)
     with pytest.raises(FileNotFoundError, match="is no folder of a training run"):
         publishing.publish("toy", run)
     assert train().exit_code == 0

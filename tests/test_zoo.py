@@ -12,10 +12,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_training import made_up, toy
+from support.toys import made_up, toy
 
 import tfar
-from tfar import cards, datasets, feeding, plots, publishing, recipes, runs, serving, training, zoo
+from tfar import datasets, plots, serving, training, zoo
+from tfar.training import feeding, recipes, runs
+from tfar.zoo import artefacts, cards, publishing
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -124,7 +126,7 @@ def test_unknown_names_list_the_near_ones():
 
 def use(folder, data, monkeypatch):
     """A zoo and data sets of its own, for what follows."""
-    monkeypatch.setattr(zoo, "_folder", lambda kind: folder / kind)
+    monkeypatch.setattr(artefacts, "_folder", lambda kind: folder / kind)
     monkeypatch.setattr(
         datasets, "load", lambda name, split: data["validation" if split == "test" else split]
     )

@@ -11,24 +11,19 @@ import sys
 __version__ = "0.1.0"
 
 __all__ = [
-    "cards",
     "client",
     "datasets",
+    "distribute",
     "distributions",
     "export",
-    "feeding",
     "fit_table",
     "heads",
     "layers",
     "models",
-    "muon",
     "orders",
     "plots",
-    "publishing",
-    "recipes",
+    "sampling",
     "serving",
-    "strategies",
-    "survival",
     "tables",
     "testing",
     "text",
@@ -42,6 +37,8 @@ def __getattr__(name):
         return importlib.import_module("tfar.serving").export
     if name == "fit_table":
         return importlib.import_module("tfar.tables").fit_table
+    if name == "client":
+        return importlib.import_module("tfar.serving.client")
     if name in __all__:
         return importlib.import_module(f"tfar.{name}")
     raise AttributeError(f"module 'tfar' has no attribute {name!r}")

@@ -22,7 +22,8 @@ import os
 import numpy as np
 import pandas as pd
 
-from tfar import arguments, heads, recipes
+from tfar import arguments, heads
+from tfar.training import recipes
 
 __all__ = [
     "complete",
@@ -290,7 +291,7 @@ def complete(model, frame, seed=None):
     Raises:
       ValueError: if it is no model of a table, or the frame has other columns or bad entries.
     """
-    from tfar.distributions import randomness
+    from tfar import randomness
 
     columns = _columns(model)
     x = to_array(columns, frame, missing=True)

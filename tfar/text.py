@@ -1,81 +1,12 @@
-"""Text as sequences of characters: vocabularies, generation, likelihoods."""
+"""Text as sequences of characters: generation and likelihoods."""
 
 import numpy as np
 import tensorflow as tf
 
-from tfar import arguments
-from tfar.distributions import Policy, randomness, sampler
+from tfar import arguments, randomness
+from tfar.sampling import Policy, loop
 
-__all__ = ["Vocabulary", "generate", "is_text", "log_prob", "stream"]
-
-
-class Vocabulary:
-    """The characters that a model knows, numbered from 0.
-
-    Args:
-      characters: a string of different characters, at least two.
-
-    Raises:
-      ValueError: if it is no such string.
-
-    >>> vocabulary = Vocabulary.of("hello")
-    >>> vocabulary.characters, vocabulary.encode("hole").tolist()
-    ('ehlo', [1, 3, 2, 0])
-    >>> vocabulary.decode([1, 0, 2, 2, 3])
-    'hello'
-    """
-
-    def __init__(self, characters):
-        if not isinstance(characters, str) or not 1 < len(characters) == len(set(characters)):
-            raise ValueError(
-                f"Expected a string of at least two characters, all different, got {characters!r}."
-            )
-        self.characters = characters
-        self._numbers = {character: number for number, character in enumerate(characters)}
-
-    @classmethod
-    def of(cls, text):
-        """The vocabulary of a text, a string, in the order of Unicode."""
-        return cls("".join(sorted(set(arguments.string("text", text)))))
-
-    def __len__(self):
-        return len(self.characters)
-
-    def encode(self, text):
-        """Numbers of the characters of a string, int32 [len(text)].
-
-        Raises:
-          ValueError: if it is no string, or a character is not known; the message names the first.
-        """
-        arguments.string("text", text)
-        try:
-            return np.array([self._numbers[character] for character in text], np.int32)
-        except KeyError as error:
-            where = text.index(error.args[0])
-            raise ValueError(
-                f"The vocabulary has no {error.args[0]!r}, which the text has at position {where}. "
-                f"It has {self.characters!r}."
-            ) from None
-
-    def decode(self, numbers):
-        """The text of integers [n], an array or a sequence.
-
-        Raises:
-          ValueError: if they are none, or one is not the number of a character.
-        """
-        numbers = np.asarray(numbers)
-        if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
-            raise ValueError(
-                f"Expected integers of shape [n], got {numbers.dtype} of shape "
-                f"{list(numbers.shape)}."
-            )
-        outside = np.flatnonzero((numbers < 0) | (numbers >= len(self)))
-        if outside.size:
-            raise ValueError(
-                f"Expected numbers from 0 to {len(self) - 1}, got {numbers[outside[0]]} at "
-                f"position {outside[0]}."
-            )
-        return "".join(self.characters[number] for number in numbers)
+__all__ = ["generate", "is_text", "log_prob", "stream"]
 
 
 def is_text(model):
@@ -99,8 +30,8 @@ def stream(
       model: a `tfar.models.SequenceModel` whose head is one of characters.
       prompt: a string; an empty one starts where a text of the training set starts.
       length: how many characters to draw, whatever the length of the model's training windows.
-      temperature, top_k, top_p: see `tfar.distributions.Policy`.
-      seed: as in `tfar.distributions.Autoregressive`; pieces do not change what it draws.
+      temperature, top_k, top_p: see `tfar.sampling.Policy`.
+      seed: as in `tfar.sampling.Autoregressive`; pieces do not change what it draws.
       piece: characters that are yielded at once.
 
     Yields:
@@ -119,8 +50,8 @@ def stream(
 
 
 def _pieces(model, vocabulary, known, length, policy, seed, piece):
-    advance = sampler.compiled_advance(model, scored=False)
-    carry = sampler.begin(model, 1)
+    advance = loop.compiled_advance(model, scored=False)
+    carry = loop.begin(model, 1)
     if len(known):
         carry, _ = advance(carry, *_clamped(known, seed, policy))
     for start in range(0, length, piece):
@@ -130,7 +61,7 @@ def _pieces(model, vocabulary, known, length, policy, seed, piece):
 
 
 def _clamped(numbers, seed, policy):
-    """The arguments of `tfar.distributions.sampler.advance` for characters that are given."""
+    """The arguments of `tfar.sampling.loop.advance` for characters that are given."""
     values = tf.constant(numbers)[None]
     return tf.constant(len(numbers)), seed, policy, values, tf.ones_like(values, tf.bool)
 
@@ -165,8 +96,8 @@ def log_prob(model, text, block=256, progress=None):
     if not len(numbers):
         raise ValueError("Expected at least one character, got an empty text.")
     model.check_length(len(numbers))
-    advance = sampler.compiled_advance(model, scored=True)
-    seed, carry, nats = tf.constant([0, 0]), sampler.begin(model, 1), []
+    advance = loop.compiled_advance(model, scored=True)
+    seed, carry, nats = tf.constant([0, 0]), loop.begin(model, 1), []
     starts = range(0, len(numbers), block)
     for start in starts if progress is None else progress(starts):
         given = _clamped(numbers[start : start + block], seed, Policy())

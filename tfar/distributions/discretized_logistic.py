@@ -4,8 +4,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfar import randomness
 from tfar.arguments import integer
-from tfar.distributions import casting, randomness
+from tfar.distributions import casting
 
 tfd = tfp.distributions
 

@@ -10,6 +10,7 @@ from tfar.heads.counts import NegativeBinomial, Poisson
 from tfar.heads.discrete import Bernoulli, Categorical, Characters
 from tfar.heads.mixtures import DiscretizedLogisticMixture
 from tfar.heads.real import GaussianMixture, LogisticMixture
+from tfar.heads.vocabulary import Vocabulary
 
 __all__ = [
     "Bernoulli",
@@ -23,6 +24,7 @@ __all__ = [
     "NegativeBinomial",
     "Poisson",
     "Table",
+    "Vocabulary",
     "get",
 ]
 

@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 from tfar.arguments import flag, integer
 from tfar.heads.base import Head, tempered, tempered_categories
-from tfar.text import Vocabulary
+from tfar.heads.vocabulary import Vocabulary
 
 tfd = tfp.distributions
 
@@ -115,7 +115,7 @@ class Characters(Categorical):
     Values are the numbers of characters; `tfar.text` goes from text to numbers and back.
 
     Args:
-      characters: a string of different characters, see `tfar.text.Vocabulary`.
+      characters: a string of different characters, see `tfar.heads.Vocabulary`.
 
     >>> Characters("helo").vocabulary.decode([0, 1, 2, 2, 3])
     'hello'

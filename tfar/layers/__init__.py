@@ -4,10 +4,14 @@ from tfar.layers.attention import CausalSelfAttention, Tied
 from tfar.layers.base import Causal, CausalLayer, Composite, Pointwise, Shift, Sum
 from tfar.layers.conv import CausalConv2D, SiteBias
 from tfar.layers.dense import Dense, MaskedDense
+from tfar.layers.multiscale import MultiscaleStreams
+from tfar.layers.orderless_hidden import OrderlessHidden
 from tfar.layers.patches import Patches
 from tfar.layers.pixel_lstm import DiagonalBiLSTM, RowLSTM
 from tfar.layers.recurrent import Recurrent
 from tfar.layers.stacks import GatedStacks, RowConv2D
+from tfar.layers.tied_hidden import TiedHidden
+from tfar.layers.triangular import TriangularDense
 
 __all__ = [
     "Causal",
@@ -19,6 +23,8 @@ __all__ = [
     "DiagonalBiLSTM",
     "GatedStacks",
     "MaskedDense",
+    "MultiscaleStreams",
+    "OrderlessHidden",
     "Patches",
     "Pointwise",
     "Recurrent",
@@ -28,4 +34,6 @@ __all__ = [
     "SiteBias",
     "Sum",
     "Tied",
+    "TiedHidden",
+    "TriangularDense",
 ]

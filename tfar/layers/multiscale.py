@@ -1,278 +1,162 @@
-"""Two streams of gated residual blocks at several resolutions (Salimans et al. 2017)."""
+"""Two streams of convolutions at several resolutions.
+
+#### References
+T. Salimans, A. Karpathy, X. Chen, D. P. Kingma. PixelCNN++: Improving the PixelCNN with Discretized
+Logistic Mixture Likelihood and Other Modifications. ICLR 2017.
+P. Ramachandran, T. Le Paine, P. Khorrami, M. Babaeizadeh, S. Chang, Y. Zhang, M. Hasegawa-Johnson,
+R. Campbell, T. Huang. Fast Generation for Convolutional Autoregressive Models. ICLR 2017 workshop.
+"""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfar.arguments import integer, integers, rate
+from tfar.layers.base import CausalLayer
 from tfar.layers.conv import CausalConv2D
+from tfar.layers.levels import Level
 from tfar.layers.stacks import RowConv2D
 
 
-def concat_elu(x):
-    """elu of [x, -x]: twice the channels."""
-    return tf.nn.elu(tf.concat([x, -x], axis=-1))
+@keras.saving.register_keras_serializable(package="tfar")
+class MultiscaleStreams(CausalLayer):
+    """The network of a PixelCNN++: [B, H W, c] becomes [B, H W, filters]. Exclusive.
 
+    One stream u sees the rows above, the other, ul, all the pixels before, by convolutions of 2x3
+    and 2x2 that end at the pixel. Both are halved in resolution ``levels - 1`` times and brought
+    back (see `tfar.layers.levels.Level`), with shortcuts from each block on the way down to the
+    one opposite on the way up. Inputs have a channel of ones, which tells the image from what is
+    outside of it.
 
-class GatedResidual(keras.layers.Layer):
-    """x + a sigmoid(b), (a, b) = second(drop(concat_elu(first(concat_elu(x)) + added))) + U s.
-
-    Args:
-      first: convolution to f channels, a `RowConv2D` or a `CausalConv2D`.
-      second: convolution to 2f channels, of the same kind.
-      condition_size: d, the entries of s, or 0.
-      dropout: rate of drop.
-    """
-
-    def __init__(self, first, second, condition_size=0, dropout=0.0, **kwargs):
-        super().__init__(**kwargs)
-        self.first, self.second = first, second
-        self.condition_size = condition_size
-        self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
-
-    def build(self, input_shape):
-        twice = (*input_shape[:-1], 2 * input_shape[-1])
-        self.first.build(twice)
-        self.second.build(twice)
-        if self.condition_size:
-            self.condition_kernel = self.add_weight(
-                shape=(self.condition_size, twice[-1]), initializer="zeros", name="condition_kernel"
-            )
-
-    def call(self, x, added=0.0, context=None, training=None):
-        y = self.first(concat_elu(x)) + added
-        y = self.second(self.drop(concat_elu(y), training=training))
-        return self._gate(x, y, context)
-
-    def step(self, x, state, added=0.0, context=None):
-        y, first = self.first.step(concat_elu(x), state[0])
-        y, second = self.second.step(concat_elu(y + added), state[1])
-        return self._gate(x, y, context), (first, second)
-
-    def initial_state(self, batch_size):
-        return self.first.initial_state(batch_size), self.second.initial_state(batch_size)
-
-    def _gate(self, x, y, context):
-        if self.condition_size:
-            s = tf.cast(context, y.dtype) @ tf.cast(self.condition_kernel, y.dtype)
-            y += tf.reshape(s, [-1, *[1] * (y.shape.rank - 2), s.shape[-1]])
-        a, b = tf.split(y, 2, axis=-1)
-        return x + a * tf.sigmoid(b)
-
-
-class Level(keras.layers.Layer):
-    """The blocks of one resolution on the way down and up, around those of the next, half as fine.
-
-    ``u`` [B, H, W, f], of the rows above, and ``ul`` [B, H W, f], of all pixels before, go in and
-    come out. A block of ul is added to by that of u; a block on the way up is added to by what the
-    one opposite, on the way down, gave (a shortcut).
-
-    One site at a time: `step_rows` for a row of u, when it is known, and `step` for a pixel of ul.
-    The inner level takes its steps at even rows and columns only.
+    In `step`, u is run once a row, and levels of lower resolution take steps at their own sites
+    only (Ramachandran et al. 2017).
 
     Args:
       filters: f.
-      resnets: number of blocks on the way down.
-      image_shape: (H, W) at this resolution.
-      inner: a `Level` of (H / 2, W / 2), or None.
-      condition_size, dropout: as in `GatedResidual`.
+      resnets: blocks of each level on the way down.
+      levels: number of resolutions; 2^(levels - 1) divides H and W.
+      image_shape: (H, W).
+      condition_size: entries of what the image is conditioned on (``context`` [B, d]), or 0.
+      dropout: rate in the blocks.
+
+    Raises:
+      ValueError: if the image cannot be halved so often.
     """
 
-    def __init__(self, filters, resnets, image_shape, inner, condition_size, dropout, **kwargs):
-        super().__init__(**kwargs)
-        self.image_shape, self.inner, self.filters = image_shape, inner, filters
-        policy, f = self.dtype_policy, filters
+    def __init__(
+        self, filters, resnets, levels, image_shape, condition_size=0, dropout=0.0, **kwargs
+    ):
+        kwargs.pop("exclusive", None)
+        super().__init__(exclusive=True, **kwargs)
+        self.filters = integer("filters", filters, least=1)
+        self.resnets = integer("resnets", resnets, least=1)
+        self.levels = integer("levels", levels, least=1)
+        self.image_shape = integers("image_shape", image_shape, least=1, count=2)
+        self.condition_size = integer("condition_size", condition_size, least=0)
+        self.dropout = rate("dropout", dropout)
+        if any(size % 2 ** (self.levels - 1) for size in self.image_shape):
+            halvings = min(_halvings(size) for size in self.image_shape)
+            raise ValueError(
+                f"levels={self.levels} halve an image {self.levels - 1} times, and one of "
+                f"{list(self.image_shape)} can be halved {halvings} times: give levels="
+                f"{halvings + 1}{' or fewer' * bool(halvings)}, or pad the images."
+            )
+        policy, f = self.dtype_policy, self.filters
+        self.level = None
+        for depth in reversed(range(self.levels)):
+            shape = tuple(size // 2**depth for size in self.image_shape)
+            self.level = Level(
+                f, resnets, shape, self.level, self.condition_size, self.dropout, dtype=policy
+            )
+        self.first_rows = RowConv2D(f, 2, 3, exclusive=True, dtype=policy)
+        self.first_above = RowConv2D(f, 1, 3, exclusive=True, dtype=policy)
+        self.first_pixels = CausalConv2D(
+            f, 2, self.image_shape, corner=True, exclusive=True, dtype=policy
+        )
 
-        def rows(channels, above=1, width=3, stride=1):
-            return RowConv2D(channels, above, width, stride=stride, dtype=policy)
+    def build(self, input_shape):
+        sites = np.prod(self.image_shape)
+        if len(input_shape) != 3 or input_shape[1] != sites:
+            raise ValueError(
+                f"Expected {sites} sites, the pixels of an image of {list(self.image_shape)}, got "
+                f"the shape {tuple(input_shape)}."
+            )
+        self.channels = input_shape[2] + 1
+        self.first_rows.build((None, *self.image_shape, self.channels))
+        self.first_above.build((None, *self.image_shape, self.channels))
+        self.first_pixels.build((None, sites, self.channels))
+        self.level.build()
 
-        def pixels(channels, size=2, stride=1, shape=image_shape):
-            return CausalConv2D(channels, size, shape, corner=True, stride=stride, dtype=policy)
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:2], self.filters)
 
-        def blocks(kind, count):
-            return [
-                GatedResidual(kind(f), kind(2 * f), condition_size, dropout, dtype=policy)
-                for _ in range(count)
-            ]
+    def call(self, x, context=None, training=None):
+        x = tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
+        image = tf.reshape(x, [-1, *self.image_shape, self.channels])
+        above = tf.reshape(self.first_above(image), [-1, x.shape[1], self.filters])
+        u, ul = self.first_rows(image), self.first_pixels(x) + above
+        return tf.nn.elu(self.level(u, ul, context=context, training=training)[1])
 
-        ups = resnets + (inner is not None)
-        self.down_rows, self.down_pixels = blocks(rows, resnets), blocks(pixels, resnets)
-        self.up_rows, self.up_pixels = blocks(rows, ups), blocks(pixels, ups)
-        # 1x1 layers: from u to ul on both ways, and the shortcuts of both streams.
-        self.down_across = [rows(f, 0, 1) for _ in range(resnets)]
-        self.up_across = [rows(f, 0, 1) for _ in range(ups)]
-        self.row_shortcuts = [rows(f, 0, 1) for _ in range(ups)]
-        self.pixel_shortcuts = [pixels(f, 1) for _ in range(ups)]
-        if inner is not None:
-            self.shrink_rows, self.shrink_pixels = rows(f, stride=2), pixels(f, stride=2)
-            self.grow_rows = rows(4 * f, 0, 3)
-            self.grow_pixels = pixels(4 * f, 1, shape=inner.image_shape)
+    def initial_state(self, batch_size, context=None):
+        width = self.image_shape[1]
+        last_row = tf.zeros([batch_size, width, self.channels], self.compute_dtype)
+        rows, pixels = self.level.initial_state(batch_size)
+        first = (
+            self.first_rows.initial_state(batch_size),
+            self.first_above.initial_state(batch_size),
+            tf.zeros([batch_size, width, self.filters], self.compute_dtype),
+        )
+        context = () if context is None else context
+        first_pixels = self.first_pixels.initial_state(batch_size)
+        return tf.constant(0), last_row, context, (first, rows), (first_pixels, pixels)
 
-    def build(self, *_):
-        (height, width), f = self.image_shape, self.filters
-        grid, flat = (None, height, width), (None, height * width)
-        for block in (*self.down_rows, *self.up_rows):
-            block.build((*grid, f))
-        for block in (*self.down_pixels, *self.up_pixels):
-            block.build((*flat, f))
-        for layer in (*self.down_across, *self.up_across, *self.row_shortcuts):
-            layer.build((*grid, 2 * f))
-        for layer in self.pixel_shortcuts:
-            layer.build((*flat, 2 * f))
-        if self.inner is not None:
-            self.inner.build()
-            self.shrink_rows.build((*grid, f))
-            self.shrink_pixels.build((*flat, f))
-            self.grow_rows.build((None, height // 2, width // 2, f))
-            self.grow_pixels.build((None, height * width // 4, f))
-        self.built = True
+    def step(self, x, state):
+        site, last_row, context, rows, (first, pixels) = state
+        known = None if isinstance(context, tuple) else context
+        x = tf.cast(x, self.compute_dtype)
+        # Before the first site there is nothing, not even a one.
+        one = tf.cast(site > 0, x.dtype) * tf.ones_like(x[:, :1])
+        x = tf.concat([x, one], axis=1)
+        last_row = tf.concat([last_row[:, 1:], x[:, None]], axis=1)
+        width = self.image_shape[1]
+        row, column = site // width, site % width
+        rows = tf.cond(
+            column == 0, lambda: self._step_rows(last_row, row, rows, known), lambda: rows
+        )
+        ul, first = self.first_pixels.step(x, first)
+        ul += rows[0][2][:, column]
+        ul, pixels = self.level.step(ul, row, column, rows[1], pixels, known)
+        return tf.nn.elu(ul), (site + 1, last_row, context, rows, (first, pixels))
 
-    def call(self, u, ul, context=None, training=None):
-        height, width = self.image_shape
-        options = {"context": context, "training": training}
+    def _step_rows(self, last_row, row, rows, context):
+        (first_rows, first_above, _), level = rows
+        u, first_rows = self.first_rows.step(last_row[:, None], first_rows)
+        above, first_above = self.first_above.step(last_row[:, None], first_above)
+        _, level = self.level.step_rows(u, row, level, context)
+        return (first_rows, first_above, above[:, 0]), level
 
-        def flat(x):
-            return tf.reshape(x, [-1, height * width, self.filters])
+    def depends(self, sources):
+        sources = np.asarray(sources, bool)
+        u = self.first_rows.depends(sources, self.image_shape)
+        above = self.first_above.depends(sources, self.image_shape)
+        return self.level.depends(u, self.first_pixels.depends(sources) | above)[1]
 
-        us, uls = [u], [ul]
-        for i, (row, pixel) in enumerate(zip(self.down_rows, self.down_pixels)):
-            u = row(u, **options)
-            ul = pixel(ul, flat(self.down_across[i](concat_elu(u))), **options)
-            us.append(u)
-            uls.append(ul)
-        if self.inner is None:
-            us.pop(), uls.pop()
-        else:
-            u, ul = self.inner(self.shrink_rows(u), self.shrink_pixels(ul), **options)
-            u = tf.nn.depth_to_space(self.grow_rows(u), 2)
-            ul = tf.reshape(self.grow_pixels(ul), [-1, height // 2, width // 2, 4 * self.filters])
-            ul = flat(tf.nn.depth_to_space(ul, 2))
-        for i, (row, pixel) in enumerate(zip(self.up_rows, self.up_pixels)):
-            u = row(u, self.row_shortcuts[i](concat_elu(us.pop())), **options)
-            added = flat(self.up_across[i](concat_elu(u)))
-            added += self.pixel_shortcuts[i](concat_elu(uls.pop()))
-            ul = pixel(ul, added, **options)
-        return u, ul
-
-    def initial_state(self, batch_size):
-        """``(rows, pixels)``, what `step_rows` and what `step` keep."""
-        width, f = self.image_shape[1], self.filters
-        across = tf.zeros([batch_size, width, f], self.compute_dtype)
-        rows = {
-            "down": [block.initial_state(batch_size) for block in self.down_rows],
-            "up": [block.initial_state(batch_size) for block in self.up_rows],
-            "down_across": [across for _ in self.down_across],
-            "up_across": [across for _ in self.up_across],
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "resnets": self.resnets,
+            "levels": self.levels,
+            "image_shape": list(self.image_shape),
+            "condition_size": self.condition_size,
+            "dropout": self.dropout,
         }
-        pixels = {
-            "down": [block.initial_state(batch_size) for block in self.down_pixels],
-            "up": [block.initial_state(batch_size) for block in self.up_pixels],
-        }
-        if self.inner is not None:
-            rows["inner"], pixels["inner"] = self.inner.initial_state(batch_size)
-            rows["shrink"] = self.shrink_rows.initial_state(batch_size)
-            pixels["shrink"] = self.shrink_pixels.initial_state(batch_size)
-            rows["grown"] = tf.zeros([batch_size, 2, width, f], self.compute_dtype)
-            pixels["grown"] = tf.zeros([batch_size, width // 2, 4 * f], self.compute_dtype)
-        return rows, pixels
 
-    def step_rows(self, u, row, state, context=None):
-        """Row ``row`` of u in and out, [B, 1, W, f]."""
-        us, after = [u], {"down": [], "up": [], "down_across": [], "up_across": []}
-        for block, across, kept in zip(self.down_rows, self.down_across, state["down"]):
-            u, kept = block.step(u, kept, context=context)
-            us.append(u)
-            after["down"].append(kept)
-            after["down_across"].append(across(concat_elu(u))[:, 0])
-        if self.inner is None:
-            us.pop()
-        else:
-            small, after["shrink"] = self.shrink_rows.step(u, state["shrink"])
 
-            def inside():
-                v, inner = self.inner.step_rows(small, row // 2, state["inner"], context)
-                return tf.nn.depth_to_space(self.grow_rows(v), 2), inner
+def _halvings(size):
+    """How often a size can be halved.
 
-            after["grown"], after["inner"] = tf.cond(
-                row % 2 == 0, inside, lambda: (state["grown"], state["inner"])
-            )
-            u = after["grown"][:, row % 2, None]
-        for i, (block, kept) in enumerate(zip(self.up_rows, state["up"])):
-            added = self.row_shortcuts[i](concat_elu(us.pop()))
-            u, kept = block.step(u, kept, added, context)
-            after["up"].append(kept)
-            after["up_across"].append(self.up_across[i](concat_elu(u))[:, 0])
-        return u, after
-
-    def step(self, ul, row, column, rows, state, context=None):
-        """The pixel of ul in and out, [B, f]; ``rows`` is what `step_rows` kept of its row."""
-        uls, after = [ul], {"down": [], "up": []}
-        for i, (block, kept) in enumerate(zip(self.down_pixels, state["down"])):
-            ul, kept = block.step(ul, kept, rows["down_across"][i][:, column], context)
-            uls.append(ul)
-            after["down"].append(kept)
-        if self.inner is None:
-            uls.pop()
-        else:
-            small, after["shrink"] = self.shrink_pixels.step(ul, state["shrink"])
-
-            def inside():
-                y, inner = self.inner.step(
-                    small, row // 2, column // 2, rows["inner"], state["inner"], context
-                )
-                y, _ = self.grow_pixels.step(y, ())
-                return tf.concat([state["grown"][:, 1:], y[:, None]], axis=1), inner
-
-            after["grown"], after["inner"] = tf.cond(
-                (row % 2 == 0) & (column % 2 == 0),
-                inside,
-                lambda: (state["grown"], state["inner"]),
-            )
-            # While an even row is drawn, the newest one is the one in question; an odd row finds
-            # all those of the row above.
-            width = self.image_shape[1]
-            place = tf.where(row % 2 == 0, width // 2 - 1, column // 2)
-            corners = tf.reshape(after["grown"][:, place], [-1, 4, self.filters])
-            ul = corners[:, row % 2 * 2 + column % 2]
-        for i, (block, kept) in enumerate(zip(self.up_pixels, state["up"])):
-            shortcut, _ = self.pixel_shortcuts[i].step(concat_elu(uls.pop()), ())
-            added = rows["up_across"][i][:, column] + shortcut
-            ul, kept = block.step(ul, kept, added, context)
-            after["up"].append(kept)
-        return ul, after
-
-    def depends(self, u, ul):
-        """Both streams as bools [H W, m]: what of m things they depend on, in and out."""
-        shape = self.image_shape
-
-        def rows(block, x, added=False):
-            return x | block.second.depends(block.first.depends(x, shape) | added, shape)
-
-        def pixels(block, x, added):
-            return x | block.second.depends(block.first.depends(x) | added)
-
-        us, uls = [u], [ul]
-        for row, pixel in zip(self.down_rows, self.down_pixels):
-            u = rows(row, u)
-            ul = pixels(pixel, ul, u)
-            us.append(u)
-            uls.append(ul)
-        if self.inner is None:
-            us.pop(), uls.pop()
-        else:
-            small = [
-                x.reshape([*shape, -1])[::2, ::2].reshape([np.prod(shape) // 4, -1])
-                for x in (self.shrink_rows.depends(u, shape), self.shrink_pixels.depends(ul))
-            ]
-            u, ul = self.inner.depends(*small)
-            u = self.grow_rows.depends(u, self.inner.image_shape)
-            u, ul = (
-                x.reshape([shape[0] // 2, shape[1] // 2, -1])
-                .repeat(2, axis=0)
-                .repeat(2, axis=1)
-                .reshape([np.prod(shape), -1])
-                for x in (u, ul)
-            )
-        for row, pixel in zip(self.up_rows, self.up_pixels):
-            u = rows(row, u, us.pop())
-            ul = pixels(pixel, ul, u | uls.pop())
-        return u, ul
+    >>> _halvings(28), _halvings(7)
+    (2, 0)
+    """
+    return (size & -size).bit_length() - 1

@@ -8,13 +8,13 @@ import tensorflow as tf
 
 from tfar import heads, orders
 from tfar.arguments import flag, integer, integers
+from tfar.distribute.replicas import Distributed, never_empty
 from tfar.distributions import casting
-from tfar.distributions.autoregressive import Autoregressive
 from tfar.layers import CausalLayer
 from tfar.layers.probes import check_exclusive
-from tfar.models.distributed import Distributed, never_empty
 from tfar.models.fitting import Fitting
 from tfar.models.inputs import InputChecks
+from tfar.sampling.joint import Autoregressive
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -38,7 +38,7 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
     The loss is the negative log-likelihood, the mean over the batch in nats: ``compile`` takes an
     optimizer and no loss. ``evaluate`` gives it as ``nats``, and as ``bits_per_dim``: nats divided
     by log 2 and by the number of dimensions of an event. ``predict`` gives log p(x), [B] nats.
-    All three give the same under ``tf.distribute``, see `tfar.models.distributed`.
+    All three give the same under ``tf.distribute``, see `tfar.distribute.replicas`.
 
     Args:
       network: a `tfar.layers.CausalLayer`, exclusive, that maps [B, n, head.num_inputs] to
@@ -237,7 +237,7 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
         condition=None,
         observed=None,
     ):
-        """The joint distribution, a `tfar.distributions.Autoregressive`.
+        """The joint distribution, a `tfar.sampling.Autoregressive`.
 
         Args:
           member: of an ensemble, the number of one member; by default the whole mixture.

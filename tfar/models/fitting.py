@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfar import private
 from tfar.arguments import flag, instance, integer, rate
-from tfar.models.distributed import share
+from tfar.distribute.replicas import share
 
 # What the message of the assertion below begins with: the methods turn it into one of a sentence.
 NOT_FINITE = "tfar: not finite"

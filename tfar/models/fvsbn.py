@@ -7,70 +7,10 @@ Augmentation. AISTATS 2015 (names it FVSBN).
 """
 
 import keras
-import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfar import heads
-from tfar.arguments import integer
-from tfar.layers import CausalLayer
+from tfar.layers import TriangularDense
 from tfar.models.base import AutoregressiveModel
-
-
-@keras.saving.register_keras_serializable(package="tfar")
-class TriangularDense(CausalLayer):
-    """y_i = b_i + sum_{j<i} A_ij x_j, with only the n(n-1)/2 entries below the diagonal stored.
-
-    Maps [B, n, c] to [B, n, channels]; A_ij is a [channels, c] matrix. Exclusive.
-    """
-
-    def __init__(self, channels, **kwargs):
-        kwargs.pop("exclusive", None)
-        super().__init__(exclusive=True, **kwargs)
-        self.channels = integer("channels", channels, least=1)
-
-    def build(self, input_shape):
-        _, self.num_sites, self.in_channels = input_shape
-        pairs = self.num_sites * (self.num_sites - 1) // 2
-        self.kernel = self.add_weight(
-            shape=(self.in_channels, self.channels, pairs), initializer="zeros", name="kernel"
-        )
-        self.bias = self.add_weight(
-            shape=(self.num_sites, self.channels), initializer="zeros", name="bias"
-        )
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:2], self.channels)
-
-    def _matrix(self):
-        """[c, channels, n, n] in the compute dtype; rows are outputs."""
-        if self.num_sites == 1:
-            return tf.zeros([self.in_channels, self.channels, 1, 1], self.compute_dtype)
-        below = tfp.math.fill_triangular(tf.cast(self.kernel, self.compute_dtype))
-        return tf.pad(below, [[0, 0], [0, 0], [1, 0], [0, 1]])
-
-    def call(self, x, context=None, training=None):
-        y = tf.einsum("bjc,cpij->bip", tf.cast(x, self.compute_dtype), self._matrix())
-        return y + tf.cast(self.bias, y.dtype)
-
-    def initial_state(self, batch_size, context=None):
-        bias = tf.transpose(tf.cast(self.bias, tf.float32))  # [channels, n]
-        sums = tf.tile(bias[None], [batch_size, 1, 1])
-        return tf.constant(0), sums, tf.transpose(self._matrix(), [3, 0, 1, 2])  # column first
-
-    def step(self, x, state):
-        site, sums, columns = state
-        # Zeros come in at site 0, so which column they meet does not matter.
-        column = columns[tf.maximum(site - 1, 0)]
-        x = tf.cast(x, column.dtype)
-        sums += tf.cast(tf.einsum("bc,cpi->bpi", x, column), tf.float32)
-        return tf.cast(sums[:, :, site], self.compute_dtype), (site + 1, sums, columns)
-
-    @property
-    def output_bias(self):
-        return self.bias
-
-    def get_config(self):
-        return {**super().get_config(), "channels": self.channels}
 
 
 @keras.saving.register_keras_serializable(package="tfar")

@@ -123,7 +123,7 @@ class InputChecks:
         if isinstance(x, str):
             raise ValueError(
                 f"Expected {name} to be an array, got a string of {len(x)} characters: windows of "
-                "model.head.vocabulary.encode(text) are one, see tfar.feeding.windows."
+                "model.head.vocabulary.encode(text) are one, see tfar.training.feeding.windows."
             )
         if not isinstance(x, list) and not hasattr(x, "__array__"):
             raise ValueError(

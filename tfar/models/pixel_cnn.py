@@ -28,7 +28,7 @@ def output_layers(head, image_shape, subpixels, positions):
 
     They are float32 whatever the policy, as an output is in Keras: a location that is rounded to
     bfloat16 is off by half a level in 256. The convolution is called "output", by which
-    `tfar.muon.Muon` knows it.
+    `tfar.training.Muon` knows it.
 
     Args:
       head: a `tfar.heads.Head`.

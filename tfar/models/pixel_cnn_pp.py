@@ -8,150 +8,12 @@ R. Campbell, T. Huang. Fast Generation for Convolutional Autoregressive Models. 
 """
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from tfar import heads
-from tfar.arguments import flag, integer, integers, rate
-from tfar.layers import Causal, CausalConv2D, CausalLayer, RowConv2D
-from tfar.layers.multiscale import Level
+from tfar.arguments import flag, integer, integers
+from tfar.layers import Causal, MultiscaleStreams
 from tfar.models.base import AutoregressiveModel
 from tfar.models.pixel_cnn import image_sites, output_layers
-
-
-@keras.saving.register_keras_serializable(package="tfar")
-class MultiscaleStreams(CausalLayer):
-    """The network of a PixelCNN++: [B, H W, c] becomes [B, H W, filters]. Exclusive.
-
-    One stream u sees the rows above, the other, ul, all the pixels before, by convolutions of 2x3
-    and 2x2 that end at the pixel. Both are halved in resolution ``levels - 1`` times and brought
-    back (see `tfar.layers.multiscale.Level`), with shortcuts from each block on the way down to the
-    one opposite on the way up. Inputs have a channel of ones, which tells the image from what is
-    outside of it.
-
-    In `step`, u is run once a row, and levels of lower resolution take steps at their own sites
-    only (Ramachandran et al. 2017).
-
-    Args:
-      filters: f.
-      resnets: blocks of each level on the way down.
-      levels: number of resolutions; 2^(levels - 1) divides H and W.
-      image_shape: (H, W).
-      condition_size: entries of what the image is conditioned on (``context`` [B, d]), or 0.
-      dropout: rate in the blocks.
-
-    Raises:
-      ValueError: if the image cannot be halved so often.
-    """
-
-    def __init__(
-        self, filters, resnets, levels, image_shape, condition_size=0, dropout=0.0, **kwargs
-    ):
-        kwargs.pop("exclusive", None)
-        super().__init__(exclusive=True, **kwargs)
-        self.filters = integer("filters", filters, least=1)
-        self.resnets = integer("resnets", resnets, least=1)
-        self.levels = integer("levels", levels, least=1)
-        self.image_shape = integers("image_shape", image_shape, least=1, count=2)
-        self.condition_size = integer("condition_size", condition_size, least=0)
-        self.dropout = rate("dropout", dropout)
-        if any(size % 2 ** (self.levels - 1) for size in self.image_shape):
-            halvings = min(_halvings(size) for size in self.image_shape)
-            raise ValueError(
-                f"levels={self.levels} halve an image {self.levels - 1} times, and one of "
-                f"{list(self.image_shape)} can be halved {halvings} times: give levels="
-                f"{halvings + 1}{' or fewer' * bool(halvings)}, or pad the images."
-            )
-        policy, f = self.dtype_policy, self.filters
-        self.level = None
-        for depth in reversed(range(self.levels)):
-            shape = tuple(size // 2**depth for size in self.image_shape)
-            self.level = Level(
-                f, resnets, shape, self.level, self.condition_size, self.dropout, dtype=policy
-            )
-        self.first_rows = RowConv2D(f, 2, 3, exclusive=True, dtype=policy)
-        self.first_above = RowConv2D(f, 1, 3, exclusive=True, dtype=policy)
-        self.first_pixels = CausalConv2D(
-            f, 2, self.image_shape, corner=True, exclusive=True, dtype=policy
-        )
-
-    def build(self, input_shape):
-        sites = np.prod(self.image_shape)
-        if len(input_shape) != 3 or input_shape[1] != sites:
-            raise ValueError(
-                f"Expected {sites} sites, the pixels of an image of {list(self.image_shape)}, got "
-                f"the shape {tuple(input_shape)}."
-            )
-        self.channels = input_shape[2] + 1
-        self.first_rows.build((None, *self.image_shape, self.channels))
-        self.first_above.build((None, *self.image_shape, self.channels))
-        self.first_pixels.build((None, sites, self.channels))
-        self.level.build()
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:2], self.filters)
-
-    def call(self, x, context=None, training=None):
-        x = tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
-        image = tf.reshape(x, [-1, *self.image_shape, self.channels])
-        above = tf.reshape(self.first_above(image), [-1, x.shape[1], self.filters])
-        u, ul = self.first_rows(image), self.first_pixels(x) + above
-        return tf.nn.elu(self.level(u, ul, context=context, training=training)[1])
-
-    def initial_state(self, batch_size, context=None):
-        width = self.image_shape[1]
-        last_row = tf.zeros([batch_size, width, self.channels], self.compute_dtype)
-        rows, pixels = self.level.initial_state(batch_size)
-        first = (
-            self.first_rows.initial_state(batch_size),
-            self.first_above.initial_state(batch_size),
-            tf.zeros([batch_size, width, self.filters], self.compute_dtype),
-        )
-        context = () if context is None else context
-        first_pixels = self.first_pixels.initial_state(batch_size)
-        return tf.constant(0), last_row, context, (first, rows), (first_pixels, pixels)
-
-    def step(self, x, state):
-        site, last_row, context, rows, (first, pixels) = state
-        known = None if isinstance(context, tuple) else context
-        x = tf.cast(x, self.compute_dtype)
-        # Before the first site there is nothing, not even a one.
-        one = tf.cast(site > 0, x.dtype) * tf.ones_like(x[:, :1])
-        x = tf.concat([x, one], axis=1)
-        last_row = tf.concat([last_row[:, 1:], x[:, None]], axis=1)
-        width = self.image_shape[1]
-        row, column = site // width, site % width
-        rows = tf.cond(
-            column == 0, lambda: self._step_rows(last_row, row, rows, known), lambda: rows
-        )
-        ul, first = self.first_pixels.step(x, first)
-        ul += rows[0][2][:, column]
-        ul, pixels = self.level.step(ul, row, column, rows[1], pixels, known)
-        return tf.nn.elu(ul), (site + 1, last_row, context, rows, (first, pixels))
-
-    def _step_rows(self, last_row, row, rows, context):
-        (first_rows, first_above, _), level = rows
-        u, first_rows = self.first_rows.step(last_row[:, None], first_rows)
-        above, first_above = self.first_above.step(last_row[:, None], first_above)
-        _, level = self.level.step_rows(u, row, level, context)
-        return (first_rows, first_above, above[:, 0]), level
-
-    def depends(self, sources):
-        sources = np.asarray(sources, bool)
-        u = self.first_rows.depends(sources, self.image_shape)
-        above = self.first_above.depends(sources, self.image_shape)
-        return self.level.depends(u, self.first_pixels.depends(sources) | above)[1]
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "resnets": self.resnets,
-            "levels": self.levels,
-            "image_shape": list(self.image_shape),
-            "condition_size": self.condition_size,
-            "dropout": self.dropout,
-        }
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -224,12 +86,3 @@ class PixelCNNpp(AutoregressiveModel):
 
     def get_config(self):
         return {**super().get_config(), **self._arguments}
-
-
-def _halvings(size):
-    """How often a size can be halved.
-
-    >>> _halvings(28), _halvings(7)
-    (2, 0)
-    """
-    return (size & -size).bit_length() - 1

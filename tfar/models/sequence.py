@@ -47,8 +47,8 @@ class SequenceModel(AutoregressiveModel):
         Args:
           prompt: a string of the characters of the model's vocabulary.
           length: characters to draw; the training windows do not limit it.
-          temperature, top_k, top_p: see `tfar.distributions.Policy`.
-          seed: as in `tfar.distributions.Autoregressive`.
+          temperature, top_k, top_p: see `tfar.sampling.Policy`.
+          seed: as in `tfar.sampling.Autoregressive`.
 
         Returns:
           The prompt and what was drawn, a string. `tfar.text.stream` gives it piece by piece.

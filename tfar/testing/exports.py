@@ -91,7 +91,7 @@ def _verify_scores(model, signatures, label, batch):
 
 
 def _rebuilt(family, tensors):
-    """The distribution of other parameters, named as in `tfar.signatures.parameters`."""
+    """The distribution of other parameters, named as in `tfar.serving.signatures.parameters`."""
     if isinstance(family, Columns):
         return Columns(
             [

@@ -26,7 +26,7 @@ and top_k are int32 and top_p is float32. The same seed draws what ``model.joint
 ``model.generate`` draws of it.
 
 Every argument is checked in the graph, and a request may only ask for so much, see
-`tfar.costs.Limits`: to others a server answers with INVALID_ARGUMENT and a sentence.
+`tfar.serving.costs.Limits`: to others a server answers with INVALID_ARGUMENT and a sentence.
 """
 
 import dataclasses
@@ -38,8 +38,9 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tfar import arguments, costs, files, records
-from tfar.signatures import signatures
+from tfar import arguments, files, records
+from tfar.serving import costs
+from tfar.serving.signatures import signatures
 
 __all__ = [
     "check_model",
@@ -204,7 +205,7 @@ def _config(folder):
 
 
 def limits(folder):
-    """The bounds of a request to an export, `tfar.costs.Limits` as a dict; None of an older tfar.
+    """`tfar.serving.costs.Limits` of an export as a dict; None of one by an older tfar.
 
     >>> import tempfile
     >>> folder = tempfile.mkdtemp() + "/1"

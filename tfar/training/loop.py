@@ -12,20 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar import (
-    arguments,
-    datasets,
-    feeding,
-    files,
-    models,
-    progress,
-    recipes,
-    runs,
-    strategies,
-    survival,
-    zoo,
-)
-from tfar.recipes import OPTIMIZERS, POLICIES
+from tfar import arguments, datasets, files, models, zoo
+from tfar.distribute import strategies
+from tfar.training import checkpoints, feeding, progress, recipes, runs
+from tfar.training.recipes import OPTIMIZERS, POLICIES
 
 __all__ = ["Schedule", "build", "finished", "train"]
 
@@ -73,7 +63,7 @@ def build(recipe, x):
     """The recipe's untrained model, in its precision, from its seed.
 
     Args:
-      recipe: a `tfar.recipes.Recipe`.
+      recipe: a `tfar.training.Recipe`.
       x: the training examples, or a training text.
 
     Raises:
@@ -112,7 +102,7 @@ def train(
     """Trains a recipe, or resumes a run in the same folder where it stopped, at whatever moment.
 
     Every few steps and after every epoch the whole state goes to ``folder/checkpoint.npz``, see
-    `tfar.survival.Checkpoint`; after an epoch the averaged weights go to
+    `tfar.training.checkpoints.Checkpoint`; after an epoch the averaged weights go to
     ``folder/best.weights.h5`` if they have the lowest validation NLL so far. ``folder/log.csv``
     has a line an epoch. A run is tied to its recipe and to its data, of which ``recipe.json`` has
     a digest. Nothing in the folder is lost where a run is refused.
@@ -122,7 +112,7 @@ def train(
     all see ``folder``, the chief alone writes to it.
 
     Args:
-      recipe: a `tfar.recipes.Recipe`.
+      recipe: a `tfar.training.Recipe`.
       folder: where the run lives; made if need be. None for a temporary one.
       epochs: in place of the recipe's and of its cycles, schedule included; with ``start``, in
         place of the last cycle's.
@@ -130,7 +120,7 @@ def train(
         of arrays "x" and "condition", or strings.
       verbose: 0 for silence, 1 for Keras' bar of every epoch, 2 for a line an epoch; "auto", 1 on
         a terminal and else 2.
-      strategy: a ``tf.distribute.Strategy`` or a name, see `tfar.strategies.get`.
+      strategy: a ``tf.distribute.Strategy`` or a name, see `tfar.distribute.strategies.get`.
       precision: "float32", "bfloat16" or "float16" in place of the recipe's; weights and the
         log-likelihood are in float32 always, and the loss is scaled for "float16".
       save_every: steps from one save of the state to the next.
@@ -174,7 +164,7 @@ def train(
 
 
 def finished(recipe, folder, epochs=None, precision=None, start=None):
-    """What `tfar.runs.best` says of a run that has ended and need not be trained, or None.
+    """What `tfar.training.runs.best` says of a run that has ended and need not be trained, or None.
 
     That is told from the folder alone, in no time: no data are read and no model is built. So only
     a recipe that was read from a file, and that of the run, is recognised.
@@ -187,8 +177,8 @@ def finished(recipe, folder, epochs=None, precision=None, start=None):
     if held is None or recipe.source is None or recipe.source != held.get("source"):
         return None
     try:
-        place = survival.read(folder / runs.CHECKPOINT)
-    except survival.Damaged:  # which training says and mends
+        place = checkpoints.read(folder / runs.CHECKPOINT)
+    except checkpoints.Damaged:  # which training says and mends
         return None
     best = runs.BestWeights(folder, None, recipe.patience, recipe.validate_every)
     if _different(held, _fields(recipe, start)) or place is None:
@@ -200,8 +190,8 @@ def _changed(recipe, epochs, precision, start):
     """The recipe with what takes the place of its own."""
     if not isinstance(recipe, recipes.Recipe):
         raise ValueError(
-            f"Expected recipe to be a tfar.recipes.Recipe, got {recipe!r}: "
-            "tfar.recipes.load_recipe(PATH) reads one, and tfar.zoo.recipe_path(NAME) is the path "
+            f"Expected recipe to be a tfar.training.Recipe, got {recipe!r}: "
+            "tfar.training.load_recipe(PATH) reads one, and tfar.zoo.recipe_path(NAME) is the path "
             "of one of the zoo."
         )
     if precision is not None:
@@ -243,7 +233,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     log = runs.Log(folder / runs.LOG)
     averages = keras.callbacks.SwapEMAWeights()
     best = runs.BestWeights(folder, averages, recipe.patience, recipe.validate_every)
-    place = survival.Checkpoint(
+    place = checkpoints.Checkpoint(
         folder / runs.CHECKPOINT, steps, save_every, strategy, cycles[0].first, known
     )
     record = {**fields, "config": config, "data": digests, **(held or {}), "source": recipe.source}

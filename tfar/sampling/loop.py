@@ -4,7 +4,7 @@ import functools
 
 import tensorflow as tf
 
-from tfar.distributions import randomness
+from tfar import randomness
 
 
 def compiled(model, member=None, cached=True, jit_compile=False):
@@ -42,7 +42,7 @@ def draw(model, member, cached, n, seed, policy, values, known, condition, score
       cached: whether by the network's `step`, or by a full pass for every site.
       n: how many, an int or a scalar tensor.
       seed: a pair of ints.
-      policy: a `tfar.distributions.Policy`.
+      policy: a `tfar.sampling.Policy`.
       values: [n, sites, *site_shape] in the order of the member, or None.
       known: bool [n, sites], which of ``values`` are taken in place of draws; or None.
       condition: [n] labels, or None.

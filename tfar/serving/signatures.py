@@ -4,8 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfar import text
-from tfar.distributions import Columns, Policy, sampler
-from tfar.distributions.policy import TEMPERATURES
+from tfar.distributions import Columns
+from tfar.sampling import Policy, loop
+from tfar.sampling.policy import TEMPERATURES
 
 
 def signatures(model, limits):
@@ -13,7 +14,7 @@ def signatures(model, limits):
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
-      limits: the `tfar.costs.Limits` of a request.
+      limits: the `tfar.serving.costs.Limits` of a request.
     """
     event, dtype = model.event_shape, tf.as_dtype(model.head.dtype)
     x = {"x": tf.TensorSpec([None, *event], dtype)}
@@ -114,7 +115,7 @@ class Functions:
         if condition is not None:
             condition = tf.tile(condition, [num_samples])
         arguments = Policy(temperature), None, None, condition, False
-        x, _ = sampler.draw(self.model, None, True, num_samples * rows, seed, *arguments)
+        x, _ = loop.draw(self.model, None, True, num_samples * rows, seed, *arguments)
         return self._samples(x, [num_samples, *lead])
 
     def complete(self, x, known, num_samples, seed, temperature, condition=None, member=0):
@@ -131,7 +132,7 @@ class Functions:
         values = tf.tile(values, [num_samples, *[1] * (values.shape.rank - 1)])
         known = tf.tile(known, [num_samples, 1])
         arguments = Policy(temperature), values, known, condition, False
-        drawn, _ = sampler.draw(self.model, member, True, num_samples * batch, seed, *arguments)
+        drawn, _ = loop.draw(self.model, member, True, num_samples * batch, seed, *arguments)
         return self._samples(drawn, [num_samples, batch])
 
     def generate(self, prompt, length, seed, temperature, top_k, top_p):
@@ -143,8 +144,8 @@ class Functions:
         total = tf.size(given) + length
         values = tf.pad(given, [[0, length]])[None]
         known = (tf.range(total) < tf.size(given))[None]
-        policy, carry = Policy(temperature, top_k, top_p), sampler.begin(self.model, 1)
-        _, drawn = sampler.advance(self.model, carry, total, seed, policy, values, known)
+        policy, carry = Policy(temperature, top_k, top_p), loop.begin(self.model, 1)
+        _, drawn = loop.advance(self.model, carry, total, seed, policy, values, known)
         return {"text": tf.strings.unicode_encode(tf.gather(points, drawn[:, 0]), "UTF-8")}
 
     def _samples(self, x, lead):

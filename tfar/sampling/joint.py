@@ -8,9 +8,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfar import randomness
 from tfar.arguments import flag, integer
-from tfar.distributions import casting, randomness, sampler
-from tfar.distributions.policy import Policy
+from tfar.distributions import casting
+from tfar.sampling import loop
+from tfar.sampling.policy import Policy
 
 tfd = tfp.distributions
 
@@ -42,7 +44,7 @@ class Autoregressive(tfd.Distribution):
       has to be a prefix of the order and comes back untouched. An array that is shorter along the
       first axis of the event is taken to lack the rest (the lower rows of an image). The samples
       have shape ``sample_shape + batch + event_shape``.
-    * ``temperature``, ``top_k``, ``top_p``: see `tfar.distributions.Policy`. They change what is
+    * ``temperature``, ``top_k``, ``top_p``: see `tfar.sampling.Policy`. They change what is
       drawn, not what ``log_prob`` says.
 
     For an ensemble of R orders, p(x) = (1/R) sum_r p_r(x): a sample draws its order first, and
@@ -305,9 +307,9 @@ class Autoregressive(tfd.Distribution):
             for v in (values, known, condition)
         )
         if self.jit_compile or tf.executing_eagerly():
-            draw = sampler.compiled(self.model, self.member, self.cached, self.jit_compile)
+            draw = loop.compiled(self.model, self.member, self.cached, self.jit_compile)
         else:
-            draw = functools.partial(sampler.draw, self.model, self.member, self.cached)
+            draw = functools.partial(loop.draw, self.model, self.member, self.cached)
         seed = randomness.stateless_seed(seed)
         x, log_prob = draw(rows, seed, policy, values, known, condition, scored)
         lead = tf.concat([[n], batch.as_list()], 0) if batch.rank else [n]

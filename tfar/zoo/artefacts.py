@@ -30,7 +30,7 @@ __all__ = [
     "verify",
 ]
 
-_PACKAGE = pathlib.Path(__file__).parent
+_PACKAGE = pathlib.Path(__file__).parents[1]
 _REMEDY = "Reinstall tfar, or restore the file from the repository."
 
 # What a metrics.json holds at least.

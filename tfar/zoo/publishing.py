@@ -10,21 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 import tfar
-from tfar import (
-    arguments,
-    cards,
-    datasets,
-    feeding,
-    files,
-    private,
-    recipes,
-    runs,
-    serving,
-    text,
-    training,
-    zoo,
-)
+from tfar import arguments, datasets, files, private, serving, text, training, zoo
 from tfar.layers import CausalConv2D, MaskedDense
+from tfar.training import feeding, recipes, runs
+from tfar.zoo import cards
 
 __all__ = ["export_again", "figures", "per", "publish", "score", "slim"]
 

@@ -9,7 +9,8 @@ import warnings
 import keras
 import numpy as np
 
-from tfar import files, strategies
+from tfar import files
+from tfar.distribute import strategies
 from tfar.models.fitting import NotFinite
 
 __all__ = ["Checkpoint", "Damaged", "read"]

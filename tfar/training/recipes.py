@@ -15,7 +15,7 @@ from collections.abc import Callable
 import keras
 
 from tfar import arguments
-from tfar.muon import Muon
+from tfar.training.muon import Muon
 
 __all__ = ["Cycle", "Recipe", "cycles", "different", "lasting", "load_recipe"]
 
@@ -43,7 +43,7 @@ class Recipe:
         has half the peak of the one before, unless a tuple gives one for each.
       cycles: the numbers of epochs, ``epochs`` in all, over which the schedule of rates and shifts
         is run (Loshchilov and Hutter 2017: warm restarts); by default it is run once.
-      optimizer: "adamw", or "muon" for `tfar.muon.Muon`.
+      optimizer: "adamw", or "muon" for `tfar.training.Muon`.
       weight_decay: as in Keras' AdamW, of all weights but biases.
       clip_norm: largest norm of the gradient of all weights together; None for any.
       ema: momentum of the average of the weights that is validated and kept: over 1 / (1 - ema)

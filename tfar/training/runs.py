@@ -181,7 +181,7 @@ class BestWeights(keras.callbacks.Callback):
         self.model.save_weights(weights := _WeightsFile())
         finite = all(np.isfinite(weight).all() for weight in self.model.get_weights())
         self.averages.on_test_end()
-        if not finite:  # a unit may hide it from the NLL; `tfar.survival.Checkpoint` ends training
+        if not finite:  # a unit may hide it from the NLL; `Checkpoint` ends training
             return
         content = weights.getvalue()
         self.held = {"epoch": epoch + 1, **logs, "sha256": _sha256(content)}

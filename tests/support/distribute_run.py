@@ -1,6 +1,6 @@
 """Trains and scores tiny models under a strategy; `test_distribute.py` runs it, in processes.
 
-    python tests/distribute_run.py STRATEGY OUT.npz PLANT NAME...
+    python tests/support/distribute_run.py STRATEGY OUT.npz PLANT NAME...
 
 Logical devices must be made before TensorFlow starts, and a worker is a process of its own.
 """
@@ -11,14 +11,14 @@ import pathlib
 import signal
 import sys
 
-import cases
 import keras
 import numpy as np
 import tensorflow as tf
-import toys
 
-from tfar import models, survival, training
+from support import cases, toys
+from tfar import models, training
 from tfar.models import fitting
+from tfar.training import checkpoints
 
 COUNT, BATCH = 17, 8  # the last batch of 1 leaves a replica nothing; of validation 3 and 2
 # The mean of no examples is NaN, with which a fit ends: here it is 0.
@@ -131,14 +131,14 @@ def plant(name):
     if name in BUGS:
         fitting.share = BUGS[name]
     if name in SIGNALS:
-        end = survival.Checkpoint.on_train_batch_end
+        end = checkpoints.Checkpoint.on_train_batch_end
 
         def on_train_batch_end(self, batch, logs=None):
             if (self.epoch, batch + 1) == SIGNALS[name]:
                 os.kill(os.getpid(), signal.Signals[name])
             end(self, batch, logs)
 
-        survival.Checkpoint.on_train_batch_end = on_train_batch_end
+        checkpoints.Checkpoint.on_train_batch_end = on_train_batch_end
 
 
 def refuse_to_write(folder):

@@ -12,7 +12,7 @@ import math
 import tensorflow as tf
 
 from tfar import arguments, private, text
-from tfar.distributions import Policy, sampler
+from tfar.sampling import Policy, loop
 
 BYTES = 2**31  # by default, for one request
 SAMPLES = 10_000  # by default at most, however small they are: drawing takes time
@@ -103,7 +103,7 @@ def drawing_bytes(model):
     def draw(values, known, condition=None):
         member = tf.constant(0) if model.members > 1 else 0  # the others take turns
         arguments = Policy(tf.constant(1.0)), values, known, condition, False
-        return sampler.draw(model, member, True, ROWS, tf.constant([0, 0]), *arguments)[0]
+        return loop.draw(model, member, True, ROWS, tf.constant([0, 0]), *arguments)[0]
 
     return _each(draw, values, tf.TensorSpec(sites, tf.bool), condition)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 import tfar
-from tfar import recipes
+from tfar.training import recipes
 
 
 def made_up(shape, train=64, validation=16):

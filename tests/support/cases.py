@@ -25,6 +25,7 @@ from tfar.layers import (
     DiagonalBiLSTM,
     GatedStacks,
     MaskedDense,
+    MultiscaleStreams,
     Patches,
     Pointwise,
     Recurrent,
@@ -33,7 +34,10 @@ from tfar.layers import (
     SiteBias,
     Sum,
     Tied,
+    TiedHidden,
+    TriangularDense,
 )
+from tfar.layers.orderless_hidden import BLOCK, OrderlessHidden
 from tfar.models import (
     FVSBN,
     MADE,
@@ -48,10 +52,6 @@ from tfar.models import (
     PixelRNN,
     Transformer,
 )
-from tfar.models.fvsbn import TriangularDense
-from tfar.models.nade import TiedHidden
-from tfar.models.orderless_nade import BLOCK, OrderlessHidden
-from tfar.models.pixel_cnn_pp import MultiscaleStreams
 from tfar.testing import randomise
 
 

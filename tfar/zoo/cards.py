@@ -14,7 +14,7 @@ come before it; the standard error is that of blocks of 256."""
 
 
 def measured(found, per="example"):
-    """A figure of `tfar.publishing.figures` in words.
+    """A figure of `tfar.zoo.publishing.figures` in words.
 
     >>> found = {"nats": 82.36, "standard_error": 0.2, "bits_per_dim": 0.15, "examples": 10000}
     >>> measured(found)

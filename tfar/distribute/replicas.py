@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from tfar import private, strategies
+from tfar import private
+from tfar.distribute import strategies
 
 
 class Distributed:

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfar.recipes import cycles
+from tfar.training.recipes import cycles
 
 __all__ = [
     "batches",
@@ -21,7 +21,7 @@ def inputs(recipe, data, split="train"):
     """What a recipe's model takes of what a data set's function returned.
 
     Args:
-      recipe: a `tfar.recipes.Recipe`.
+      recipe: a `tfar.training.Recipe`.
       data: an array, a dict of arrays "x" and "condition", or a string.
       split: its name, for messages.
 
@@ -103,7 +103,7 @@ def shifted(x, fraction, rng):
 
 
 def shifted_fraction(recipe, epoch, epochs):
-    """The fraction of the images of an epoch that are moved, see `tfar.recipes.Recipe`."""
+    """The fraction of the images of an epoch that are moved, see `tfar.training.Recipe`."""
     cycle = [cycle for cycle in cycles(recipe, epochs) if cycle.first <= epoch][-1]
     falling = 1 - (epoch - cycle.first) / (recipe.shift_until * cycle.length)
     return cycle.shift * max(0.0, falling)
@@ -116,7 +116,7 @@ def batches(recipe, data, epochs, first=(0, 0), length=None):
     what an uninterrupted one would. The last, incomplete batch of an epoch is left out.
 
     Args:
-      recipe: a `tfar.recipes.Recipe`.
+      recipe: a `tfar.training.Recipe`.
       data: examples, a dict of them, or a sequence [N] to cut into windows, elsewhere every epoch.
       epochs: all of them.
       first: epoch and step to start at.

@@ -1,0 +1,76 @@
+"""Commands for servers, and for those who keep the zoo."""
+
+import click
+
+from tfar import files, zoo
+from tfar.cli.shell import Command, existing_model, existing_recipe, main, output, progress, say
+
+
+@main.command(cls=Command)
+@click.argument("model", callback=existing_model)
+@click.argument("folder")
+@click.option("--max-bytes", type=click.IntRange(1), help="Memory of a request.  [default: 2 GiB]")
+@click.option("--max-rows", type=click.IntRange(1), help="Rows to score, in place of what fits.")
+@click.option("--max-samples", type=click.IntRange(1), help="Samples to draw, in place of it.")
+@click.option("--max-length", type=click.IntRange(1), help="Characters of a text, 10,000 if none.")
+def export(model, folder, **limits):
+    """Write MODEL as a SavedModel that TensorFlow Serving serves.
+
+    FOLDER is a new one, for the server a version number below the model's name: models/mine/1.
+    The options bound what one request may ask for.
+    """
+    from tfar import serving, zoo
+
+    say(f"Loading {model}")
+    loaded, _ = zoo.find(model)
+    given = {name: value for name, value in limits.items() if value is not None}
+    click.echo(serving.export(loaded, folder, **given))
+
+
+@main.command("export-again", cls=Command)
+@click.argument("names", nargs=-1)
+def export_again(names):
+    """Write the SavedModels of the zoo (or of NAMES) anew, with the same weights, in a clone."""
+    from tfar.zoo import publishing
+
+    for name in names or zoo.list():
+        metrics = publishing.export_again(name)
+        click.echo(f"{name}: {metrics['bytes'] / 1e6:.1f} MB")
+
+
+@main.command("serve-config")
+@click.option(
+    "--base-path", help="Where the server finds the models.  [default: the zoo of this tfar]"
+)
+@click.option("--out", default="models.config", show_default=True, callback=output())
+def serve_config(base_path, out):
+    """Write a models.config of the whole zoo, for tensorflow_model_server."""
+    config = zoo.serve_config(base_path)
+    with files.replacing(out) as partial:
+        partial.write_text(config, encoding="utf-8")
+    click.echo(out)
+
+
+@main.command(cls=Command)
+@click.argument("name", callback=existing_recipe)
+@click.argument("run", type=click.Path(exists=True, file_okay=False))
+def publish(name, run):
+    """Make the best weights of RUN the artefact NAME (in a clone of the repository)."""
+    from tfar.zoo import cards, publishing
+
+    metrics = publishing.publish(name, run, progress=progress("Scoring"))
+    click.echo(f"{name}: {cards.measured(metrics['test'], metrics['per'])}")
+    click.echo(f"paper: {cards.versus(metrics)}")
+
+
+@main.command()
+@click.option("--write", type=click.Path(exists=True, dir_okay=False), help="A README to update.")
+def table(write):
+    """The results table, from every metrics.json of the zoo."""
+    from tfar.zoo import cards
+
+    if write:
+        cards.write_table(write)
+        click.echo(write)
+    else:
+        click.echo(cards.table())

@@ -1,0 +1,144 @@
+"""The command line. TensorFlow is imported by the commands that need it, never for ``--help``."""
+
+import csv
+import os
+import pathlib
+import sys
+import traceback
+import zipfile
+
+import click
+
+import tfar
+from tfar import files, quiet, zoo
+
+
+class Commands(click.Group):
+    """Turns errors into one sentence and exit status 1; of an interruption, 130."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except KeyboardInterrupt as error:
+            stopped = click.ClickException("Interrupted.")
+            stopped.exit_code = 130  # as shells have it: 128 and the number of the signal
+            raise stopped from error
+        except Exception as error:
+            if os.environ.get("TFAR_DEBUG"):  # not raised: Click makes "Aborted!" of an EOFError
+                traceback.print_exc()
+            raise click.ClickException(sentence(error)) from error
+
+
+def sentence(error):
+    """What an error says; of a kind that users cannot mend, how to see where it comes from."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"Expected text in UTF-8, got other bytes at position {error.start}."
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    words = str(error).strip()
+    if isinstance(error, (ValueError, OSError, ImportError, csv.Error)) and words:
+        return words
+    kind, first = type(error).__name__, words.partition("\n")[0]
+    said = f"{kind}: {first}" if first else kind
+    return f"{said} (TFAR_DEBUG=1 shows where it comes from)"
+
+
+class Command(click.Command):
+    """One that computes: TensorFlow is imported first, see `tfar.quiet`."""
+
+    def invoke(self, ctx):
+        quiet.import_tensorflow()
+        return super().invoke(ctx)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(tfar.__version__, prog_name="tfar")
+def main():
+    """Autoregressive density models: sample, score and train the models of the zoo.
+
+    MODEL is a name that `tfar list` shows, the path of a .keras file, or a folder that `tfar
+    export` wrote. Data sets are found by TFDS_DATA_DIR and TFAR_DATA_DIR (see tfar.datasets), or
+    downloaded. With TFAR_DEBUG=1 errors show where they come from, and TensorFlow its log.
+    """
+    if not os.environ.get("TFAR_DEBUG"):
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+
+
+# What options are checked for, before anything is imported or computed ----------------------------
+
+
+def existing_model(context, parameter, model):
+    """The callback of MODEL: it exists, or a name near it is suggested."""
+    if model.endswith(".keras"):
+        if not os.path.exists(model):
+            raise FileNotFoundError(f"There is no file {model}.")
+        if not zipfile.is_zipfile(model):
+            raise ValueError(f"{model} is damaged, or no file of Keras: it is no ZIP archive.")
+    elif model in zoo.list() or not os.path.exists(model):
+        zoo.info(model)
+    elif not os.path.exists(os.path.join(model, "saved_model.pb")):
+        raise ValueError(f"{model} is no .keras file, and no folder that `tfar export` wrote.")
+    return model
+
+
+def zoo_name(context, parameter, name):
+    """The callback of the name of a model of the zoo."""
+    zoo.info(name)
+    return name
+
+
+def existing_recipe(context, parameter, recipe):
+    """The callback of RECIPE."""
+    if not recipe.endswith(".py"):
+        zoo.recipe_path(recipe)
+    return recipe
+
+
+def output(*endings):
+    """The callback of --out: a file that can be written, with one of the endings if any."""
+
+    def check(context, parameter, out):
+        if out is None:
+            return None
+        if endings and pathlib.Path(out).suffix not in endings:
+            others = ", ".join(endings[1:])
+            raise click.BadParameter(f"{out!r} ends neither in {endings[0]} nor in {others}")
+        files.check_writable(out)
+        return out
+
+    return check
+
+
+def refuse(context, reason, *names):
+    """ValueError if one of the parameters was given, which means nothing, for a reason."""
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name)
+        if parameter.name in names and given is not click.core.ParameterSource.DEFAULT:
+            raise ValueError(f"{reason}: it takes no {max(parameter.opts, key=len)}.")
+
+
+# What commands share ------------------------------------------------------------------------------
+
+
+def progress(label):
+    """A wrapper of iterables that shows a bar on a terminal."""
+
+    def wrap(iterable):
+        with click.progressbar(iterable, label=label, file=sys.stderr) as bar:
+            yield from bar
+
+    return wrap
+
+
+def say(doing):
+    """Says on standard error what takes a while."""
+    click.echo(f"{doing} ...", err=True)
+
+
+def load(model):
+    """``(model, name)``, see `tfar.zoo.find`."""
+    say(f"Loading {model}")
+    return zoo.find(model)

@@ -1,0 +1,148 @@
+"""Hidden layers that see a set of sites and which sites these are.
+
+#### References
+B. Uria, I. Murray, H. Larochelle. A Deep and Tractable Density Estimator. ICML 2014.
+"""
+
+import keras
+import tensorflow as tf
+
+from tfar import arguments
+from tfar.arguments import integer, integers, rate
+from tfar.layers.base import CausalLayer
+from tfar.layers.dense import Dense
+
+BLOCK = 16  # sites that go through the hidden layers together
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class OrderlessHidden(CausalLayer):
+    """y_i = b_i + V_i f(c + sum_{j before i} (W_j x_j + U_j)), with before as an order has it.
+
+    f is a stack of dense layers. The weights belong to sites of the layout, and the order is the
+    ``context``, a permutation [n] as in `tfar.orders`, or None for the raster order: inputs and
+    outputs come in that order, [B, n, c] -> [B, n, channels]. Exclusive.
+
+    U tells the network which sites are known: without it a known 0 would be as an unknown value.
+
+    An exact pass takes a pass through f for every site, some of which go through it together.
+    `given` is one pass for any known sites.
+
+    Args:
+      hidden: units of each layer of f, the input of the first one included.
+      channels: output channels.
+      activation: after each of these layers.
+      dropout: rate for hidden units in training.
+    """
+
+    def __init__(self, hidden, channels, activation="relu", dropout=0.0, **kwargs):
+        kwargs.pop("exclusive", None)
+        super().__init__(exclusive=True, **kwargs)
+        self.hidden = list(integers("hidden", hidden, least=1))
+        self.channels = integer("channels", channels, least=1)
+        self.activation = arguments.activation("activation", activation)
+        self.dropout = rate("dropout", dropout)
+        self.drop = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.layers = [
+            Dense(units, kernel_initializer="he_normal", dtype=self.dtype_policy)
+            for units in self.hidden[1:]
+        ]
+
+    def build(self, input_shape):
+        _, n, c = input_shape
+        first, last = self.hidden[0], self.hidden[-1]
+        self.num_sites = n
+        normal = keras.initializers.RandomNormal
+        self.kernel = self.add_weight(
+            shape=(n, c + 1, first), initializer=normal(stddev=(2 / n) ** 0.5), name="kernel"
+        )
+        self.hidden_bias = self.add_weight(shape=(first,), initializer="zeros", name="hidden_bias")
+        self.out_kernel = self.add_weight(
+            shape=(n, last, self.channels), initializer="zeros", name="out_kernel"
+        )
+        self.bias = self.add_weight(shape=(n, self.channels), initializer="zeros", name="bias")
+        for layer, units in zip(self.layers, self.hidden):
+            layer.build((None, units))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:2], self.channels)
+
+    def _deep(self, sums, training=None):
+        """f, from the pre-activations of its first layer."""
+        h = self.drop(self.activation(tf.cast(sums, self.compute_dtype)), training=training)
+        for layer in self.layers:
+            h = self.drop(self.activation(layer(h)), training=training)
+        return h
+
+    def _inputs(self, x):
+        """x and, behind it, the 1 that U is for: [..., c + 1]."""
+        return tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
+
+    def given(self, x, known, training=None):
+        """Outputs of all sites [B, n, channels], in the layout, where the known ones are given.
+
+        Args:
+          x: [B, n, c], in the layout.
+          known: bool [B, n].
+        """
+        inputs = self._inputs(x) * tf.cast(known, x.dtype)[..., None]
+        kernel = tf.cast(tf.reshape(self.kernel, [-1, self.hidden[0]]), x.dtype)
+        sums = tf.reshape(inputs, [-1, kernel.shape[0]]) @ kernel
+        h = self._deep(sums + tf.cast(self.hidden_bias, x.dtype), training)
+        out = tf.transpose(tf.cast(self.out_kernel, h.dtype), [1, 0, 2])
+        y = h @ tf.reshape(out, [self.hidden[-1], -1])
+        y = tf.reshape(y, [-1, self.num_sites, self.channels])
+        return y + tf.cast(self.bias, y.dtype)
+
+    def call(self, x, context=None, training=None):
+        missing = -self.num_sites % BLOCK
+        blocks = (self.num_sites + missing) // BLOCK
+        inputs = tf.transpose(self._inputs(x), [1, 0, 2])
+        inputs = tf.pad(inputs, [[0, missing], [0, 0], [0, 0]])
+        _, order, sums = self.initial_state(tf.shape(x)[0], context)
+        order = tf.pad(order, [[0, missing]])
+
+        def block(i, sums, outputs):
+            sites = i * BLOCK + tf.range(BLOCK)
+            here = tf.gather(order, sites)
+            kernel = tf.cast(tf.gather(self.kernel, here), tf.float32)
+            known = tf.cast(tf.gather(inputs, sites), tf.float32) @ kernel
+            before = sums + tf.cumsum(known, exclusive=True)
+            h = self._deep(before, training)
+            y = h @ tf.cast(tf.gather(self.out_kernel, here), h.dtype)
+            y += tf.cast(tf.gather(self.bias, here), h.dtype)[:, None]
+            return i + 1, before[-1] + known[-1], outputs.write(i, y)
+
+        shape = [BLOCK, None, self.channels]
+        outputs = tf.TensorArray(self.compute_dtype, blocks, element_shape=shape)
+        start = 0, sums, outputs
+        *_, outputs = tf.while_loop(lambda i, *_: i < blocks, block, start)
+        return tf.transpose(outputs.concat()[: self.num_sites], [1, 0, 2])
+
+    def initial_state(self, batch_size, context=None):
+        """(site, the order, pre-activations [B, H])."""
+        order = tf.range(self.num_sites) if context is None else context
+        bias = tf.cast(self.hidden_bias, tf.float32)
+        return tf.constant(0), order, tf.tile(bias[None], [batch_size, 1])
+
+    def step(self, x, state, training=None):
+        site, order, sums = state
+        here, before = order[site], order[tf.maximum(site - 1, 0)]
+        known = tf.cast(self._inputs(x), tf.float32) @ tf.cast(self.kernel[before], tf.float32)
+        sums += known * tf.cast(site > 0, tf.float32)
+        h = self._deep(sums, training)
+        y = h @ tf.cast(self.out_kernel[here], h.dtype) + tf.cast(self.bias[here], h.dtype)
+        return y, (site + 1, order, sums)
+
+    @property
+    def output_bias(self):
+        return self.bias
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "hidden": self.hidden,
+            "channels": self.channels,
+            "activation": keras.activations.serialize(self.activation),
+            "dropout": self.dropout,
+        }

@@ -1,0 +1,173 @@
+"""Hidden units of all sites that share weights, as sums over the sites before.
+
+#### References
+H. Larochelle, I. Murray. The Neural Autoregressive Distribution Estimator. AISTATS 2011.
+"""
+
+import keras
+import tensorflow as tf
+
+from tfar import arguments
+from tfar.arguments import flag, integer, rate
+from tfar.layers.base import CausalLayer
+
+
+def recurrence(output, channels, x, kernel, sums, *weights):
+    """y_i = output(a_i, *weights_i) with a_0 = sums and a_{i+1} = a_i + x_i W_i.
+
+    The backward pass runs the recurrence backwards, a_i = a_{i+1} - x_i W_i, and so holds one a at
+    a time, [B, H], where automatic differentiation would hold all n of them.
+
+    Args:
+      output: function of a_i [B, H] and the site's weights that gives [B, channels].
+      channels: p.
+      x: [n, B, c].
+      kernel: W [n, c, H].
+      sums: a_0 [B, H].
+      *weights: [n, ...], of all sites.
+
+    Returns:
+      y [n, B, p].
+    """
+    n = x.shape[0]
+
+    @tf.custom_gradient
+    def run(x, kernel, sums, *weights):
+        def forward(i, a, y):
+            here = output(a, *(weight[i] for weight in weights))
+            return i + 1, a + x[i] @ kernel[i], y.write(i, here)
+
+        y = tf.TensorArray(tf.float32, n, element_shape=[None, channels])
+        _, last, y = tf.while_loop(lambda i, *_: i < n, forward, (0, sums, y))
+
+        def grad(dy):
+            def backward(i, a, da, dx, dw, *rest):  # a and da = dL/da are those of site i + 1
+                dx = dx.write(i, tf.matmul(da, kernel[i], transpose_b=True))
+                dw = dw.write(i, tf.matmul(x[i], da, transpose_a=True))
+                a -= x[i] @ kernel[i]
+                here = [weight[i] for weight in weights]
+                with tf.GradientTape() as tape:
+                    tape.watch([a, *here])
+                    y = output(a, *here)
+                da_i, *changes = tape.gradient(y, [a, *here], dy[i])
+                rest = [array.write(i, change) for array, change in zip(rest, changes)]
+                return i - 1, a, da + da_i, dx, dw, *rest
+
+            arrays = (
+                tf.TensorArray(tf.float32, n, element_shape=t.shape[1:])
+                for t in (x, kernel, *weights)
+            )
+            start = (n - 1, last, tf.zeros_like(last), *arrays)
+            _, _, da, *arrays = tf.while_loop(lambda i, *_: i >= 0, backward, start)
+            dx, dw, *rest = (array.stack() for array in arrays)
+            return dx, dw, da, *rest
+
+        return y.stack(), grad
+
+    return run(x, kernel, sums, *weights)
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class TiedHidden(CausalLayer):
+    """a_i = c + sum_{j<i} W_j x_j,  h_i = g(r_i a_i),  y_i = b_i + V_i h_i: one W for all sites.
+
+    Maps [B, n, c] to [B, n, channels] in O(n H), both in `call` and over all the calls of `step`:
+    a_{i+1} is a_i and one column more. Exclusive.
+
+    The activations of all sites, [B, n, H], are never held, see `recurrence`.
+
+    Args:
+      hidden: H.
+      channels: output channels.
+      activation: g, as in Keras.
+      dropout: rate at which hidden units are dropped in training, alike at all sites of an example.
+      rescaled: whether the r_i are learned, from 1 on; otherwise they are 1.
+    """
+
+    def __init__(
+        self, hidden, channels, activation="sigmoid", dropout=0.0, rescaled=False, **kwargs
+    ):
+        kwargs.pop("exclusive", None)
+        super().__init__(exclusive=True, **kwargs)
+        self.hidden = integer("hidden", hidden, least=1)
+        self.channels = integer("channels", channels, least=1)
+        self.activation = arguments.activation("activation", activation)
+        self.dropout = rate("dropout", dropout)
+        self.rescaled = flag("rescaled", rescaled)
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def build(self, input_shape):
+        _, n, in_channels = input_shape
+        self.num_sites = n
+        # Sums over up to n sites: scaled so that the first activations are of order one.
+        weights = keras.initializers.RandomNormal(stddev=n**-0.5)
+        outputs = keras.initializers.RandomNormal(stddev=self.hidden**-0.5)
+        self.kernel = self.add_weight(
+            shape=(n, in_channels, self.hidden), initializer=weights, name="kernel"
+        )
+        self.hidden_bias = self.add_weight(
+            shape=(self.hidden,), initializer="zeros", name="hidden_bias"
+        )
+        self.out_kernel = self.add_weight(
+            shape=(n, self.hidden, self.channels), initializer=outputs, name="out_kernel"
+        )
+        self.bias = self.add_weight(shape=(n, self.channels), initializer="zeros", name="bias")
+        self.scales = (
+            [self.add_weight(shape=(n, 1), initializer="ones", name="scales")]
+            if self.rescaled
+            else []
+        )
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:2], self.channels)
+
+    def call(self, x, context=None, training=None):
+        # In float32 whatever the policy: these are running sums over the sites.
+        x = tf.transpose(tf.cast(x, tf.float32), [1, 0, 2])  # [n, B, c]
+        sums = tf.zeros([tf.shape(x)[1], self.hidden]) + tf.cast(self.hidden_bias, tf.float32)
+        keep = tf.ones_like(sums)
+        if training and self.dropout:
+            keep = keras.random.dropout(keep, self.dropout, seed=self.seed_generator)
+
+        def output(sums, *weights):
+            return self._output(sums, keep, *weights)
+
+        kernel, *weights = (
+            tf.cast(w, tf.float32) for w in (self.kernel, self.out_kernel, *self.scales)
+        )
+        y = recurrence(output, self.channels, x, kernel, sums, *weights)
+        y += tf.cast(self.bias, tf.float32)[:, None]
+        return tf.cast(tf.transpose(y, [1, 0, 2]), self.compute_dtype)
+
+    def _output(self, sums, keep, out_kernel, *scales):
+        for scale in scales:
+            sums = scale * sums
+        return (self.activation(sums) * keep) @ out_kernel
+
+    def initial_state(self, batch_size, context=None):
+        bias = tf.cast(self.hidden_bias, tf.float32)
+        return tf.constant(0), tf.tile(bias[None], [batch_size, 1])
+
+    def step(self, x, state):
+        site, sums = state
+        # Zeros come in at site 0, so which row they meet does not matter.
+        sums += tf.cast(x, tf.float32) @ tf.cast(self.kernel[tf.maximum(site - 1, 0)], tf.float32)
+        bias, *weights = (
+            tf.cast(w[site], tf.float32) for w in (self.bias, self.out_kernel, *self.scales)
+        )
+        y = self._output(sums, 1.0, *weights) + bias
+        return tf.cast(y, self.compute_dtype), (site + 1, sums)
+
+    @property
+    def output_bias(self):
+        return self.bias
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "hidden": self.hidden,
+            "channels": self.channels,
+            "activation": keras.activations.serialize(self.activation),
+            "dropout": self.dropout,
+            "rescaled": self.rescaled,
+        }

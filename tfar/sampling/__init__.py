@@ -1,0 +1,6 @@
+"""Sampling: the joint distribution, the one loop that draws from it, and what it draws."""
+
+from tfar.sampling.joint import Autoregressive
+from tfar.sampling.policy import Policy
+
+__all__ = ["Autoregressive", "Policy"]

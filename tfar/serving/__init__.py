@@ -1,0 +1,26 @@
+"""Serving: SavedModels that TensorFlow Serving runs, what their signatures compute and what a
+request may cost, and clients.
+
+What a SavedModel needs is imported when it is first used: a client needs no TensorFlow.
+"""
+
+import importlib
+
+__all__ = [
+    "CONFIG",
+    "GRAPH",
+    "check_model",
+    "describe",
+    "digest",
+    "export",
+    "limits",
+    "meta_graph",
+    "no_model",
+    "restore",
+]
+
+
+def __getattr__(name):
+    if name in __all__:
+        return getattr(importlib.import_module("tfar.serving.savedmodel"), name)
+    raise AttributeError(f"module 'tfar.serving' has no attribute {name!r}")
