@@ -21,7 +21,7 @@ from support import toys
 
 import tfar
 from tfar import files, training
-from tfar.training import checkpoints, progress, runs
+from tfar.training import checkpoints, loop, progress, runs
 
 STEPS = 4  # of an epoch of the toy
 
@@ -479,7 +479,7 @@ def test_patience_ends_a_resumed_run_where_it_ends_others(tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     "owner, method, name",
     [
-        (training, "_record", "recipe.json"),
+        (loop, "_record", "recipe.json"),
         (runs.BestWeights, "on_epoch_end", "best.weights.h5"),
         (runs.Log, "on_epoch_end", "log.csv"),
         (checkpoints.Checkpoint, "_save", "checkpoint.npz"),

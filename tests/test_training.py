@@ -12,7 +12,7 @@ from support.toys import made_up, made_up_of_8_bits, toy
 
 import tfar
 from tfar import cli, datasets, training, zoo
-from tfar.training import feeding, recipes, runs
+from tfar.training import feeding, loop, recipes, runs
 from tfar.zoo import artefacts, publishing
 
 EVENT_SHAPES = {
@@ -376,7 +376,7 @@ def test_a_run_may_begin_with_a_trained_model(tmp_path, monkeypatch):
     start = str(tmp_path / "first.keras")
     rates, schedule = [], training.Schedule
     monkeypatch.setattr(
-        training,
+        loop,
         "Schedule",
         lambda *a: rates.append(a) or schedule([1e-9 * rate for rate in a[0]], *a[1:]),
     )
