@@ -9,7 +9,14 @@ import pytest
 import tfar
 
 PACKAGES = [name for _, name, package in pkgutil.iter_modules(tfar.__path__) if package]
+ROOMS = ("distribute", "sampling", "serving", "training", "zoo")
 PUBLIC = [name for name in tfar.__all__ if name not in ("client", "export", "fit_table")]
+PUBLIC += [
+    f"{room}.{name}"
+    for room in ROOMS
+    for _, name, _ in pkgutil.iter_modules([f"{tfar.__path__[0]}/{room}"])
+    if hasattr(importlib.import_module(f"tfar.{room}.{name}"), "__all__")
+]
 
 
 def test_dir_shows_what_is_documented_once():
@@ -17,6 +24,12 @@ def test_dir_shows_what_is_documented_once():
     shown = [name for name in dir(tfar) if not name.startswith("__")]
     assert shown == sorted(tfar.__all__)
     assert "__version__" in dir(tfar) and len(set(dir(tfar))) == len(dir(tfar))
+
+
+def test_a_facade_has_what_its_module_has():
+    """`tfar.serving` names it once more, since it imports it late."""
+    assert set(tfar.serving.savedmodel.__all__) <= set(tfar.serving.__all__)
+    assert {"feeding", "recipes", "loop"} <= {name.rpartition(".")[2] for name in PUBLIC}
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -1,4 +1,4 @@
-"""Every contract over every case, with no opt-outs (heads: test_heads.py); exports of every graph.
+"""Every contract over every case, with no opt-outs (heads: test_heads.py).
 
 The tests of a model run one after the other, so that its samplers are traced once, and freed.
 """
@@ -6,7 +6,7 @@ The tests of a model run one after the other, so that its samplers are traced on
 import keras
 import numpy as np
 import pytest
-from support.cases import ENSEMBLES, GRAPHS, LAYERS, MODELS, inputs, randomised, rate
+from support.cases import ENSEMBLES, LAYERS, MODELS, inputs, randomised, rate
 
 from tfar import testing
 
@@ -77,6 +77,5 @@ def test_persistence(model, tmp_path):
     testing.verify_persistence(model, tmp_path)
 
 
-@pytest.mark.parametrize("name", GRAPHS, indirect=True)
 def test_export(model, tmp_path):
     testing.verify_export(model, tmp_path / "1")

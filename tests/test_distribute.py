@@ -19,9 +19,12 @@ from support import distribute_run
 from tfar.training import checkpoints
 
 FAMILIES = [  # with "*": sample weights, and clipped gradients
+    "fvsbn",
+    "nade_categorical",
     "made*",
     "gated_pixel_cnn_labels",
     "char_rnn*",
+    "transformer",
     "train",  # the trainer
     "overflowing",  # in float16
 ]

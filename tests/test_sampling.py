@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import pytest
 import tensorflow as tf
-from support.cases import ENSEMBLES, GRAPHS, MODELS, events, shared
+from support.cases import ENSEMBLES, MODELS, events, shared
 
 from tfar.heads import Bernoulli, Categorical
 from tfar.models import FVSBN, MADE
@@ -41,7 +41,7 @@ def test_both_samplers_agree_on_a_random_order_of_more_sites():
     assert len(np.unique(np.reshape(cached, [50, -1]), axis=0)) > 40
 
 
-@pytest.mark.parametrize("name", [name for name in GRAPHS if name not in ENSEMBLES])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ENSEMBLES])
 def test_xla_draws_the_same(name):
     model = shared(name)
     label = {} if model.num_classes is None else {"condition": 1}

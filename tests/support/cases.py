@@ -130,7 +130,7 @@ MODELS = {
         [2, 2, 2], 4, 1, 1, DiscretizedLogisticMixture(2, 2, levels=3)
     ),
     "pixel_cnn_pp_labels": lambda: PixelCNNpp(
-        [2, 2, 1], 4, 1, 1, DiscretizedLogisticMixture(3, levels=4), num_classes=2
+        [2, 2, 1], 4, 1, 2, DiscretizedLogisticMixture(3, levels=4), num_classes=2
     ),
     "char_rnn": lambda: CharRNN([4], (5,), "rnn", Categorical(3)),
     "char_rnn_lstm": lambda: CharRNN([3], (4, 3), head=Characters("abc"), embedding=2),
@@ -210,17 +210,6 @@ MODELS = {
 
 ENSEMBLES = [name for name in MODELS if "orders" in name or "masks" in name]
 ENSEMBLES += ["orderless_nade_real", "orderless_columns_real", "orderless_counts"]
-
-# One of each network, head and order: of the others, the graphs differ in sizes and constants.
-GRAPHS = [
-    *("fvsbn_image", "nade_categorical", "nade_one_site", "nade_real", "nade_counts"),
-    *("made_residual", "made_direct", "made_given_orders", "made_columns_counts_real"),
-    *("pixel_cnn_wide_kernels", "pixel_cnn_colours", "pixel_cnn_mixture", "gated_pixel_cnn"),
-    *("gated_pixel_cnn_labels", "pixel_cnn_pp", "pixel_cnn_pp_labels", "char_rnn_lstm"),
-    *("char_rnn_gru", "transformer_window", "transformer_stem", "transformer_patches"),
-    *("pixel_rnn_row_colours", "pixel_rnn_diagonal", "pixel_rnn_mixture", "rnade_real_logistic"),
-    *("orderless_nade_image", "orderless_nade_real", "own_causal", "own_plain"),
-]
 
 # name: (factory, sites, channels[, scale of the random weights])
 LAYERS = {

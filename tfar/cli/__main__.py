@@ -2,4 +2,5 @@
 
 from tfar.cli import main
 
-main(prog_name="tfar")
+if __name__ == "__main__":
+    main(prog_name="tfar")

@@ -113,7 +113,7 @@ def verify_normalisation(model):
 def verify_sampling(model, seed=0, num_samples=4000):
     """Holds the sampler of a toy to its exact probabilities.
 
-    * Frequencies agree with probabilities (chi-square, p > 1e-5), so that sites are drawn from
+    * Frequencies agree with probabilities (chi-square, p > 1e-4), so that sites are drawn from
       their conditionals and independently of each other; so are examples and calls. Discrete
       toys are enumerated; of real values the distribution functions F(x_i | x_<i) are uniform and
       independent (the probability integral transform), as counted in cells.

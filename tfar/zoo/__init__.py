@@ -1,29 +1,6 @@
 """The zoo: trained models with their recipes, cards and figures, and what publishes them."""
 
-from tfar.zoo.artefacts import (
-    checksum,
-    examples,
-    find,
-    info,
-    list,
-    load,
-    model_folder,
-    pack,
-    recipe_path,
-    serve_config,
-    verify,
-)
+from tfar.zoo import artefacts
+from tfar.zoo.artefacts import *  # noqa: F403
 
-__all__ = [
-    "checksum",
-    "examples",
-    "find",
-    "info",
-    "list",
-    "load",
-    "model_folder",
-    "pack",
-    "recipe_path",
-    "serve_config",
-    "verify",
-]
+__all__ = [*artefacts.__all__]
