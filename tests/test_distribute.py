@@ -1,14 +1,15 @@
-"""Several replicas give what one device gives, in processes of their own (`distribute_run.py`)."""
+"""Several replicas give what one device gives, in processes of their own (`distribute_run.py`).
+
+They are started by a server that has imported TensorFlow, and not started it.
+"""
 
 import contextlib
 import functools
 import json
-import os
+import multiprocessing
 import pathlib
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 
 import numpy as np
@@ -36,22 +37,27 @@ def one_device(name):
         return distribute_run.every(tf.distribute.get_strategy(), [name], pathlib.Path(folder))
 
 
-def start(out, kind, plant, names, **environment):
-    """A process that runs `names`, quietly, with `tests/` and this checkout on its path."""
-    tests = pathlib.Path(__file__).parent
-    paths = os.pathsep.join([str(tests), str(tests.parent)])
-    return subprocess.Popen(
-        [sys.executable, tests / "support" / "distribute_run.py", kind, out, plant, *names],
-        env={**os.environ, "PYTHONPATH": paths, **environment},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(out, kind, plant, names, config=""):
+    """A process that runs `names`; what it prints goes beside ``out``."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tfar.testing", "tfar.training"])
+    arguments = kind, out, plant, names, config
+    process = context.Process(target=distribute_run.alone, args=arguments)
+    process.start()
+    return process
+
+
+def ended(process, out, code=0):
+    """What a process printed before it ended."""
+    process.join(300)
+    errors = out.with_suffix(".txt").read_text()
+    assert process.exitcode == code, errors[-3000:]
+    return errors
 
 
 def finished(process, out):
     """What a process found."""
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors[-3000:]
+    ended(process, out)
     return dict(np.load(out))
 
 
@@ -70,14 +76,14 @@ def workers(folder, plants, names):
     for index, plant in enumerate(plants):
         config = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
         out = folder / f"{index}.npz"
-        process = start(out, "multiworker", plant, names, TF_CONFIG=json.dumps(config))
+        process = start(out, "multiworker", plant, names, json.dumps(config))
         started.append((process, out))
     try:
         yield started
     finally:
         for process, _ in started:
             process.kill()
-            process.communicate()
+            process.join()
 
 
 def largest_difference(found, key):
@@ -107,10 +113,8 @@ def test_two_workers_give_what_one_device_gives(tmp_path):
 
 def test_workers_that_would_shuffle_otherwise_are_told_so(tmp_path):
     with workers(tmp_path, ["no seed", "no seed"], []) as started:
-        for process, _ in started:
-            _, errors = process.communicate(timeout=300)
-            assert process.returncode == 1
-            assert "Several workers have to shuffle alike" in errors
+        for process, out in started:
+            assert "Several workers have to shuffle alike" in ended(process, out, code=1)
 
 
 def test_workers_that_were_ended_go_on_from_what_the_chief_wrote(tmp_path):
@@ -121,10 +125,11 @@ def test_workers_that_were_ended_go_on_from_what_the_chief_wrote(tmp_path):
         return found.epoch, found.step
 
     with workers(tmp_path, ["none", "SIGTERM"], ["train"]) as started:
-        assert [process.wait(300) for process, _ in started] == [143, 143]
+        for process, out in started:
+            ended(process, out, code=143)
     assert place() == (0, 2)
     with workers(tmp_path, ["none", "SIGKILL"], ["train"]) as started:
-        assert started[1][0].wait(300) == -signal.SIGKILL
+        ended(*started[1], code=-signal.SIGKILL)
     assert place() == (1, 2)
     with workers(tmp_path, ["none", "none"], ["train"]) as started:
         for process, out in started:

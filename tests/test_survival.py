@@ -134,7 +134,7 @@ def test_a_run_that_began_with_a_model_goes_on_without_it(tmp_path, monkeypatch)
 def test_a_run_killed_at_20_random_moments_ends_as_an_uninterrupted_one(tmp_path):
     """Processes, of a server that has imported TensorFlow, so that they start soon."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tfar.training"])
+    context.set_forkserver_preload(["tfar.testing", "tfar.training"])
     changes = {"epochs": 100, "batch_size": 4}
 
     def start(folder):

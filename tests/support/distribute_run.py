@@ -1,7 +1,5 @@
 """Trains and scores tiny models under a strategy; `test_distribute.py` runs it, in processes.
 
-    python tests/support/distribute_run.py STRATEGY OUT.npz PLANT NAME...
-
 Logical devices must be made before TensorFlow starts, and a worker is a process of its own.
 """
 
@@ -154,19 +152,20 @@ def refuse_to_write(folder):
     sys.addaudithook(audit)
 
 
-def main(kind, out, planted, *names):
-    folder = pathlib.Path(out).parent
-    if json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index"):
-        refuse_to_write(folder / "run")
+def alone(kind, out, planted, names, config):
+    """Runs in a process of its own, whose standard error goes beside ``out``."""
+    error = os.open(out.with_suffix(".txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(error, 2)
+    if config:
+        os.environ["TF_CONFIG"] = config
+    if json.loads(config or "{}").get("task", {}).get("index"):
+        refuse_to_write(out.parent / "run")
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(2)  # replicas wait for each other
     plant(planted)
     strategy = strategy_of(kind)
     if planted == "no seed":
-        return shuffled(strategy)
+        shuffled(strategy)
+        return
     keras.utils.set_random_seed(1)
-    np.savez(out, **every(strategy, names, folder))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    np.savez(out, **every(strategy, names, out.parent))
