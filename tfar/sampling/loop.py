@@ -103,13 +103,13 @@ def advance(
       ``(carry, drawn)`` with ``drawn`` [count, n, *site_shape].
     """
     head, first, previous = model.head, carry[0], carry[1]
-    order = tf.gather(tf.constant(model.permutations), member)
+    order, last = tf.gather(tf.constant(model.permutations), member), model.num_sites - 1
     n = tf.shape(previous)[0] if previous.shape[0] is None else previous.shape[0]
 
     def body(site, previous, state, log_prob, drawn):
         params, state = model.step(previous, state, member, cached)
         noise = randomness.uniforms(seed, site, [n, head.num_uniforms])
-        own = head.at(order[site])
+        own = head.at(order[tf.minimum(site, last)])  # texts may be longer than the windows
         x = policy.draw(own, params, noise)
         if values is not None:
             here = tf.reshape(known[:, site - first], [-1, *[1] * len(head.site_shape)])

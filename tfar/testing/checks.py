@@ -1,5 +1,6 @@
 """What the verifiers share: toys, enumerated, and demands that say what was violated."""
 
+import contextlib
 import functools
 import itertools
 
@@ -168,6 +169,17 @@ def inputs_of(x, condition):
 def joint_of(model, condition, **options):
     """The joint distribution, given a label or None."""
     return model.joint(**options, **({} if condition is None else {"condition": condition}))
+
+
+@contextlib.contextmanager
+def eagerly():
+    """Runs each ``tf.function`` operation by operation: for a toy that is sooner than its trace."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 def demand(condition, message):

@@ -9,6 +9,7 @@ from tfar.testing.checks import (
     conditions,
     demand,
     demand_close,
+    eagerly,
     joint_of,
     of_models,
     same_draws,
@@ -105,14 +106,15 @@ def _rebuilt(family, tensors):
 
 def _verify_draws(model, signatures, label, batch):
     seed = np.array([3, batch], np.int32)
-    count = 6 // batch  # as many rows in every batch: the model's sampler is traced once for them
+    count = 6 // batch
     # One label a row: the samples of a conditional model have a batch of their own.
     asked = {} if label is None else {"condition": tf.constant(label)}
     asked.update(num_samples=tf.constant(count), seed=tf.constant(seed))
     for temperature in (1.0, 0.5):
         asked["temperature"] = tf.constant(temperature)
         answer = signatures["sample"](**asked)["samples"]
-        expected = joint_of(model, label).sample(count, seed=seed, temperature=temperature)
+        with eagerly():
+            expected = joint_of(model, label).sample(count, seed=seed, temperature=temperature)
         demand(
             same_draws(answer.numpy(), expected.numpy()),
             f"Of one seed, the export and the model draw different samples (at {temperature}).",
@@ -129,7 +131,8 @@ def _verify_draws(model, signatures, label, batch):
         answer = signatures["complete"](
             x=tf.constant(np.where(known, x, -1)), known=tf.constant(known), **asked, **chosen
         )["samples"]
-        expected = joint.sample(count, seed=seed, value=np.where(known, x, np.nan))
+        with eagerly():
+            expected = joint.sample(count, seed=seed, value=np.where(known, x, np.nan))
         demand(
             same_draws(answer.numpy(), expected.numpy()),
             f"The export completes a prefix otherwise than the model (member {member}).",
@@ -146,6 +149,7 @@ def _verify_text(model, signatures):
             seed = tf.constant([5, 6])
             asked.update(prompt=tf.constant(prompt), length=tf.constant(length), seed=seed)
             answer = signatures["generate"](**asked)["text"].numpy().decode()
-            expected = model.generate(prompt, length, seed=seed, **policy)
+            with eagerly():
+                expected = model.generate(prompt, length, seed=seed, **policy)
             message = f"The export goes on from {prompt!r} by {answer!r}, the model by {expected!r}"
             demand(answer == expected, f"{message}, under {policy}.")
