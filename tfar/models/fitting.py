@@ -196,10 +196,13 @@ class Fitting:
             name = str(getattr(callback, "monitor", "")).removeprefix("val_")
             if name in ("nats", "bits_per_dim") and getattr(callback, "mode", None) == "auto":
                 callback.mode = "min"
+        # Keras waits for every batch where a callback looks at batches: it costs a tenth of a step.
+        looking = [LossIsFinite()] if self.jit_compile else []
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(LossIsFinite())
+            for callback in looking:
+                callbacks.append(callback)
             return callbacks
-        return [*held, LossIsFinite()]
+        return [*held, *looking]
 
     def _run(self, method, arguments):
         try:
