@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from tfar import arguments, heads
+from tfar import arguments, kinds
 from tfar.tables.codec import to_array, to_frame
 
 
 def is_table(model):
     """Whether a model is one of tables."""
-    return isinstance(getattr(model, "head", None), heads.Table)
+    return kinds.Tables.fits(model)
 
 
 def log_prob(model, frame):
