@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfar import text
+from tfar import kinds
 from tfar.distributions import Columns
 from tfar.sampling import Policy, loop
 from tfar.sampling.policy import TEMPERATURES
@@ -40,16 +40,10 @@ def signatures(model, limits):
         named = {name: tf.TensorSpec(s.shape, s.dtype, name) for name, s in specs.items()}
         return tf.function(signature, autograph=False).get_concrete_function(**named)
 
-    if text.is_text(model):
-        from tfar.serving.generation import Generation
-
-        generation = Generation(model, limits)
-        generate = {"generate": trace(generation, generation.specs)}
-    else:
-        generate = {}
+    own = kinds.of(model).signatures(limits)
     log_prob = trace(functions.log_prob, x, condition)
     return {
-        **generate,
+        **{name: trace(function, specs) for name, (function, specs) in own.items()},
         "serving_default": log_prob,
         "log_prob": log_prob,
         "conditionals": trace(functions.conditionals, x, condition, member),
