@@ -9,7 +9,7 @@ import pytest
 import tfar
 
 PACKAGES = [name for _, name, package in pkgutil.iter_modules(tfar.__path__) if package]
-ROOMS = ("distribute", "sampling", "serving", "training", "zoo")
+ROOMS = ("distribute", "kinds", "sampling", "serving", "training", "zoo")
 PUBLIC = [name for name in tfar.__all__ if name not in ("client", "export", "fit_table")]
 PUBLIC += [
     f"{room}.{name}"

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 import tfar
-from tfar import serving, text
+from tfar import kinds, serving, text
 from tfar.heads import Characters
+from tfar.kinds import texts
 from tfar.models import FVSBN, CharRNN
 from tfar.testing import randomise
-from tfar.zoo import cards, publishing
+from tfar.zoo import cards
 
 
 def found(nats, error, examples):
@@ -64,17 +65,17 @@ def test_figures_of_examples_and_of_characters():
 
 
 def test_the_figure_of_a_text_is_the_mean_over_its_characters(monkeypatch):
-    monkeypatch.setattr(publishing, "BLOCK", 5)
+    monkeypatch.setattr(texts, "BLOCK", 5)
     model = randomise(CharRNN([8], (4,), "rnn", head=Characters("ab")), seed=1)
     given = "abbabaabbbaababbaaabab"  # four blocks and two characters
-    figure = publishing.figures(model, given)
+    figure = kinds.of(model).figures(given)
     nats = -text.log_prob(model, given, block=1)
     assert figure["examples"] == 22
     assert figure["nats"] == pytest.approx(nats.mean(), rel=1e-4)
     assert figure["bits_per_dim"] == pytest.approx(nats.mean() / np.log(2), rel=1e-4)
     blocks = nats[:20].reshape([4, 5]).mean(axis=1)
     assert figure["standard_error"] == pytest.approx(blocks.std(ddof=1) / 2, rel=1e-3)
-    assert publishing.per(model) == "character" and publishing.per(FVSBN([3])) == "example"
+    assert kinds.of(model).per == "character" and kinds.of(FVSBN([3])).per == "example"
 
 
 def test_a_card_says_what_training_began_with():

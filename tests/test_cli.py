@@ -190,6 +190,7 @@ def own(tmp_path_factory):
         "empty.csv": "",
         "header.csv": "side,x\n",
         "columns.csv": "a,b\n1,2\n3,4\n",
+        "ragged.csv": "side,x\n1,2,3\n1,2,3,4\n",
         "words.csv": "side,x\nleft,abc\n",
         "unknown.txt": "abcd",
         "recipe.py": "x = 1\n",
@@ -501,6 +502,7 @@ MISTAKES = """
 1 | score table.keras binary | Expected binary to be text in UTF-8
 1 | score table.keras empty.csv | Expected a table in empty.csv, got nothing
 1 | score table.keras header.csv | at least one example
+1 | score table.keras ragged.csv | ragged.csv is no CSV file
 1 | score table.keras columns.csv | missing are ['side', 'x']
 1 | score table.keras words.csv | got 'abc' in row 0
 2 | complete fvsbn_mnist | Missing option '--rows'

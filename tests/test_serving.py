@@ -22,7 +22,7 @@ from tensorflow_serving.config import model_server_config_pb2
 import tfar
 from tfar import serving, testing, zoo
 from tfar.models import Transformer
-from tfar.serving import client, costs, signatures
+from tfar.serving import client, costs, generation, signatures
 
 NAMES = [
     "fvsbn_image",
@@ -532,11 +532,11 @@ def test_bad_requests_for_text(exports):
             generate(**{**given, **wrong})
     assert len(generate(**{**given, "prompt": tf.constant("")})["text"].numpy()) == 20
     positions = Transformer([4], 4, 1, 1, positions="learned", head=model.head)
-    functions = signatures.Functions(positions, costs.Limits(2**30, 9, 9, 9))
+    short = generation.Generation(positions, costs.Limits(2**30, 9, 9, 9))
     message = "at most 4 characters of prompt and length .the sites of the model"
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        functions.generate(**{**given, "length": tf.constant(3)})
-    assert len(functions.generate(**{**given, "length": tf.constant(2)})["text"].numpy()) == 4
+        short(**{**given, "length": tf.constant(3)})
+    assert len(short(**{**given, "length": tf.constant(2)})["text"].numpy()) == 4
 
 
 def test_clients_ask_again_when_another_version_is_served(exports):

@@ -282,9 +282,10 @@ def test_a_recipe_of_a_text_trains_on_windows_cut_anew_every_epoch(tmp_path):
     data = {"train": "hello, world! " * 12, "validation": "hello, world! " * 2}
     trained = tfar.training.train(recipe, tmp_path, data=data, verbose=0)
     assert -text.log_prob(trained, data["validation"]).sum() / 28 < 0.8
-    numbers = trained.head.vocabulary.encode(data["train"])
     epochs = [
-        np.concatenate([b.numpy() for b in feeding.batches(recipe, numbers, 2, (first, 0), 6)])
+        np.concatenate(
+            [b.numpy() for b in feeding.batches(recipe, trained, data["train"], 2, (first, 0))]
+        )
         for first in (0, 1)
     ]
     assert epochs[0].shape == (2 * 24, 6) and epochs[1].shape == (24, 6)  # 27 windows, 6 batches

@@ -11,7 +11,9 @@ from click.testing import CliRunner
 from support.toys import made_up, made_up_of_8_bits, toy
 
 import tfar
-from tfar import cli, datasets, training, zoo
+from tfar import cli, datasets, kinds, training, zoo
+from tfar.kinds import images
+from tfar.models import FVSBN
 from tfar.training import feeding, loop, recipes, runs
 from tfar.zoo import artefacts, publishing
 
@@ -57,9 +59,7 @@ def test_every_recipe_runs_two_steps(path, tmp_path, eagerly):
     best = json.loads((tmp_path / "best.json").read_text())
     assert np.isfinite(best["loss"])
     assert best["epoch"] == 1
-    x = data["validation"]
-    if isinstance(x, str):
-        x = feeding.windows(model.head.vocabulary.encode(x), model.num_sites)
+    x = kinds.of(model).inputs(data["validation"])
     np.testing.assert_allclose(-model.log_prob(x).numpy().mean(), best["val_nats"], rtol=2e-2)
 
 
@@ -79,7 +79,7 @@ def test_a_conditional_recipe_trains_on_labels_and_needs_them(tmp_path):
     model = training.train(recipe, tmp_path, data=data, verbose=0)
     nats = -model.log_prob(data["validation"]).numpy().mean()
     assert nats < 0.5 * np.log(2)  # which image it is costs log 2 where the label is not known
-    epochs = [list(feeding.batches(recipe, data["train"], 1)) for _ in range(2)]
+    epochs = [list(feeding.batches(recipe, model, data["train"], 1)) for _ in range(2)]
     for one, other in zip(*epochs):
         assert set(one) == {"x", "condition"} and one["x"].shape == (16, 3, 3, 1)
         np.testing.assert_array_equal(one["x"], other["x"])
@@ -91,7 +91,7 @@ def test_a_conditional_recipe_trains_on_labels_and_needs_them(tmp_path):
 
 def test_no_thread_tunes_the_stream():
     """Where one did, freeing an interrupted run took up to a minute."""
-    stream = feeding.batches(toy(), made_up([3, 3, 1])["train"], 1)
+    stream = feeding.batches(toy(), FVSBN([3, 3, 1]), made_up([3, 3, 1])["train"], 1)
     assert stream.options().autotune.enabled is False
 
 
@@ -167,22 +167,24 @@ def test_validation_may_be_seldom(tmp_path):
 
 def test_batches_depend_on_seed_and_epoch_only():
     x = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
-    recipe = toy(batch_size=3, shift=0.0)
-    stream = np.stack(list(feeding.batches(recipe, x, epochs=3).as_numpy_iterator()))[..., 0]
-    later = np.stack(list(feeding.batches(recipe, x, epochs=3, first=(1, 0)).as_numpy_iterator()))
+    recipe, model = toy(batch_size=3, shift=0.0), FVSBN([1, 1, 1])
+    stream = np.stack(list(feeding.batches(recipe, model, x, epochs=3).as_numpy_iterator()))[..., 0]
+    later = np.stack(
+        list(feeding.batches(recipe, model, x, epochs=3, first=(1, 0)).as_numpy_iterator())
+    )
     assert stream.shape == (9, 3, 1, 1)
     np.testing.assert_array_equal(stream[3:], later[..., 0])
     assert len(np.unique(stream[:3])) == 9  # no example twice in an epoch
     assert not np.array_equal(stream[:3], stream[3:6])
     other = dataclasses.replace(recipe, seed=2)
-    other = np.stack(list(feeding.batches(other, x, epochs=1).as_numpy_iterator()))[..., 0]
+    other = np.stack(list(feeding.batches(other, model, x, epochs=1).as_numpy_iterator()))[..., 0]
     assert not np.array_equal(stream[:3], other)
 
 
 def test_shifted_moves_by_at_most_a_pixel():
     x = np.zeros([2000, 5, 5, 1], np.uint8)
     x[:, 2, 2] = 1
-    moved = feeding.shifted(x, 0.9, np.random.default_rng(0))
+    moved = images.shifted(x, 0.9, np.random.default_rng(0))
     assert (moved.sum(axis=(1, 2, 3)) == 1).all()
     rows, columns = np.nonzero(moved[..., 0])[1:]
     counts = np.zeros([5, 5])
@@ -193,7 +195,7 @@ def test_shifted_moves_by_at_most_a_pixel():
     ).all()
     edge = np.zeros([500, 5, 5, 1], np.uint8)
     edge[:, 0, 0] = 1
-    assert set(np.unique(feeding.shifted(edge, 1.0, np.random.default_rng(0)).sum((1, 2, 3)))) == {
+    assert set(np.unique(images.shifted(edge, 1.0, np.random.default_rng(0)).sum((1, 2, 3)))) == {
         0,
         1,
     }
@@ -202,8 +204,9 @@ def test_shifted_moves_by_at_most_a_pixel():
 def test_shift_falls_to_zero():
     x = np.zeros([64, 5, 5, 1], np.uint8)
     x[:, 2, 2] = 1
-    stream = feeding.batches(toy(shift=1.0, shift_until=0.5), x, epochs=4).as_numpy_iterator()
-    moved = [float(np.mean(batch[:, 2, 2] == 0)) for batch in stream]
+    recipe = toy(shift=1.0, shift_until=0.5)
+    stream = feeding.batches(recipe, FVSBN([5, 5, 1]), x, epochs=4)
+    moved = [float(np.mean(batch[:, 2, 2] == 0)) for batch in stream.as_numpy_iterator()]
     assert np.mean(moved[:4]) > 0.6
     assert max(moved[8:]) == 0
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from support.toys import made_up, toy
 
 import tfar
-from tfar import datasets, plots, serving, training, zoo
+from tfar import datasets, kinds, plots, serving, training, zoo
 from tfar.training import feeding, recipes, runs
 from tfar.zoo import artefacts, cards, publishing
 
@@ -92,10 +92,7 @@ def test_the_rows_are_those_of_the_test_split(name, model):
         pytest.skip(str(missing).splitlines()[0])
     inputs = feeding.inputs(recipes.load_recipe(zoo.recipe_path(name)), data)
     assert len(feeding.events(inputs)) == metrics["test"]["examples"]
-    if isinstance(inputs, str):
-        numbers = model.head.vocabulary.encode(inputs)
-        inputs = feeding.windows(numbers, *metrics["event_shape"])
-    expected = feeding.rows_of(inputs, metrics["examples"]["rows"])
+    expected = feeding.rows_of(kinds.of(model).inputs(inputs), metrics["examples"]["rows"])
     tf.nest.map_structure(np.testing.assert_array_equal, zoo.examples(name)[0], expected)
 
 
@@ -215,17 +212,16 @@ def test_an_artefact_stays_where_the_new_one_fails(published, monkeypatch):
 
 
 def test_what_is_scored():
-    model = tfar.models.FVSBN([3])
-    x = np.zeros([5, 3], int)
-    assert publishing.score(model, x, batch_size=2).shape == (5,)
+    kind, x = kinds.of(tfar.models.FVSBN([3])), np.zeros([5, 3], int)
+    assert kind.log_prob(x, batch_size=2).shape == (5,)
     for wrong in (0, -1, 2.5, None):
         with pytest.raises(ValueError, match="Expected batch_size to be an integer of at least 1"):
-            publishing.score(model, x, wrong)
+            kind.log_prob(x, wrong)
     for wrong in (None, x.tolist(), {"x": x.tolist()}, 3):
         with pytest.raises(ValueError, match="Expected an array or a dict of arrays, got"):
-            publishing.score(model, wrong)
+            kind.log_prob(wrong)
     with pytest.raises(ValueError, match=r"Expected a model of tfar, got 'fvsbn_mnist': tfar\.zoo"):
-        publishing.score("fvsbn_mnist", x)
+        kinds.of("fvsbn_mnist")
     with pytest.raises(ValueError, match="Expected readme to be a path, got None"):
         cards.write_table(None)
     with pytest.raises(ValueError, match="Expected run to be a path, got None"):

@@ -18,6 +18,7 @@ __all__ = [
     "export",
     "fit_table",
     "heads",
+    "kinds",
     "layers",
     "models",
     "orders",

@@ -3,15 +3,27 @@
 import numpy as np
 import tensorflow as tf
 
-from tfar import arguments, randomness
+from tfar import arguments, kinds, randomness
 from tfar.sampling import Policy, loop
 
-__all__ = ["generate", "is_text", "log_prob", "stream"]
+__all__ = ["generate", "is_text", "log_prob", "stream", "windows"]
 
 
 def is_text(model):
     """Whether a model is one of text: of sequences, with a head that has a vocabulary."""
-    return hasattr(getattr(model, "head", None), "vocabulary") and hasattr(model, "check_length")
+    return kinds.Texts.fits(model)
+
+
+def windows(numbers, length, first=0):
+    """A sequence [N] cut into windows [(N - first) // length, length], from ``first`` on.
+
+    What is left over at the end is left out.
+
+    >>> windows(np.arange(8), 3, first=1).tolist()
+    [[1, 2, 3], [4, 5, 6]]
+    """
+    count = (len(numbers) - first) // length
+    return numbers[first : first + count * length].reshape([count, length])
 
 
 def stream(

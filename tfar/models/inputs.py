@@ -122,8 +122,8 @@ class InputChecks:
             return x
         if isinstance(x, str):
             raise ValueError(
-                f"Expected {name} to be an array, got a string of {len(x)} characters: windows of "
-                "model.head.vocabulary.encode(text) are one, see tfar.training.feeding.windows."
+                f"Expected {name} to be an array, got a string of {len(x)} characters: of a model "
+                "of text, tfar.kinds.of(model).inputs(text) is one, of windows."
             )
         if not isinstance(x, list) and not hasattr(x, "__array__"):
             raise ValueError(

@@ -11,12 +11,11 @@ import math
 
 import tensorflow as tf
 
-from tfar import arguments, private, text
+from tfar import arguments, kinds, private
 from tfar.sampling import Policy, loop
 
 BYTES = 2**31  # by default, for one request
 SAMPLES = 10_000  # by default at most, however small they are: drawing takes time
-LENGTH = 10_000  # characters, by default
 ROWS = 1024  # that functions are traced for
 
 # For what kernels and the allocator take beside the tensors. Asked for as much as their bounds
@@ -63,11 +62,10 @@ def limits(model, max_bytes=BYTES, max_rows=None, max_samples=None, max_length=N
     for name, value in {**given, "max_bytes": max_bytes}.items():
         if value is not None or name == "max_bytes":
             arguments.integer(name, value, least=1)
-    if not text.is_text(model):
-        if max_length is not None:
-            raise ValueError(f"max_length is for models of text, and the head is {model.head}.")
-    elif max_length is None:
-        max_length = LENGTH
+    longest = kinds.of(model).max_length
+    if longest is None and max_length is not None:
+        raise ValueError(f"max_length is for models of text, and the head is {model.head}.")
+    max_length = longest if max_length is None else max_length
     if max_rows is None:
         max_rows = _allowed("rows", scoring_bytes(model), max_bytes)
     if max_samples is None:

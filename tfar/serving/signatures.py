@@ -3,10 +3,12 @@
 import numpy as np
 import tensorflow as tf
 
-from tfar import text
+from tfar import kinds
 from tfar.distributions import Columns
 from tfar.sampling import Policy, loop
 from tfar.sampling.policy import TEMPERATURES
+
+SEED, TEMPERATURE = tf.TensorSpec([2], tf.int32), tf.TensorSpec([], tf.float32)
 
 
 def signatures(model, limits):
@@ -23,8 +25,8 @@ def signatures(model, limits):
     member = {"member": tf.TensorSpec([], tf.int32)} if model.members > 1 else {}
     draws = {
         "num_samples": tf.TensorSpec([], tf.int32),
-        "seed": tf.TensorSpec([2], tf.int32),
-        "temperature": tf.TensorSpec([], tf.float32),
+        "seed": SEED,
+        "temperature": TEMPERATURE,
     }
     functions = Functions(model, limits)
 
@@ -38,21 +40,10 @@ def signatures(model, limits):
         named = {name: tf.TensorSpec(s.shape, s.dtype, name) for name, s in specs.items()}
         return tf.function(signature, autograph=False).get_concrete_function(**named)
 
-    if text.is_text(model):
-        prompt = {
-            "prompt": tf.TensorSpec([], tf.string),
-            "length": tf.TensorSpec([], tf.int32),
-            "seed": draws["seed"],
-            "temperature": draws["temperature"],
-            "top_k": tf.TensorSpec([], tf.int32),
-            "top_p": tf.TensorSpec([], tf.float32),
-        }
-        generate = {"generate": trace(functions.generate, prompt)}
-    else:
-        generate = {}
+    own = kinds.of(model).signatures(limits)
     log_prob = trace(functions.log_prob, x, condition)
     return {
-        **generate,
+        **{name: trace(function, specs) for name, (function, specs) in own.items()},
         "serving_default": log_prob,
         "log_prob": log_prob,
         "conditionals": trace(functions.conditionals, x, condition, member),
@@ -135,19 +126,6 @@ class Functions:
         drawn, _ = loop.draw(self.model, member, True, num_samples * batch, seed, *arguments)
         return self._samples(drawn, [num_samples, batch])
 
-    def generate(self, prompt, length, seed, temperature, top_k, top_p):
-        points = tf.constant([ord(c) for c in self.model.head.vocabulary.characters])
-        length, temperature = _at_least_1("length", length), _positive(temperature)
-        top_k, inside = _at_least_1("top_k", top_k), (top_p > 0) & (top_p <= 1)
-        top_p = require(top_p, (inside, "Expected top_p above 0 and of at most 1, got", top_p))
-        given = self._checked_prompt(prompt, length, points)
-        total = tf.size(given) + length
-        values = tf.pad(given, [[0, length]])[None]
-        known = (tf.range(total) < tf.size(given))[None]
-        policy, carry = Policy(temperature, top_k, top_p), loop.begin(self.model, 1)
-        _, drawn = loop.advance(self.model, carry, total, seed, policy, values, known)
-        return {"text": tf.strings.unicode_encode(tf.gather(points, drawn[:, 0]), "UTF-8")}
-
     def _samples(self, x, lead):
         return {"samples": tf.reshape(x, [*lead, *self.model.event_shape])}
 
@@ -207,27 +185,7 @@ class Functions:
             "(max_samples of this export; draw parts, of other seeds), got"
         )
         num_samples = require(num_samples, (drawn <= most, allowed, drawn))
-        return _at_least_1("num_samples", num_samples), _positive(temperature)
-
-    def _checked_prompt(self, prompt, length, points):
-        """The numbers of a prompt's characters, int32 [n], from UTF-8 and all their code points."""
-        most, reason = self.limits.max_length, "max_length of this export; give less"
-        if self.model.longest is not None and self.model.longest < most:
-            most, reason = self.model.longest, "the sites of the model; give less"
-        # A byte that begins no character is none; a character has four at most.
-        size = tf.cast(tf.strings.length(prompt, "UTF8_CHAR"), tf.int64)
-        short = size + tf.cast(length, tf.int64) <= most
-        allowed = f"Expected at most {most} characters of prompt and length ({reason}), got"
-        short &= tf.strings.length(prompt) <= 4 * most
-        prompt = require(prompt, (short, allowed, size, length))
-        valid = tf.strings.unicode_transcode(prompt, "UTF-8", "UTF-8") == prompt
-        prompt = require(prompt, (valid, "Expected prompt in UTF-8, got other bytes."))
-        given = tf.strings.unicode_decode(prompt, "UTF-8")
-        same = given[:, None] == points
-        known = tf.reduce_any(same, axis=1)
-        others = tf.strings.unicode_encode(given[~known][:9], "UTF-8")
-        message = "Expected prompt to have characters that the model knows, got"
-        return tf.argmax(require(same, (known, message, others)), axis=1, output_type=tf.int32)
+        return at_least_1("num_samples", num_samples), positive(temperature)
 
     def _checked_member(self, member):
         last = self.model.members - 1
@@ -237,11 +195,11 @@ class Functions:
         return require(member, (inside, f"Expected member to be from 0 to {last}, got", member))
 
 
-def _at_least_1(name, number):
+def at_least_1(name, number):
     return require(number, (number > 0, f"Expected {name} to be at least 1, got", number))
 
 
-def _positive(temperature):
+def positive(temperature):
     coldest, hottest = TEMPERATURES
     inside = (temperature >= coldest) & (temperature <= hottest)  # NaN is neither
     message = f"Expected temperature to be from {coldest:g} to {hottest:g}, got"

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfar import serving, text
+from tfar import kinds, serving
 from tfar.distributions import Columns, casting
 from tfar.testing.checks import (
     conditions,
@@ -42,8 +42,7 @@ def verify_export(model, folder):
         label = None if labels == [None] else np.resize(labels[::-1], [batch]).astype(np.int32)
         _verify_scores(model, signatures, label, batch)
         _verify_draws(model, signatures, label, batch)
-    if text.is_text(model):
-        _verify_text(model, signatures)
+    kinds.of(model).verify_signatures(signatures)
     for restored, weight in zip(serving.restore(folder).weights, model.weights):
         demand_close(restored, weight, f"restore gives another {weight.path}", 0.0, 0.0)
 
@@ -137,19 +136,3 @@ def _verify_draws(model, signatures, label, batch):
             same_draws(answer.numpy(), expected.numpy()),
             f"The export completes a prefix otherwise than the model (member {member}).",
         )
-
-
-def _verify_text(model, signatures):
-    characters = model.head.vocabulary.characters
-    every = {"temperature": 1.0, "top_k": len(characters), "top_p": 1.0}
-    for prompt in ("", characters[-1] * 2):
-        for policy in (every, {**every, "temperature": 0.7, "top_k": 2}, {**every, "top_p": 0.6}):
-            asked = {key: tf.constant(value) for key, value in policy.items()}
-            length = model.num_sites + 9 if model.longest is None else model.num_sites - len(prompt)
-            seed = tf.constant([5, 6])
-            asked.update(prompt=tf.constant(prompt), length=tf.constant(length), seed=seed)
-            answer = signatures["generate"](**asked)["text"].numpy().decode()
-            with eagerly():
-                expected = model.generate(prompt, length, seed=seed, **policy)
-            message = f"The export goes on from {prompt!r} by {answer!r}, the model by {expected!r}"
-            demand(answer == expected, f"{message}, under {policy}.")

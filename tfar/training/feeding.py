@@ -1,8 +1,9 @@
-"""What models are fed: examples, or windows of a text, in an order that a seed fixes."""
+"""What models are fed: examples, in an order that a seed fixes."""
 
 import numpy as np
 import tensorflow as tf
 
+from tfar import kinds
 from tfar.training.recipes import cycles
 
 __all__ = [
@@ -10,10 +11,8 @@ __all__ = [
     "events",
     "inputs",
     "rows_of",
-    "shifted",
     "shifted_fraction",
     "steps_per_epoch",
-    "windows",
 ]
 
 
@@ -69,39 +68,6 @@ def rows_of(inputs, rows):
     return inputs[rows]
 
 
-def windows(numbers, length, first=0):
-    """A sequence [N] cut into windows [(N - first) // length, length], from ``first`` on.
-
-    What is left over at the end is left out.
-
-    >>> windows(np.arange(8), 3, first=1).tolist()
-    [[1, 2, 3], [4, 5, 6]]
-    """
-    count = (len(numbers) - first) // length
-    return numbers[first : first + count * length].reshape([count, length])
-
-
-def shifted(x, fraction, rng):
-    """Images [N, H, W, C] with a random ``fraction`` of them moved by up to one pixel each way.
-
-    What is moved in is 0.
-
-    >>> x = np.ones([1, 2, 2, 1], np.uint8)
-    >>> bool((shifted(x, 0.0, np.random.default_rng(0)) == x).all())
-    True
-    """
-    chosen = rng.random(len(x)) < fraction
-    down, right = rng.integers(-1, 2, size=(2, len(x)))
-    height, width = x.shape[1:3]
-    moved = x.copy()
-    for dy in (-1, 0, 1):
-        for dx in (-1, 0, 1):
-            rows = chosen & (down == dy) & (right == dx)
-            padded = np.pad(x[rows], ((0, 0), (1, 1), (1, 1), (0, 0)))
-            moved[rows] = padded[:, 1 - dy : 1 - dy + height, 1 - dx : 1 - dx + width]
-    return moved
-
-
 def shifted_fraction(recipe, epoch, epochs):
     """The fraction of the images of an epoch that are moved, see `tfar.training.Recipe`."""
     cycle = [cycle for cycle in cycles(recipe, epochs) if cycle.first <= epoch][-1]
@@ -109,7 +75,7 @@ def shifted_fraction(recipe, epoch, epochs):
     return cycle.shift * max(0.0, falling)
 
 
-def batches(recipe, data, epochs, first=(0, 0), length=None):
+def batches(recipe, model, data, epochs, first=(0, 0)):
     """An endless-looking stream: the shuffled, augmented batches of one epoch after the other.
 
     What a batch holds depends on the seed, the epoch and the step only, so that a resumed run sees
@@ -117,28 +83,28 @@ def batches(recipe, data, epochs, first=(0, 0), length=None):
 
     Args:
       recipe: a `tfar.training.Recipe`.
-      data: examples, a dict of them, or a sequence [N] to cut into windows, elsewhere every epoch.
+      model: a `tfar.models.AutoregressiveModel`, whose kind says what an epoch's examples are.
+      data: examples, a dict of them, or what else a model of that kind is trained on.
       epochs: all of them.
       first: epoch and step to start at.
-      length: of windows, in the case of a sequence.
     """
+    kind = kinds.of(model)
 
     def generate():
         for epoch in range(first[0], epochs):
             rng = np.random.default_rng([recipe.seed, epoch])
             fraction = shifted_fraction(recipe, epoch, epochs)
-            shown = shifted(x, fraction, rng) if fraction else x
-            shown = windows(x, length, rng.integers(length)) if length else shown
+            shown = kind.epoch(x, rng, fraction)
             shown = {**data, "x": shown} if isinstance(data, dict) else shown
             order = rng.permutation(len(events(shown)))[: steps * recipe.batch_size]
             done = first[1] if epoch == first[0] else 0
             for rows in order.reshape([steps, recipe.batch_size])[done:]:
                 yield rows_of(shown, rows)
 
-    x, steps = events(data), steps_per_epoch(recipe, data, length)
+    x, steps = events(data), steps_per_epoch(recipe, model, data)
     signature = tf.nest.map_structure(
         lambda a: tf.TensorSpec([recipe.batch_size, *a.shape[1:]], a.dtype),
-        windows(x, length) if length else data,
+        kind.inputs(data),
     )
     stream = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(8)
     options = tf.data.Options()  # each worker makes all batches, and takes its part of each
@@ -147,14 +113,13 @@ def batches(recipe, data, epochs, first=(0, 0), length=None):
     return stream.with_options(options)
 
 
-def steps_per_epoch(recipe, data, length=None):
-    """Batches of an epoch; of windows as many as there are wherever the first one begins.
+def steps_per_epoch(recipe, model, data):
+    """Batches of an epoch, as many as every epoch has; arguments as of `batches`.
 
     Raises:
       ValueError: if there is none.
     """
-    x = events(data)
-    count = (len(x) - length + 1) // length if length else len(x)
+    count = kinds.of(model).count(events(data))
     steps = count // recipe.batch_size
     if not steps:
         raise ValueError(f"Expected at least one batch of {recipe.batch_size}, got {count}.")

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar import arguments, datasets, files, models, zoo
+from tfar import arguments, datasets, files, kinds, models, zoo
 from tfar.distribute import strategies
 from tfar.training import checkpoints, feeding, progress, recipes, runs
 from tfar.training.recipes import OPTIMIZERS, POLICIES
@@ -82,8 +82,7 @@ def build(recipe, x):
             f"Expected the function model of {recipe.name} to return a "
             f"tfar.models.AutoregressiveModel, got {model!r}."
         )
-    if not isinstance(x, str):
-        model.adapt(x)
+    kinds.of(model).adapt(x)
     return model
 
 
@@ -216,19 +215,17 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     _refuse(known, "other data", [SPLITS[split] for split in differ])
     x, epochs = feeding.events(data["train"]), recipe.epochs
     cycles = recipes.cycles(recipe, epochs)
-    if any(cycle.shift for cycle in cycles) and np.ndim(x) != 4:
-        raise ValueError(f"shift moves images [N, H, W, C], got the shape {list(np.shape(x))}.")
     with strategy.scope():
-        model, length = build(recipe, x), None
+        model = build(recipe, x)
+    kind = kinds.of(model)
+    if any(cycle.shift for cycle in cycles) and not kind.shifts:
+        raise ValueError(f"shift moves images [N, H, W, C], got the shape {list(np.shape(x))}.")
     config = _comparable(model)
     _refuse(known, "another recipe", ["config"] if held and held.get("config") != config else [])
-    if isinstance(x, str):
-        (length,) = model.event_shape
-        data = {split: model.head.vocabulary.encode(text) for split, text in data.items()}
-        data["validation"] = feeding.windows(data["validation"], length)
+    data["validation"] = kind.inputs(data["validation"])
     for part in data.values() if recipe.conditional else [data["validation"]]:
         model.check(part)  # as `build` has done with the examples
-    steps = feeding.steps_per_epoch(recipe, data["train"], length)
+    steps = feeding.steps_per_epoch(recipe, model, data["train"])
     cycles = cycles if start is None else cycles[-1:]
     log = runs.Log(folder / runs.LOG)
     averages = keras.callbacks.SwapEMAWeights()
@@ -272,7 +269,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     with place:
         while place.epoch < epochs and not best.gave_up(place.epoch):
             model.fit(
-                feeding.batches(recipe, data["train"], epochs, (place.epoch, place.step), length),
+                feeding.batches(recipe, model, data["train"], epochs, (place.epoch, place.step)),
                 initial_epoch=place.epoch,
                 epochs=place.epoch + 1 if place.step else epochs,  # the rest of an epoch by itself
                 steps_per_epoch=steps - place.step,

@@ -6,12 +6,9 @@ import time
 
 import click
 import keras
-import numpy as np
 import tensorflow as tf
 
-from tfar import plots, text
-
-SAMPLES, CHARACTERS = 16, 300
+from tfar import kinds
 
 
 class Progress(keras.callbacks.Callback):
@@ -72,17 +69,9 @@ class Samples(keras.callbacks.Callback):
         self.writer = tf.summary.create_file_writer(str(self.folder))
 
     def on_epoch_end(self, epoch, logs=None):
-        model = self.model
         self.averages.on_test_begin()
         with self.writer.as_default(step=epoch):
-            if text.is_text(model):
-                drawn = text.generate(model, length=CHARACTERS, seed=1)
-                tf.summary.text("samples", f"```\n{drawn}\n```")
-            elif len(model.event_shape) == 3:
-                labels = np.arange(SAMPLES) % (model.num_classes or 1)
-                condition, n = (None, SAMPLES) if model.num_classes is None else (labels, ())
-                drawn = model.joint(condition=condition).sample(n, seed=1).numpy()
-                tf.summary.image("samples", plots.grid(drawn)[None])
+            kinds.of(self.model).show()
         self.averages.on_test_end()
 
 

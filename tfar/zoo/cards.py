@@ -4,17 +4,25 @@ import pathlib
 
 import numpy as np
 
-from tfar import arguments, files, zoo
+from tfar import arguments, files, kinds, zoo
 
-__all__ = ["bits", "card", "compared", "measured", "nats", "table", "versus", "write_table"]
+__all__ = [
+    "bits",
+    "card",
+    "compared",
+    "described",
+    "measured",
+    "nats",
+    "table",
+    "versus",
+    "write_table",
+]
 
 START, END = "<!-- results: written by `tfar table` -->", "<!-- end of results -->"
-BLOCKS = """ Every character is given all that
-come before it; the standard error is that of blocks of 256."""
 
 
 def measured(found, per="example"):
-    """A figure of `tfar.zoo.publishing.figures` in words.
+    """A figure of `tfar.kinds.Kind.figures` in words.
 
     >>> found = {"nats": 82.36, "standard_error": 0.2, "bits_per_dim": 0.15, "examples": 10000}
     >>> measured(found)
@@ -26,12 +34,12 @@ def measured(found, per="example"):
 
 def nats(found, per="example"):
     """The mean and its standard error; that of a character is small, and has more digits."""
-    digits = 2 if per == "example" else 4
+    digits = kinds.per(per).digits
     return f"{found['nats']:.{digits}f} ± {found['standard_error']:.{digits}f}"
 
 
 def bits(found, per="example"):
-    return f"{found['bits_per_dim']:.4f} bits/{'dim' if per == 'example' else 'char'}"
+    return f"{found['bits_per_dim']:.4f} {kinds.per(per).bits_unit}"
 
 
 def compared(metrics):
@@ -51,7 +59,7 @@ def versus(metrics):
     if "none" in paper:
         return f"none: {paper['none']}"
     ours = compared(metrics)
-    gap, digits = ours["nats"] - paper["nats"], 2 if per == "example" else 4
+    gap, digits = ours["nats"] - paper["nats"], kinds.per(per).digits
     fine = digits if round(gap, digits) else digits + 1  # none is "0.00 above"
     splits = paper.get("splits")
     on = f" on {' and '.join(splits)} it has {nats(ours, per)} nats," if splits else " it is"
@@ -65,7 +73,7 @@ def card(metrics):
     """The model card, Markdown."""
     name, per = metrics["name"], metrics.get("per", "example")
     test, validation = metrics["test"], metrics["validation"]
-    text = per == "character"
+    kind = kinds.per(per)
     return f"""# {name}
 
 {metrics["summary"]}
@@ -75,23 +83,23 @@ def card(metrics):
 | model | `tfar.models.{metrics["model"]}`, {metrics["parameters"]:,} parameters, \
 {metrics["bytes"] / 1e6:.1f} MB |
 | data | `{metrics["dataset"]}`, train / validation / test {_sizes(metrics)}\
-{" characters" if text else ""} |
+{kind.counted} |
 | input | [batch, {", ".join(map(str, metrics["event_shape"]))}], any integer, bool or float \
 dtype{_labels(metrics)}; head `{metrics["head"]}` |
 | samples | {metrics.get("dtype", "int32")}, same layout |
-| test NLL | **{nats(test, per)} nats**{" a character" if text else ""} ({bits(test, per)}) |
+| test NLL | **{nats(test, per)} nats**{kind.each} ({bits(test, per)}) |
 | validation NLL | {nats(validation, per)} nats |
 | paper | {versus(metrics)} |
 | chosen | on validation, after epoch {metrics["training"]["epoch"]}; seed \
 {metrics["recipe"]["seed"]} |{_start(metrics)}
 
 ± is one standard error of the mean over the split. Masked weights are stored as 0 and the others
-with 11 significant bits; the figures are those of the stored model.{BLOCKS * text}
+with 11 significant bits; the figures are those of the stored model.{kind.note}
 
 ```console
 $ {metrics["commands"]["test"]}       # the figures above, again
 $ {metrics["commands"]["train"]}          # the recipe, see recipe.py
-$ tfar sample {name} {'--prompt "ROMEO:"' if text else "-n 64 --out samples.png"}
+$ tfar sample {name} {kind.use}
 ```
 
 ## Served
@@ -110,6 +118,27 @@ $ tfar sample {name} {'--prompt "ROMEO:"' if text else "-n 64 --out samples.png"
   of the order of the sites, here "{metrics["order"]}", the output `order` of `conditionals`.
 - The other outputs of `conditionals` are the parameters of `{metrics["distribution"]}`.
 {_chosen(metrics)}{_limits(metrics)}"""
+
+
+def described(model):
+    """What a model is that has no card, a dict of words and numbers.
+
+    >>> described(tfar.models.FVSBN([3]))["parameters"]
+    '6'
+    """
+    head, classes = model.head, model.num_classes
+    module, name = type(model).__module__, type(model).__name__
+    return {
+        "class": f"tfar.models.{name}" if module.startswith("tfar.") else f"{module}.{name}",
+        "event shape": list(model.event_shape),
+        "head": head,
+        "order": model.order if isinstance(model.order, str) else "given",
+        "members": model.members,
+        "condition": "none" if classes is None else f"labels from 0 to {classes - 1}",
+        "parameters": f"{model.count_params():,}",
+        "dtype": f"{model.dtype_policy.name}, samples {head.dtype.name}",
+        **kinds.of(model).described(),
+    }
 
 
 def _start(metrics):
@@ -147,12 +176,7 @@ def _chosen(metrics):
         text += f"- `condition` is a label from 0 to {metrics['num_classes'] - 1} for each row.\n"
     if metrics["members"] > 1:
         text += f"- `member`, from 0 to {metrics['members'] - 1}, chooses one of the ensemble.\n"
-    if metrics.get("per") == "character":
-        text += (
-            "- `generate` goes on from `prompt`, UTF-8, by `length` characters, each drawn among\n"
-            "  the `top_k` likeliest and, of these, those that have `top_p` together.\n"
-        )
-    return text
+    return text + kinds.per(metrics.get("per", "example")).requests
 
 
 def _limits(metrics):
@@ -189,7 +213,7 @@ def table():
         per = m.get("per", "example")
         lines.append(
             f"| [`{name}`](zoo/{name}/card.md) | {m['dataset']} ({_sizes(m)}) "
-            f"| {nats(m['test'], per)}{' a character' * (per == 'character')} "
+            f"| {nats(m['test'], per)}{kinds.per(per).each} "
             f"| {m['test']['bits_per_dim']:.4f} "
             f"| {_paper(m)} | {m['parameters']:,} |"
         )

@@ -10,15 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 import tfar
-from tfar import arguments, datasets, files, private, serving, text, training, zoo
+from tfar import arguments, datasets, files, kinds, private, serving, training, zoo
 from tfar.layers import CausalConv2D, MaskedDense
 from tfar.training import feeding, recipes, runs
 from tfar.zoo import cards
 
-__all__ = ["export_again", "figures", "per", "publish", "score", "slim"]
+__all__ = ["check_published", "export_again", "publish", "slim"]
 
 NUM_EXAMPLES = 32
-BLOCK = 256  # characters whose log-probability is one observation of a text's
 FILED = "bytes", "sha256", "signatures", "limits"  # of metrics: what is known of the SavedModel
 
 
@@ -44,64 +43,6 @@ def slim(model):
     return copy
 
 
-def score(model, inputs, batch_size=500, progress=None):
-    """log p(x) of many examples, [N] float64 nats, in batches.
-
-    Args:
-      model: an `AutoregressiveModel`.
-      inputs: array [N, *event_shape], or a dict with "condition" too.
-      batch_size: examples scored at once.
-      progress: wrapper of the iterable of batch starts, for instance a progress bar.
-
-    Raises:
-      ValueError: if a shape, dtype or value is not the model's.
-    """
-    serving.check_model(model)
-    arguments.integer("batch_size", batch_size, least=1)
-    parts = inputs.values() if isinstance(inputs, dict) else [inputs]
-    if not all(isinstance(part, (np.ndarray, tf.Tensor)) for part in parts):
-        raise ValueError(f"Expected an array or a dict of arrays, got {type(inputs).__name__}.")
-    model.check(inputs)
-    starts = range(0, len(feeding.events(inputs)), batch_size)
-    parts = [
-        model.predict_on_batch(feeding.rows_of(inputs, slice(start, start + batch_size)))
-        for start in (progress(starts) if progress else starts)
-    ]
-    return np.concatenate(parts).astype(np.float64)
-
-
-def figures(model, inputs, progress=None):
-    """NLL of a split, the mean over examples, or over the characters of a text.
-
-    Args:
-      model: an `AutoregressiveModel`.
-      inputs: as in `score`; or a string, of which each character is given all that come before it.
-      progress: as in `score`.
-
-    Returns:
-      ``{"examples", "nats", "standard_error", "bits_per_dim"}``. The standard error of a text is
-      that of its blocks of 256 characters.
-    """
-    if isinstance(inputs, str):
-        blocks = -text.log_prob(model, inputs, block=BLOCK, progress=progress)
-        each = blocks[: len(inputs) // BLOCK] / BLOCK
-        mean, count, dimensions = blocks.sum() / len(inputs), len(inputs), 1
-    else:
-        each = -score(model, inputs, progress=progress)
-        mean, count, dimensions = each.mean(), len(each), model.num_dimensions
-    return {
-        "examples": count,
-        "nats": float(mean),
-        "standard_error": float(each.std(ddof=1) / np.sqrt(len(each))),
-        "bits_per_dim": float(mean / np.log(2) / dimensions),
-    }
-
-
-def per(model):
-    """What a model's figures are the means over: "character" or "example"."""
-    return "character" if text.is_text(model) else "example"
-
-
 def publish(name, run, progress=None):
     """Makes the best weights of a training run the artefact ``name``, in a clone of the repository.
 
@@ -111,7 +52,7 @@ def publish(name, run, progress=None):
     Args:
       name: an artefact that has a recipe.
       run: folder of the run, see `tfar.training.train`.
-      progress: as in `score`.
+      progress: as in `tfar.kinds.Kind.log_prob`.
 
     Returns:
       The metrics, a dict.
@@ -133,9 +74,8 @@ def publish(name, run, progress=None):
     trained = training.build(recipe, feeding.events(splits["train"]))
     best = runs.load_best(trained, run)
     model = slim(trained)
-    test = splits["test"]
-    if isinstance(test, str):
-        test = feeding.windows(model.head.vocabulary.encode(test), *model.event_shape)
+    kind = kinds.of(model)
+    test = kind.inputs(splits["test"])
     count = len(feeding.events(test))
     rows = np.sort(np.random.default_rng(0).permutation(count)[:NUM_EXAMPLES])  # may be sorted
     examples = feeding.rows_of(test, rows)
@@ -145,8 +85,8 @@ def publish(name, run, progress=None):
         "dataset": recipe.dataset,
         **_described(model),
         "sizes": {split: len(feeding.events(part)) for split, part in splits.items()},
-        "validation": figures(model, splits["validation"], progress),
-        "test": figures(model, splits["test"], progress),
+        "validation": kind.figures(splits["validation"], progress),
+        "test": kind.figures(splits["test"], progress),
         "paper": recipe.paper,
         "training": best,
         "recipe": record,
@@ -167,6 +107,24 @@ def publish(name, run, progress=None):
         },
     }
     return _put(name, model, metrics, zoo.pack(examples))
+
+
+def check_published(metrics, split, found):
+    """Raises ValueError where figures differ from those published, by more than 1e-4 of them.
+
+    Args:
+      metrics: a dict, see `tfar.zoo.info`.
+      split: "train", of which none are published, "validation" or "test".
+      found: `tfar.kinds.Kind.figures` of the model and the split.
+
+    >>> check_published({"test": {"nats": 80.0}}, "test", {"nats": 80.1})
+    Traceback (most recent call last):
+    ...
+    ValueError: published were 80.0000, found 80.1000
+    """
+    published = metrics[split]["nats"] if split in metrics else found["nats"]
+    if abs(found["nats"] - published) > 1e-4 * abs(published):
+        raise ValueError(f"published were {published:.4f}, found {found['nats']:.4f}")
 
 
 def _start(record):
@@ -201,7 +159,7 @@ def _described(model):
         "order": model.order if isinstance(model.order, str) else "given",
         "members": model.members,
         "num_classes": model.num_classes,
-        "per": per(model),
+        "per": kinds.of(model).per,
         "parameters": model.count_params(),
     }
 

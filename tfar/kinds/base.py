@@ -1,0 +1,269 @@
+"""What a kind of data is; and the default, arrays of any shape."""
+
+import io
+import pathlib
+
+import numpy as np
+
+from tfar import arguments, files, plots
+
+
+class Kind:
+    """All that depends on the kind of data that a model is of; here of arrays of any shape.
+
+    Another kind is a subclass with what differs, in a file of its own: see `tfar.kinds.register`.
+    The attributes are those of the class, so that cards need no model.
+
+    Args:
+      model: a `tfar.models.AutoregressiveModel` that `fits`.
+
+    Attributes:
+      name: what its examples are called, in the plural.
+      formats: endings of the files that samples may be written to; see `endings`.
+      number: how many samples `tfar sample` draws by default.
+      options: of `tfar sample` that `draw` takes, besides those of every kind.
+      samples: what samples are called.
+      printed: whether samples are strings, which are printed where no file is named.
+      reads: whether `read` reads files.
+      keeps_rows: whether the first rows of an example can be kept, as `Images.complete` does.
+      shifts: whether `epoch` moves examples, see ``shift`` of `tfar.training.Recipe`.
+      max_length: characters that a request to a served model may have by default, or None.
+      per: what figures are the mean over, "per" in a ``metrics.json``.
+      digits: of nats in figures.
+      nats_unit, bits_unit: units of figures.
+      counted, each: words that follow the sizes of splits, and nats, on cards.
+      note: a sentence on the figures of a card.
+      use: options of the card's `tfar sample`.
+      requests: lines of a card on the kind's own signatures.
+
+    >>> model = tfar.models.FVSBN([2, 2, 1])
+    >>> kind = tfar.kinds.of(model)
+    >>> kind.name, kind.endings, kind.draw(5, seed=1).shape
+    ('images', ['.png', '.npy'], (5, 2, 2, 1))
+    """
+
+    name = "arrays"
+    formats = (".png", ".npy")
+    number = 64
+    options = ()
+    samples = "samples"
+    printed = False
+    reads = False
+    keeps_rows = False
+    shifts = False
+    max_length = None
+
+    per = "example"
+    digits = 2
+    nats_unit, bits_unit = "nats", "bits/dim"
+    counted = each = note = requests = ""
+    use = "-n 64 --out samples.png"
+
+    def __init__(self, model):
+        self.model = model
+
+    @staticmethod
+    def fits(model):
+        """Whether a model is one of this kind, told from its head and the shape of its events."""
+        return True
+
+    def described(self):
+        """What `tfar.zoo.cards.described` says of a model of this kind besides, a dict."""
+        return {}
+
+    # Data -----------------------------------------------------------------------------------------
+
+    def inputs(self, data):
+        """What the model takes of what a data set's function returned, for instance windows."""
+        return data
+
+    def adapt(self, data):
+        """``model.adapt`` with the training data, if that is of any use.
+
+        Raises:
+          ValueError: if the data are not the model's.
+        """
+        self.model.adapt(data)
+
+    def count(self, data):
+        """How many examples an `epoch` has at least."""
+        return len(data)
+
+    def epoch(self, data, rng, shift):
+        """The examples of one epoch of training.
+
+        Args:
+          data: the training data, without their conditions.
+          rng: ``np.random.Generator`` of what differs from epoch to epoch.
+          shift: the fraction of the examples that is moved, where the kind `shifts`.
+        """
+        return data
+
+    # Figures --------------------------------------------------------------------------------------
+
+    def log_prob(self, inputs, batch_size=500, progress=None):
+        """log p(x) of many examples, [N] float64 nats, in batches.
+
+        Args:
+          inputs: array [N, *event_shape], or a dict with "condition" too.
+          batch_size: examples that are scored at once.
+          progress: wrapper of the iterable of batch starts, for instance a progress bar.
+
+        Raises:
+          ValueError: if a shape, dtype or value is not the model's.
+        """
+        import tensorflow as tf
+
+        arguments.integer("batch_size", batch_size, least=1)
+        parts = tf.nest.flatten(inputs)
+        if not all(isinstance(part, np.ndarray | tf.Tensor) for part in parts):
+            raise ValueError(f"Expected an array or a dict of arrays, got {type(inputs).__name__}.")
+        self.model.check(inputs)
+        starts = range(0, len(parts[0]), batch_size)
+        nats = [
+            self.model.predict_on_batch(
+                tf.nest.map_structure(lambda a, i=start: a[i : i + batch_size], inputs)
+            )
+            for start in (progress(starts) if progress else starts)
+        ]
+        return np.concatenate(nats).astype(np.float64)
+
+    def figures(self, data, progress=None):
+        """NLL of a split, the mean over what `per` says.
+
+        Args:
+          data: what a data set's function returned, see `inputs`.
+          progress: as in `log_prob`.
+
+        Returns:
+          ``{"examples", "nats", "standard_error", "bits_per_dim"}``.
+        """
+        each = -self.log_prob(self.inputs(data), progress=progress)
+        return summary(each.mean(), each, len(each), self.model.num_dimensions)
+
+    def read(self, content, name):
+        """What is in a file, as `log_prob` takes it.
+
+        Args:
+          content: bytes.
+          name: of the file, for messages.
+
+        Raises:
+          ValueError: if it is nothing of this kind.
+        """
+        raise NotImplementedError(f"{type(self).__name__} reads no files.")
+
+    def score(self, content, name, progress=None):
+        """The log-likelihood of what is in a file, in words; see `read`."""
+        nats = self.log_prob(self.read(content, name), progress=progress)
+        error = f" ± {standard_error(nats):.4f}" if len(nats) > 1 else ""
+        return f"{nats.mean():.4f}{error} nats a {self.per}, {self.per}s: {len(nats):,}"
+
+    # Samples --------------------------------------------------------------------------------------
+
+    def labels(self, num, label=None):
+        """Labels of ``num`` samples, all one or each in turn; None of a model without classes.
+
+        >>> network = {"filters": 4, "layers": 1, "num_classes": 3}
+        >>> kind = tfar.kinds.of(tfar.models.GatedPixelCNN([2, 2, 1], **network))
+        >>> kind.labels(5), kind.labels(2, label=1)
+        ([0, 1, 2, 0, 1], [1, 1])
+        """
+        if self.model.num_classes is None:
+            return None
+        return [i % self.model.num_classes if label is None else label for i in range(num)]
+
+    def draw(self, num, seed=None, label=None, **policy):
+        """``num`` samples, as `write` takes them.
+
+        Args:
+          num: int.
+          seed: as in ``joint().sample``.
+          label: of a conditional model; by default samples take the labels in turn.
+          **policy: see `tfar.sampling.Policy`.
+        """
+        labels = self.labels(num, label)
+        joint = self.model.joint(condition=labels)
+        return joint.sample(num if labels is None else (), seed=seed, **policy).numpy()
+
+    def strings(self, samples):
+        """Strings to print, of a kind whose samples are `printed`."""
+        raise NotImplementedError(f"{type(self).__name__} is not printed.")
+
+    @property
+    def endings(self):
+        """Those of the `formats` that the model's samples can be written in, the usual first."""
+        drawn = plots.drawable(self.model.event_shape, self.model.head.dtype.as_numpy_dtype)
+        return [ending for ending in self.formats if drawn or ending != ".png"]
+
+    def write(self, samples, path, **options):
+        """Writes samples to a file, atomically, in the format of its ending, one of `endings`.
+
+        ``options`` are those of `tfar.plots.grid`.
+        """
+        if pathlib.Path(path).suffix == ".png":
+            return plots.save_grid(samples, path, **options)
+        with files.replacing(path) as partial:
+            if not self.printed:
+                return np.save(partial, samples)
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(self.strings(samples))
+
+    def show(self):
+        """Writes samples to the default writer of TensorBoard, where they can be shown."""
+
+    # Exports --------------------------------------------------------------------------------------
+
+    def signatures(self, limits):
+        """The signatures that exports of this kind have besides those of every model.
+
+        Args:
+          limits: the `tfar.serving.costs.Limits` of a request.
+
+        Returns:
+          ``{name: (function, specs)}``: a function of tensors that returns a dict of them, and the
+          ``tf.TensorSpec`` of each of its arguments, by name.
+        """
+        return {}
+
+    def verify_signatures(self, signatures):
+        """AssertionError unless an export's own signatures answer as the model does.
+
+        Args:
+          signatures: those of a SavedModel that was loaded.
+        """
+
+
+class Vectors(Kind):
+    """Arrays [D]."""
+
+    name = "vectors"
+
+    @staticmethod
+    def fits(model):
+        return len(model.event_shape) == 1
+
+
+def decoded(content, name):
+    """The text in the bytes of a file; ValueError that names the file if they are not UTF-8."""
+    try:
+        return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8").read()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"Expected {name} to be text in UTF-8, got other bytes at position {error.start}."
+        ) from error
+
+
+def standard_error(each):
+    """Of the mean of some figures [N]."""
+    return each.std(ddof=1) / np.sqrt(len(each))
+
+
+def summary(mean, each, count, dimensions):
+    """What `Kind.figures` returns: a mean in nats, and what its standard error is told from."""
+    return {
+        "examples": count,
+        "nats": float(mean),
+        "standard_error": float(standard_error(each)),
+        "bits_per_dim": float(mean / np.log(2) / dimensions),
+    }

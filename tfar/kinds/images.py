@@ -1,0 +1,114 @@
+"""Images: what is drawn of them, completed and moved."""
+
+import pathlib
+
+import numpy as np
+
+from tfar import arguments, plots
+from tfar.kinds.base import Kind
+
+SHOWN = 16  # to TensorBoard
+
+
+class Images(Kind):
+    """Arrays [H, W, C]."""
+
+    name = "images"
+    keeps_rows = True
+    shifts = True
+
+    @staticmethod
+    def fits(model):
+        return len(model.event_shape) == 3
+
+    def epoch(self, data, rng, shift):
+        return shifted(data, shift, rng) if shift else data
+
+    def first_rows(self, x, rows):
+        """Which entries of images are in the first rows of pixels that the model draws.
+
+        Args:
+          x: images [N, H, W, C].
+          rows: how many; of a model whose order is reversed, they are the last of an image.
+
+        Returns:
+          bool [H, W, C or 1].
+
+        Raises:
+          ValueError: if the images are not the model's or have fewer rows, or if the model does not
+            draw row by row.
+
+        >>> kept = Images(tfar.models.FVSBN([3, 2, 1])).first_rows(np.ones([4, 3, 2, 1]), rows=2)
+        >>> kept[..., 0].tolist()
+        [[True, True], [True, True], [False, False]]
+        """
+        model, shape = self.model, np.shape(x)[1:]  # of a text ()
+        if shape != model.event_shape:
+            raise ValueError(
+                f"Expected images of the shape {list(model.event_shape)} of the model, got "
+                f"{list(shape)}."
+            )
+        if arguments.integer("rows", rows, least=0) > shape[0]:
+            raise ValueError(f"Expected images of at least {rows} rows, got {shape[0]} rows.")
+        kept = np.zeros(model.num_sites, bool)
+        kept[model.permutations[0][: rows * model.num_sites // shape[0]]] = True
+        kept = kept.reshape([*model.grid_shape, *[1] * len(model.head.site_shape)])
+        if kept.all(axis=(1, 2)).sum() != rows:
+            raise ValueError("The model does not draw row by row, so that no rows can be kept.")
+        return kept
+
+    def complete(self, inputs, kept, draws=1, seed=None):
+        """Images of which a part is kept, and the rest drawn again and again.
+
+        Args:
+          inputs: images [N, H, W, C], or a dict of them as "x" and of labels as "condition".
+          kept: as `first_rows` gives it, or another prefix of the model's order.
+          draws: how often.
+          seed: as in ``joint().sample``.
+
+        Returns:
+          [N, 1 + draws, H, W, C]: every image, and beside it what was drawn.
+
+        >>> kind, x = Images(tfar.models.FVSBN([3, 2, 1])), np.ones([4, 3, 2, 1])
+        >>> kind.complete(x, kind.first_rows(x, rows=2), draws=5, seed=1).shape
+        (4, 6, 3, 2, 1)
+        """
+        labelled = isinstance(inputs, dict)
+        x, labels = (inputs["x"], inputs["condition"]) if labelled else (inputs, None)
+        joint = self.model.joint(condition=labels)
+        drawn = joint.sample(draws, seed=seed, value=np.where(kept, x, np.nan)).numpy()
+        return np.concatenate([x[:, None], drawn.swapaxes(0, 1)], axis=1)
+
+    def write(self, samples, path, **options):
+        """As of any array; of what `complete` returns, a row of the picture is of one image."""
+        if samples.ndim == 5 and pathlib.Path(path).suffix == ".png":
+            options = {"columns": samples.shape[1], **options}
+            samples = samples.reshape([-1, *samples.shape[2:]])
+        super().write(samples, path, **options)
+
+    def show(self):
+        import tensorflow as tf
+
+        if ".png" in self.endings:
+            tf.summary.image("samples", plots.grid(self.draw(SHOWN, seed=1))[None])
+
+
+def shifted(x, fraction, rng):
+    """Images [N, H, W, C] with a random ``fraction`` of them moved by up to one pixel each way.
+
+    What is moved in is 0.
+
+    >>> x = np.ones([1, 2, 2, 1], np.uint8)
+    >>> bool((shifted(x, 0.0, np.random.default_rng(0)) == x).all())
+    True
+    """
+    chosen = rng.random(len(x)) < fraction
+    down, right = rng.integers(-1, 2, size=(2, len(x)))
+    height, width = x.shape[1:3]
+    moved = x.copy()
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            rows = chosen & (down == dy) & (right == dx)
+            padded = np.pad(x[rows], ((0, 0), (1, 1), (1, 1), (0, 0)))
+            moved[rows] = padded[:, 1 - dy : 1 - dy + height, 1 - dx : 1 - dx + width]
+    return moved

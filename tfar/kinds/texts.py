@@ -1,0 +1,159 @@
+"""Texts: sequences of characters of any length."""
+
+import numpy as np
+
+from tfar.kinds.base import Kind, decoded, summary
+
+BLOCK = 256  # characters whose log-probability is one observation of a text's
+SHOWN = 300  # characters, to TensorBoard
+
+
+class Texts(Kind):
+    """Models of sequences whose head has a vocabulary; see `tfar.text`."""
+
+    name = samples = "texts"
+    number = 1
+    options = ("prompt", "length")
+    formats = (".txt",)
+    printed = True
+    reads = True
+    max_length = 10_000
+
+    per = "character"
+    digits = 4
+    nats_unit, bits_unit = "nats/char", "bits/char"
+    counted, each = " characters", " a character"
+    note = (
+        " Every character is given all that\n"
+        "come before it; the standard error is that of blocks of 256."
+    )
+    use = '--prompt "ROMEO:"'
+    requests = (
+        "- `generate` goes on from `prompt`, UTF-8, by `length` characters, each drawn among\n"
+        "  the `top_k` likeliest and, of these, those that have `top_p` together.\n"
+    )
+
+    @staticmethod
+    def fits(model):
+        sequence = hasattr(model, "check_length")
+        return sequence and hasattr(getattr(model, "head", None), "vocabulary")
+
+    @property
+    def vocabulary(self):
+        return self.model.head.vocabulary
+
+    # Data, a string or windows of numbers ---------------------------------------------------------
+
+    def inputs(self, data):
+        return self._windows(data) if isinstance(data, str) else data
+
+    def adapt(self, data):
+        """Of a string only its characters are checked."""
+        if not isinstance(data, str):
+            return super().adapt(data)
+        self.vocabulary.encode(data)
+
+    def count(self, data):
+        """As many windows as there are wherever the first one begins."""
+        if not isinstance(data, str):
+            return super().count(data)
+        (length,) = self.model.event_shape
+        return (len(data) - length + 1) // length
+
+    def epoch(self, data, rng, shift):
+        """Windows that begin elsewhere every epoch."""
+        if not isinstance(data, str):
+            return super().epoch(data, rng, shift)
+        return self._windows(data, rng.integers(*self.model.event_shape))
+
+    def _windows(self, data, first=0):
+        from tfar import text
+
+        return text.windows(self.vocabulary.encode(data), *self.model.event_shape, first)
+
+    # Figures --------------------------------------------------------------------------------------
+
+    def figures(self, data, progress=None):
+        """Of a string, the mean over its characters, each given all that come before it.
+
+        The standard error is that of blocks of 256 characters.
+        """
+        from tfar import text
+
+        if not isinstance(data, str):
+            return super().figures(data, progress)
+        blocks = -text.log_prob(self.model, data, block=BLOCK, progress=progress)
+        each = blocks[: len(data) // BLOCK] / BLOCK
+        return summary(blocks.sum() / len(data), each, len(data), dimensions=1)
+
+    def read(self, content, name):
+        """A string, of a file in UTF-8."""
+        return decoded(content, name)
+
+    def score(self, content, name, progress=None):
+        from tfar import text
+
+        given = self.read(content, name)
+        nats = text.log_prob(self.model, given, progress=progress).sum()
+        each = nats / len(given)
+        return (
+            f"{nats:.2f} nats, {len(given):,} characters, {each:.4f} nats or "
+            f"{-each / np.log(2):.4f} bits a character"
+        )
+
+    # Samples --------------------------------------------------------------------------------------
+
+    def draw(self, num, seed=None, prompt="", length=500, **policy):
+        """Pieces of ``num`` texts, an iterator of strings, a line of dashes between two texts.
+
+        The first text is the one that `tfar.text.generate` draws of the seed.
+        """
+        from tfar import randomness, text
+
+        first = randomness.stateless_seed(seed)
+        for number in range(num):
+            if number:
+                yield "---\n"
+            own = randomness.derived(first, number) if number else first
+            pieces = text.stream(self.model, prompt, length, seed=own, **policy)
+            yield prompt
+            yield from pieces
+            yield "\n"
+
+    def strings(self, samples):
+        return samples
+
+    def show(self):
+        import tensorflow as tf
+
+        from tfar import text
+
+        drawn = text.generate(self.model, length=SHOWN, seed=1)
+        tf.summary.text("samples", f"```\n{drawn}\n```")
+
+    # Exports --------------------------------------------------------------------------------------
+
+    def signatures(self, limits):
+        from tfar.serving.generation import Generation
+
+        generation = Generation(self.model, limits)
+        return {"generate": (generation, generation.specs)}
+
+    def verify_signatures(self, signatures):
+        import tensorflow as tf
+
+        from tfar.testing.checks import demand, eagerly
+
+        model, characters = self.model, self.vocabulary.characters
+        every = {"temperature": 1.0, "top_k": len(characters), "top_p": 1.0}
+        for prompt in ("", characters[-1] * 2):
+            length = model.num_sites + 9 if model.longest is None else model.num_sites - len(prompt)
+            for changes in ({}, {"temperature": 0.7, "top_k": 2}, {"top_p": 0.6}):
+                policy, seed = {**every, **changes}, tf.constant([5, 6])
+                asked = {"prompt": prompt, "length": length, "seed": seed, **policy}
+                asked = {key: tf.constant(value) for key, value in asked.items()}
+                answer = signatures["generate"](**asked)["text"].numpy().decode()
+                with eagerly():
+                    expected = model.generate(prompt, length, seed=seed, **policy)
+                message = f"The export goes on from {prompt!r} by {answer!r}, the model by "
+                demand(answer == expected, f"{message}{expected!r}, under {policy}.")

@@ -1,0 +1,56 @@
+"""The signature ``generate`` of models of text, with every argument checked in the graph."""
+
+import tensorflow as tf
+
+from tfar.sampling import Policy, loop
+from tfar.serving.signatures import SEED, TEMPERATURE, at_least_1, positive, require
+
+
+class Generation:
+    """Goes on from a prompt; called with the tensors that `specs` describe."""
+
+    specs = {
+        "prompt": tf.TensorSpec([], tf.string),
+        "length": tf.TensorSpec([], tf.int32),
+        "seed": SEED,
+        "temperature": TEMPERATURE,
+        "top_k": tf.TensorSpec([], tf.int32),
+        "top_p": tf.TensorSpec([], tf.float32),
+    }
+
+    def __init__(self, model, limits):
+        self.model = model
+        self.limits = limits
+
+    def __call__(self, prompt, length, seed, temperature, top_k, top_p):
+        points = tf.constant([ord(c) for c in self.model.head.vocabulary.characters])
+        length, temperature = at_least_1("length", length), positive(temperature)
+        top_k, inside = at_least_1("top_k", top_k), (top_p > 0) & (top_p <= 1)
+        top_p = require(top_p, (inside, "Expected top_p above 0 and of at most 1, got", top_p))
+        given = self._checked_prompt(prompt, length, points)
+        total = tf.size(given) + length
+        values = tf.pad(given, [[0, length]])[None]
+        known = (tf.range(total) < tf.size(given))[None]
+        policy, carry = Policy(temperature, top_k, top_p), loop.begin(self.model, 1)
+        _, drawn = loop.advance(self.model, carry, total, seed, policy, values, known)
+        return {"text": tf.strings.unicode_encode(tf.gather(points, drawn[:, 0]), "UTF-8")}
+
+    def _checked_prompt(self, prompt, length, points):
+        """The numbers of a prompt's characters, int32 [n], from UTF-8 and all their code points."""
+        most, reason = self.limits.max_length, "max_length of this export; give less"
+        if self.model.longest is not None and self.model.longest < most:
+            most, reason = self.model.longest, "the sites of the model; give less"
+        # A byte that begins no character is none; a character has four at most.
+        size = tf.cast(tf.strings.length(prompt, "UTF8_CHAR"), tf.int64)
+        short = size + tf.cast(length, tf.int64) <= most
+        allowed = f"Expected at most {most} characters of prompt and length ({reason}), got"
+        short &= tf.strings.length(prompt) <= 4 * most
+        prompt = require(prompt, (short, allowed, size, length))
+        valid = tf.strings.unicode_transcode(prompt, "UTF-8", "UTF-8") == prompt
+        prompt = require(prompt, (valid, "Expected prompt in UTF-8, got other bytes."))
+        given = tf.strings.unicode_decode(prompt, "UTF-8")
+        same = given[:, None] == points
+        known = tf.reduce_any(same, axis=1)
+        others = tf.strings.unicode_encode(given[~known][:9], "UTF-8")
+        message = "Expected prompt to have characters that the model knows, got"
+        return tf.argmax(require(same, (known, message, others)), axis=1, output_type=tf.int32)

@@ -1,0 +1,67 @@
+"""What a model of a table says of rows: log-likelihoods, samples, and missing entries."""
+
+import numpy as np
+
+from tfar import arguments, kinds
+from tfar.tables.codec import to_array, to_frame
+
+
+def is_table(model):
+    """Whether a model is one of tables."""
+    return kinds.Tables.fits(model)
+
+
+def log_prob(model, frame):
+    """log p of each row of a data frame [N], nats, in the units of the data.
+
+    Raises:
+      ValueError: if it is no model of a table, or the frame has other columns or bad entries.
+    """
+    x = to_array(_columns(model), frame)
+    return model.predict(x, batch_size=1000, verbose=0)
+
+
+def sample(model, n, seed=None, **policy):
+    """A data frame of ``n`` rows drawn from a model; ``policy`` as in ``joint().sample``.
+
+    Raises:
+      ValueError: if it is no model of a table, or ``n`` no number of rows.
+    """
+    columns, n = _columns(model), arguments.integer("n", n, least=1)
+    return to_frame(columns, model.joint().sample(n, seed=seed, **policy).numpy())
+
+
+def complete(model, frame, seed=None):
+    """The data frame, with missing entries drawn given the others of their rows.
+
+    Args:
+      model: a model of a table.
+      frame: a data frame; what is NaN or None is drawn.
+      seed: as in ``joint().sample``.
+
+    Raises:
+      ValueError: if it is no model of a table, or the frame has other columns or bad entries.
+    """
+    from tfar import randomness
+
+    columns = _columns(model)
+    x = to_array(columns, frame, missing=True)
+    patterns, group = np.unique(~np.isnan(x), axis=0, return_inverse=True)
+    seed = randomness.stateless_seed(seed)
+    for number, observed in enumerate(patterns):
+        rows = group.ravel() == number
+        joint = model.joint(observed=observed)
+        x[rows] = joint.sample(seed=randomness.derived(seed, number), value=x[rows]).numpy()
+    completed = to_frame(columns, x)
+    completed.index = frame.index
+    return completed
+
+
+def _columns(model):
+    if not is_table(model):
+        kind = f"its head is {model.head}" if hasattr(model, "head") else f"got {model!r:.200}"
+        raise ValueError(
+            f"Expected a model of a table, as fit_table makes one, and {kind}. Other models have "
+            "methods of their own: log_prob, joint().sample and joint().sample(value=...)."
+        )
+    return model.head.columns

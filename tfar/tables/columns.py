@@ -1,0 +1,145 @@
+"""What columns hold: told from a data frame, as `tfar.heads.Table` takes it."""
+
+import csv
+
+import numpy as np
+import pandas as pd
+
+# An integer column of no more values than this is taken for one of categories.
+MANY = 20
+
+
+def read_csv(path):
+    """A data frame of a CSV file, whatever separates its columns (``;`` in the wine data).
+
+    Raises:
+      ValueError: that names the file, if it is none.
+      OSError: if it cannot be read.
+    """
+    try:
+        return pd.read_csv(path, sep=None, engine="python")
+    except (ValueError, csv.Error) as error:
+        name = getattr(path, "name", path)
+        raise ValueError(f"{name} is no CSV file with a header: {error}.") from error
+
+
+def kinds(frame, categorical=()):
+    """What each column is taken for: "categorical" or "real", a dict.
+
+    Numbers are real, unless they are integers of at most 20 values; all else has categories.
+
+    Args:
+      frame: a data frame.
+      categorical: names of columns that have categories, whatever they look like.
+
+    Raises:
+      ValueError: if it is no data frame, two columns have one name, names are of several levels, or
+        there is no such column.
+
+    >>> kinds(pd.DataFrame({"a": [1, 2, 1], "b": [0.5, 1.5, 2.5], "c": ["x", "y", "x"]}))
+    {'a': 'categorical', 'b': 'real', 'c': 'categorical'}
+    """
+    frame, categorical = named(frame), _names(categorical)
+    unknown = [name for name in categorical if name not in frame.columns]
+    if unknown:
+        raise ValueError(f"The table has no column {unknown[0]!r}, but {list(frame.columns)}.")
+
+    def kind(name, column):
+        if name in categorical or not pd.api.types.is_numeric_dtype(column):
+            return "categorical"
+        if pd.api.types.is_bool_dtype(column):
+            return "categorical"
+        few = pd.api.types.is_integer_dtype(column) and column.nunique() <= MANY
+        return "categorical" if few else "real"
+
+    return {name: kind(name, frame[name]) for name in frame.columns}
+
+
+def describe(frame, categorical=()):
+    """The columns of a table as `tfar.heads.Table` takes them, a list of dicts.
+
+    Raises:
+      ValueError: if an entry is missing or not finite, or a column of categories has only one, or
+        has some that are neither strings, numbers nor bools; or as in `kinds`.
+    """
+    frame, columns = named(frame), []
+    for name, kind in kinds(frame, categorical).items():
+        values = frame[name]
+        check_missing(name, values)
+        if kind == "real":
+            x = numbers(name, values)
+            std = float(x.std()) or 1.0
+            columns.append({"name": name, "mean": float(x.mean()), "std": std})
+            continue
+        for value in map(plain, values):  # others JSON, in which models are saved, has not
+            if not isinstance(value, str | int | float | bool):
+                raise ValueError(
+                    f"The column {name!r} holds {value!r}, a {type(value).__name__}: make it one "
+                    "of numbers or strings."
+                )
+        categories = [plain(value) for value in sorted(values.unique(), key=_sort_key)]
+        if len(categories) < 2:
+            raise ValueError(f"The column {name!r} has one value only, {categories}: leave it out.")
+        columns.append({"name": name, "categories": categories})
+    return columns
+
+
+# Entries ----------------------------------------------------------------------------------------
+
+
+def named(frame):
+    """The data frame with strings for names, all different."""
+    if not isinstance(frame, pd.DataFrame):
+        raise ValueError(f"Expected a data frame, got {type(frame).__name__} {frame!r:.200}.")
+    if frame.columns.nlevels > 1:
+        raise ValueError(
+            f"The table has column names of {frame.columns.nlevels} levels: make them one, as in "
+            "frame.columns = ['.'.join(map(str, names)) for names in frame.columns]."
+        )
+    frame = frame.rename(columns=str)
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise ValueError(f"The table has two columns of the name {twice[0]!r}.")
+    return frame
+
+
+def _names(categorical):
+    """The strings of names of columns."""
+    if isinstance(categorical, str) or not np.iterable(categorical):
+        raise ValueError(
+            f"Expected categorical to be a sequence of names of columns, got {categorical!r}."
+        )
+    return [str(name) for name in categorical]
+
+
+def check_missing(name, values):
+    missing = values.isna()
+    if missing.any():
+        raise ValueError(
+            f"The column {name!r} has no value in row {values.index[missing.to_numpy()][0]} "
+            f"({int(missing.sum())} such rows)."
+        )
+
+
+def numbers(name, values, missing=False):
+    """float64 [N]; ValueError where there is no finite number."""
+    if np.iscomplexobj(values):
+        raise ValueError(f"The column {name!r} holds complex numbers: make it two of real ones.")
+    x = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    bad = ~np.isfinite(x) & ~(values.isna().to_numpy() if missing else False)
+    if bad.any():
+        where = np.flatnonzero(bad)[0]
+        raise ValueError(
+            f"The column {name!r} is one of real numbers, got {values.iloc[where]!r} in row "
+            f"{values.index[where]} ({int(bad.sum())} such rows)."
+        )
+    return x
+
+
+def plain(value):
+    """A category as JSON has it: NumPy's scalars become Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _sort_key(value):
+    return (type(plain(value)).__name__, value)

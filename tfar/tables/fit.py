@@ -1,0 +1,107 @@
+"""A joint distribution fitted to a table, in one call."""
+
+import dataclasses
+import os
+
+import numpy as np
+import pandas as pd
+
+from tfar import arguments, heads
+from tfar.tables.codec import to_array
+from tfar.tables.columns import describe, read_csv
+from tfar.training import recipes
+
+
+def fit_table(
+    data,
+    categorical=(),
+    hidden=(256, 256),
+    components=10,
+    dropout=0.3,
+    num_orders=8,
+    epochs=300,
+    batch_size=50,
+    learning_rate=2e-3,
+    validation=0.1,
+    patience=50,
+    seed=0,
+    folder=None,
+    verbose="auto",
+):
+    """Fits a joint distribution to a table, in one call: order-agnostic NADE over mixed columns.
+
+    Real columns have mixtures of logistics, others categories. The rows of ``validation`` choose
+    the weights and say when to stop. Then ``model.joint(observed=...)``, `log_prob`, `sample` and
+    `complete` answer for any columns given any others.
+
+    Args:
+      data: a data frame, or the path of a CSV file.
+      categorical: names of columns that have categories, see `kinds`.
+      hidden: units of hidden layers.
+      components: of the mixtures.
+      dropout: rate for hidden units.
+      num_orders: random orders of columns whose mixture the model is.
+      epochs, batch_size, learning_rate: as in Keras, with a warm-up and a cosine.
+      validation: fraction of the rows.
+      patience: epochs without a better validation NLL after which it stops.
+      seed: of everything.
+      folder: of the run, which resumes where it stopped, if the table is the same; by default a
+        temporary one.
+      verbose: as in `tfar.training.train`.
+
+    Returns:
+      `tfar.models.OrderlessNADE`, of events [n], with a `tfar.heads.Table`.
+
+    Raises:
+      ValueError: if an argument is wrong, there are fewer than ten rows or no columns, or on bad
+        entries, see `describe`; or as in `tfar.training.train`.
+      OSError: if the table cannot be read, or the folder cannot be written.
+
+    #### References
+    B. Uria, I. Murray, H. Larochelle. A Deep and Tractable Density Estimator. ICML 2014.
+    """
+    from tfar import models, training
+
+    if not isinstance(data, pd.DataFrame | str | os.PathLike):
+        raise ValueError(
+            "Expected data to be a data frame (pandas.DataFrame makes one) or the path of a CSV "
+            f"file, got {data!r:.200}."
+        )
+    hidden = arguments.integers("hidden", hidden, least=1)
+    components = arguments.integer("components", components, least=1)
+    dropout = arguments.number("dropout", dropout, least=0, below=1)
+    num_orders = arguments.integer("num_orders", num_orders, least=1)
+    validation = arguments.number("validation", validation, above=0, below=1)
+
+    def model(x):
+        head = heads.Table(columns, components)
+        return models.OrderlessNADE([len(columns)], hidden, head, order, dropout=dropout, seed=seed)
+
+    recipe = recipes.Recipe(  # which checks the other arguments
+        name="table",
+        summary="A table.",
+        dataset="table",
+        model=model,
+        paper={"none": "a table of one's own"},
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        clip_norm=1.0,
+        ema=0.99,
+        patience=patience,
+        seed=seed,
+    )
+    frame = data if isinstance(data, pd.DataFrame) else read_csv(data)
+    if len(frame) < 10 or not len(frame.columns):
+        raise ValueError(f"Expected at least ten rows of a column, got a table of {frame.shape}.")
+    columns = describe(frame, categorical)
+    x = to_array(columns, frame)
+    x = x[np.random.RandomState(seed).permutation(len(x))]
+    held_out = min(max(1, round(validation * len(x))), len(x) - 1)
+    splits = {"validation": x[:held_out], "train": x[held_out:]}
+    order = np.random.RandomState(seed).permutation(len(columns))
+    recipe = dataclasses.replace(recipe, batch_size=min(recipe.batch_size, len(splits["train"])))
+    best = training.train(recipe, folder, data=splits, verbose=verbose)
+    rng = np.random.RandomState(seed)
+    drawn = [rng.permutation(len(columns)) for _ in range(num_orders)]
+    return best.of_order(np.unique(drawn, axis=0))  # of two columns there are only two
