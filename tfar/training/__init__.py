@@ -1,7 +1,8 @@
 """Training: the loop, recipes, what data are fed, checkpoints, progress and optimizers."""
 
-from tfar.training.loop import Schedule, build, finished, train
+from tfar.training.loop import build, finished, train
 from tfar.training.muon import Muon
 from tfar.training.recipes import Recipe, load_recipe
+from tfar.training.schedule import Schedule
 
 __all__ = ["Muon", "Recipe", "Schedule", "build", "finished", "load_recipe", "train"]

@@ -1,0 +1,44 @@
+"""The learning rate of a run."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+__all__ = ["Schedule"]
+
+
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """The learning rate: a warm-up, a cosine down to 0, and as often as there are cycles.
+
+    Args:
+      rates: the peak of each cycle.
+      cycles: the number of steps of each.
+      warmup: fraction of them.
+
+    #### References
+    I. Loshchilov, F. Hutter. SGDR: Stochastic Gradient Descent with Warm Restarts. ICLR 2017.
+
+    >>> rate = Schedule([1.0, 0.5], cycles=[10, 5], warmup=0.2)
+    >>> [round(float(rate(step)), 2) for step in (0, 1, 2, 6, 9, 10, 11, 13, 15, 99)]
+    [0.0, 0.5, 1.0, 0.5, 0.04, 0.0, 0.5, 0.25, 0.0, 0.0]
+    """
+
+    def __init__(self, rates, cycles, warmup):
+        self.rates, self.cycles = [float(rate) for rate in rates], [int(c) for c in cycles]
+        self.warmup = float(warmup)
+
+    def __call__(self, step):
+        # Keras' `CosineDecay` is the same for a cycle, but a `tf.cond`, and an optimizer asks for
+        # the rate once for every weight that decays: with it, the first step of a PixelCNN++ took
+        # 26 s for 20 (one cycle) and 51 s for 29 (three).
+        step, first, rate = tf.cast(step, tf.float32), 0, tf.constant(0.0)
+        for peak, steps in zip(self.rates, self.cycles):
+            rise, done = max(1, round(self.warmup * steps)), step - first
+            fallen = tf.minimum((done - rise) / max(1, steps - rise), 1.0)
+            height = tf.where(done < rise, done / rise, 0.5 * (1 + tf.cos(np.pi * fallen)))
+            rate = tf.where(done < 0, rate, peak * height)
+            first += steps
+        return rate
+
+    def get_config(self):
+        return {"rates": self.rates, "cycles": self.cycles, "warmup": self.warmup}
