@@ -20,6 +20,7 @@ SOURCE = Source(
     shape=(28, 28, 1),
     urls={_FILE: f"https://people.cs.umass.edu/~marlin/data/{_FILE}"},
     sha256={_FILE: "862d0a4b828256d54ad5de7c5066c18c72f355cac5b7cde4c1c3be7c000d180b"},
+    registers="tfar.datasets.silhouettes_builder",
 )
 
 

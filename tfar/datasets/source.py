@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import io
 import os
 import pathlib
@@ -31,6 +32,7 @@ class Source:
       urls: the address of every original file, keyed by file name.
       tfds_splits: TFDS' name or slice for a split, where it is not the split's own name.
       sha256: the SHA-256 of original files, for those whose builder is ours (TFDS knows its own).
+      registers: the module that TFDS learns the builder from, if it is one of ours.
       tfds_lacks: size in bytes and SHA-256 of original files, for a builder of TFDS whose checksums
         are not in the wheel of TFDS. Without them it would neither verify a file nor take one from
         TFAR_DATA_DIR.
@@ -44,6 +46,7 @@ class Source:
     urls: Mapping[str, str]
     tfds_splits: Mapping[str, str] = dataclasses.field(default_factory=dict)
     sha256: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    registers: str | None = None
     tfds_lacks: Mapping[str, tuple[int, str]] = dataclasses.field(default_factory=dict)
 
     def read(self, split: str, *, download: bool = True) -> dict[str, np.ndarray]:
@@ -96,10 +99,8 @@ class Source:
     def _builder(self, folder: str) -> tfds.core.DatasetBuilder:
         import tensorflow_datasets as tfds
 
-        # TFDS learns of our builders.
-        import tfar.datasets.silhouettes_builder
-        import tfar.datasets.uci_binary  # noqa: F401
-
+        if self.registers:
+            importlib.import_module(self.registers)
         return tfds.builder(self.builder, data_dir=folder)
 
     def _prepare(self, builder, builders, missing: list[str]) -> tfds.core.DatasetBuilder:

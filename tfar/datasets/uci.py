@@ -26,6 +26,7 @@ def _source(name: str, rows: tuple[int, int, int], size: int, sha256: str | None
         shape=(size,),
         urls={file: url},
         sha256={file: sha256} if sha256 else {},
+        registers="tfar.datasets.uci_binary",
     )
 
 
