@@ -7,8 +7,9 @@ import tensorflow as tf
 from scipy.special import gammaln, logsumexp
 from scipy.stats import logistic, nbinom, norm, poisson
 
-from tfar import distributions, heads, testing
+from tfar import distributions, heads, randomness, testing
 from tfar.distributions import discretized_logistic
+from tfar.models import NADE
 from tfar.testing import verify_head, verify_real_head
 
 
@@ -416,3 +417,27 @@ def test_planted_in_the_mixture(monkeypatch):
     monkeypatch.setattr(discretized_logistic.tf, "where", lambda condition, one, other: other)
     with pytest.raises(AssertionError, match="is not the reference"):
         testing.verify_head(*arguments)
+
+
+# What heads share -------------------------------------------------------------------------------
+
+
+def test_a_category_is_the_inverse_of_the_distribution_function():
+    rng = np.random.RandomState(0)
+    logits = np.float32(rng.normal(size=[500, 5], scale=4))
+    logits[::7, 1:3] = -np.inf  # such a category is never drawn
+    uniforms = np.float32(rng.uniform(size=[500]))
+    p = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    below = p.cumsum(1) / p.sum(1, keepdims=True)
+    assert np.abs(below - uniforms[:, None]).min() > 1e-6
+    expected = (below <= uniforms[:, None]).sum(1)
+    np.testing.assert_array_equal(randomness.category(logits, uniforms), expected)
+    assert int(randomness.category(tf.zeros([3]), tf.constant(1.0))) == 2
+
+
+def test_heads_by_name():
+    assert repr(heads.get("bernoulli")) == repr(heads.get(None)) == repr(heads.Bernoulli())
+    assert isinstance(NADE([3], 4, "poisson").head, heads.Poisson)
+    for wrong in ("categorical", "", 3):
+        with pytest.raises(ValueError, match=r"or one of bernoulli, poisson, negative_binomial, "):
+            heads.get(wrong)

@@ -77,3 +77,22 @@ def _bits(seed, stream, shape):
     return tf.raw_ops.StatelessRandomUniformFullIntV2(
         shape=shape, key=key, counter=counter, alg=_PHILOX, dtype=tf.uint32
     )
+
+
+def category(logits, uniforms):
+    """The k of p(k) = softmax(logits)_k that a random number u gives, the least with F(k) > u.
+
+    Args:
+      logits: [..., K], up to a constant.
+      uniforms: [...], in (0, 1).
+
+    Returns:
+      int32 [...].
+
+    >>> category(tf.math.log([0.2, 0.5, 0.3]), tf.constant([0.1, 0.6, 0.8])).numpy().tolist()
+    [0, 1, 2]
+    """
+    weights = tf.exp(logits - tf.reduce_max(logits, axis=-1, keepdims=True))
+    below = tf.cumsum(weights, axis=-1)
+    passed = tf.cast(below <= uniforms[..., None] * below[..., -1:], tf.int32)
+    return tf.minimum(tf.reduce_sum(passed, axis=-1), logits.shape[-1] - 1)  # u may round to 1

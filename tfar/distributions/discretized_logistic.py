@@ -142,11 +142,8 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
         The first number chooses a component; each of the others inverts F of a channel. Channels
         see the quantised values of those before them, as in ``log_prob``.
         """
-        weights = tf.exp(self.logits - tf.reduce_max(self.logits, axis=-1, keepdims=True))
-        below = tf.cumsum(weights, axis=-1)
-        chosen = tf.cast(below > uniforms[..., :1] * below[..., -1:], self.loc.dtype)
-        # The first of them: 1 where a component is beyond the number and the one before is not.
-        chosen -= tf.concat([tf.zeros_like(chosen[..., :1]), chosen[..., :-1]], axis=-1)
+        chosen = randomness.category(self.logits, uniforms[..., 0])
+        chosen = tf.one_hot(chosen, self.logits.shape[-1], dtype=self.loc.dtype)
         loc, log_scale, coupling = (
             tf.reduce_sum(t * chosen[..., None], axis=-2, keepdims=True)
             for t in (self.loc, self.log_scale, self.coupling)

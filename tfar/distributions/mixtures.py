@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfar import private
+from tfar import private, randomness
 from tfar.distributions import casting
 
 tfd = tfp.distributions
@@ -65,12 +65,8 @@ class _Mixture(tfd.MixtureSameFamily):
 
         The first one chooses a component, the second one inverts its distribution function.
         """
-        weights = tf.exp(self.logits - tf.reduce_max(self.logits, axis=-1, keepdims=True))
-        below = tf.cumsum(weights, axis=-1)
-        passed = tf.cast(below <= uniforms[..., :1] * below[..., -1:], tf.int32)
-        last = self.logits.shape[-1] - 1
-        chosen = tf.minimum(tf.reduce_sum(passed, axis=-1, keepdims=True), last)
-        here = tf.one_hot(chosen[..., 0], last + 1, dtype=self.loc.dtype)
+        chosen = randomness.category(self.logits, uniforms[..., 0])
+        here = tf.one_hot(chosen, self.logits.shape[-1], dtype=self.loc.dtype)
         loc, log_scale = (tf.reduce_sum(t * here, axis=-1) for t in (self.loc, self.log_scale))
         return loc + tf.exp(log_scale) * self._quantile_of(uniforms[..., 1])
 

@@ -4,7 +4,7 @@ One head serves `call` and `step`. It samples in data space, so that what is fed
 sampling is exactly what training saw.
 """
 
-from tfar.heads.base import Head
+from tfar.heads.base import Head, tempered, tempered_categories
 from tfar.heads.columns import Columns, Table
 from tfar.heads.counts import NegativeBinomial, Poisson
 from tfar.heads.discrete import Bernoulli, Categorical, Characters
@@ -26,14 +26,32 @@ __all__ = [
     "Table",
     "Vocabulary",
     "get",
+    "tempered",
+    "tempered_categories",
 ]
 
+NAMED = {"bernoulli": Bernoulli, "poisson": Poisson, "negative_binomial": NegativeBinomial}
 
-def get(head):
-    """``head``, or `Bernoulli()` for None; ValueError if it is no head (a class, say)."""
-    head = Bernoulli() if head is None else head
+
+def get(head: Head | str | None) -> Head:
+    """The head itself, that of a name, or `Bernoulli` for None.
+
+    Args:
+      head: a `Head`, or "bernoulli", "poisson" or "negative_binomial": others need arguments.
+
+    Raises:
+      ValueError: if it is none of these, for instance a class.
+
+    >>> get("poisson")
+    Poisson()
+    """
+    if head is None or (isinstance(head, str) and head in NAMED):
+        return NAMED[head or "bernoulli"]()
     if not isinstance(head, Head):
-        raise ValueError(f"Expected a head, for instance tfar.heads.Bernoulli(), got {head!r}.")
+        raise ValueError(
+            f"Expected a head, for instance tfar.heads.Bernoulli(), or one of {', '.join(NAMED)}, "
+            f"got {head!r}."
+        )
     return head
 
 

@@ -32,7 +32,8 @@ class Head(abc.ABC):
     def distribution(self, params, temperature=None):
         """Network outputs ``[..., num_params]`` to a ``tfd.Distribution`` of batch shape [...].
 
-        ``temperature`` divides the logits, and multiplies scales: below 1 sharper, above 1 flatter.
+        ``temperature``, None for 1 or a number or a scalar tensor, divides the logits, and
+        multiplies scales: below 1 sharper, above 1 flatter. See `tempered`.
         """
 
     @abc.abstractmethod
@@ -80,12 +81,23 @@ class Head(abc.ABC):
 
 
 def tempered(logits, temperature):
+    """Logits [...] at a temperature T, logits / T.
+
+    Args:
+      logits: a tensor.
+      temperature: T, a number or a scalar tensor, or None for 1.
+
+    >>> tempered(tf.constant([1.0, -3.0]), 0.5).numpy().tolist()
+    [2.0, -6.0]
+    """
     return logits if temperature is None else logits / tf.cast(temperature, logits.dtype)
 
 
 def tempered_categories(logits, temperature):
-    """As `tempered`, of logits that count up to a constant: none becomes +inf, which is no weight
-    beside another."""
+    """As `tempered`, of logits [..., K] that count up to a constant: the largest is 0.
+
+    So a low temperature makes none of them infinite, which would be no weight beside another.
+    """
     if temperature is None:
         return logits
     return tempered(logits - tf.reduce_max(logits, axis=-1, keepdims=True), temperature)

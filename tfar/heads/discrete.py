@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfar import randomness
 from tfar.arguments import flag, integer
 from tfar.heads.base import Head, tempered, tempered_categories
 from tfar.heads.vocabulary import Vocabulary
@@ -90,11 +91,7 @@ class Categorical(Head):
         return tfd.Categorical(logits=logits, dtype=self.dtype)
 
     def draw(self, params, uniforms, temperature=None):
-        logits = tempered_categories(params, temperature)
-        weights = tf.exp(logits - tf.reduce_max(logits, axis=-1, keepdims=True))
-        below = tf.cumsum(weights, axis=-1)
-        passed = tf.cast(below <= uniforms * below[..., -1:], self.dtype)
-        return tf.minimum(tf.reduce_sum(passed, axis=-1), self.num_categories - 1)
+        return randomness.category(tempered_categories(params, temperature), uniforms[..., 0])
 
     def marginal(self, x):
         counts = np.stack([(x == k).sum(axis=0) for k in range(self.num_categories)], axis=-1) + 1

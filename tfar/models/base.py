@@ -68,7 +68,7 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
     def __init__(self, network, event_shape, head, order="raster", num_classes=None, **kwargs):
         super().__init__(autocast=False, **kwargs)  # 255 is not a bfloat16
         self.event_shape = integers("event_shape", event_shape, least=1)
-        self.head = heads.get(head)
+        self.head = head = heads.get(head)
         if not isinstance(network, keras.layers.Layer):
             raise ValueError(
                 "Expected network to be a tfar.layers.CausalLayer or another Keras layer, got "
