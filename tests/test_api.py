@@ -10,7 +10,7 @@ import tfar
 
 PACKAGES = [name for _, name, package in pkgutil.iter_modules(tfar.__path__) if package]
 ROOMS = ("distribute", "kinds", "sampling", "serving", "training", "zoo")
-PUBLIC = [name for name in tfar.__all__ if name not in ("client", "export", "fit_table")]
+PUBLIC = [name for name in tfar.__all__ if name not in ("client", "export", "fit_table", "load")]
 PUBLIC += [
     f"{room}.{name}"
     for room in ROOMS

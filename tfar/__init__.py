@@ -20,6 +20,7 @@ __all__ = [
     "heads",
     "kinds",
     "layers",
+    "load",
     "models",
     "orders",
     "plots",
@@ -31,6 +32,25 @@ __all__ = [
     "training",
     "zoo",
 ]
+
+
+def load(model):
+    """A trained model, uncompiled, by whatever a user calls it; see `tfar.zoo.find`.
+
+    Args:
+      model: a name of the zoo, a ``.keras`` file, or a folder that `tfar.export` wrote.
+
+    Raises:
+      FileNotFoundError: if there is nothing at the path.
+      ValueError: if the zoo has no such model, or what is there is damaged or not a model of tfar.
+
+    >>> import tfar
+    >>> tfar.load("fvsbn_mnist").event_shape
+    (28, 28, 1)
+    """
+    from tfar import zoo
+
+    return zoo.find(model)[0]
 
 
 def __getattr__(name):
