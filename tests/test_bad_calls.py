@@ -389,12 +389,12 @@ def of_inputs(name):
     inputs.append(np.zeros([*right[:-1], 3], np.float32))
     if not rows and name not in STATIONARY:
         inputs.append(np.zeros([2, 7, 2], np.float32))
-    given = {"context": np.zeros([2, 3], np.float32)} if layer.condition_size else {}
+    given = {"condition": np.zeros([2, 3], np.float32)} if layer.condition_size else {}
     yield from labelled(f"built {name}", first(lambda x: layer(x, **given), inputs))
     if given:
         wrong = (None, "a", 3, THING, np.zeros([2, 4]), np.zeros([3]), np.zeros([5, 3]))
         x = np.zeros(right, np.float32)
-        yield from vary(layer.__call__, {"x": x}, context=wrong)
+        yield from vary(layer.__call__, {"x": x}, condition=wrong)
 
 
 def labelled(label, calls):

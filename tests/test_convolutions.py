@@ -327,8 +327,8 @@ def test_planted_in_multiscale_streams(monkeypatch, owner, name, planted, messag
         testing.verify_layer(MultiscaleStreams(2, 1, 2, (4, 4)), 16, 1, scale=0.5)
 
 
-def ignores_the_label(self, x, context=None, training=None):
-    return CALL(self, x, None if context is None else 0 * context, training)
+def ignores_the_label(self, x, condition=None, member=None, training=None):
+    return CALL(self, x, 0 * condition, member, training)
 
 
 CALL = GatedStacks.call

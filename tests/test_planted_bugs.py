@@ -31,7 +31,7 @@ class Dense(CausalLayer):
     def call(self, x):
         return tf.einsum("ij,bjc->bic", self.kernel * tf.constant(self.mask, tf.float32), x)
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         return tf.constant(0), tf.zeros([batch_size, 5, 1])
 
     def step(self, x, state):
@@ -65,7 +65,7 @@ class Wrapped(CausalLayer):
     def call(self, x):
         return self.layer(x)
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         return self.layer.initial_state(batch_size)
 
     def step(self, x, state):
@@ -108,7 +108,7 @@ class StateChangesStructure(Wrapped):
 
 
 class StateIsAVariable(Wrapped):
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         site, sums = super().initial_state(batch_size)
         return site, tf.Variable(sums)
 

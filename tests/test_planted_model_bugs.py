@@ -15,7 +15,7 @@ register = keras.saving.register_keras_serializable(package="planted")
 
 
 class ForgottenInverse(FVSBN):
-    def _parameters(self, x, context, member, training=None):
+    def _parameters(self, x, condition, member, training=None):
         return self.network(tf.gather(x, self.permutations[0], axis=1))
 
 
@@ -84,8 +84,8 @@ class UntrackedWeight(FVSBN):
         super().__init__(*args, **kwargs)
         object.__setattr__(self, "offset", tf.Variable(keras.random.normal([])))
 
-    def _parameters(self, x, context, member, training=None):
-        return super()._parameters(x, context, member) + self.offset
+    def _parameters(self, x, condition, member, training=None):
+        return super()._parameters(x, condition, member) + self.offset
 
 
 class LowPrecision(AutoregressiveModel):
@@ -120,7 +120,7 @@ class Itself(CausalLayer):
     def compute_output_shape(self, input_shape):
         return self.layer.compute_output_shape(input_shape)
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         return self.layer(x)
 
 

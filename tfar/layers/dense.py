@@ -81,7 +81,7 @@ class MaskedDense(CausalLayer):
     are padded to the largest number that a site has.
 
     Several masks may share the kernel (MADE's order- and connectivity-agnostic training): with
-    ``in_sites`` [R, U] and ``out_sites`` [R, V], ``context`` is the scalar number of the mask.
+    ``in_sites`` [R, U] and ``out_sites`` [R, V], ``member`` is the scalar number of the mask.
 
     Args:
       in_sites: ints [U] or [R, U], the site of each input unit.
@@ -147,9 +147,9 @@ class MaskedDense(CausalLayer):
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.out_sites.shape[1], self.channels)
 
-    def _masked(self, kernel, context):
+    def _masked(self, kernel, member):
         """kernel * M, in the compute dtype."""
-        member = 0 if context is None else context
+        member = 0 if member is None else member
         inputs = tf.gather(tf.constant(self.in_sites), member)[:, None]
         outputs = tf.gather(tf.constant(self.out_sites), member)[None, :]
         seen = inputs < outputs if self.exclusive else inputs <= outputs
@@ -163,14 +163,14 @@ class MaskedDense(CausalLayer):
         members = [self._masked(tf.ones_like(self.kernel), r) for r in range(len(self.in_sites))]
         return tf.reduce_max(tf.cast(members, tf.float32), axis=0)
 
-    def call(self, x, context=None, training=None):
-        y = tf.reshape(x, [-1, self.kernel.shape[0]]) @ self._masked(self.kernel, context)
+    def call(self, x, condition=None, member=None, training=None):
+        y = tf.reshape(x, [-1, self.kernel.shape[0]]) @ self._masked(self.kernel, member)
         if self.use_bias:
             y += tf.cast(self.bias, y.dtype)
         return tf.reshape(y, [-1, self.out_sites.shape[1], self.channels])
 
-    def initial_state(self, batch_size, context=None):
-        member = 0 if context is None else context
+    def initial_state(self, batch_size, condition=None, member=None):
+        member = 0 if member is None else member
 
         def tables(sites):
             table, valid = zip(*(units_by_site(s, self.num_sites) for s in sites))
@@ -186,7 +186,7 @@ class MaskedDense(CausalLayer):
             sums += tf.cast(self.bias, tf.float32)
         # The masked kernel is made once, not at every step.
         kernel = tf.reshape(
-            self._masked(self.kernel, context), [-1, self.in_channels, self.kernel.shape[1]]
+            self._masked(self.kernel, member), [-1, self.in_channels, self.kernel.shape[1]]
         )
         return (
             tf.constant(0),

@@ -20,8 +20,9 @@ class OrderlessHidden(CausalLayer):
     """y_i = b_i + V_i f(c + sum_{j before i} (W_j x_j + U_j)), with before as an order has it.
 
     f is a stack of dense layers. The weights belong to sites of the layout, and the order is the
-    ``context``, a permutation [n] as in `tfar.orders`, or None for the raster order: inputs and
-    outputs come in that order, [B, n, c] -> [B, n, channels]. Exclusive.
+    argument ``order`` of `call` and `initial_state`, a permutation [n] as in `tfar.orders`, or None
+    for the raster order: inputs and outputs come in that order, [B, n, c] -> [B, n, channels].
+    Exclusive.
 
     U tells the network which sites are known: without it a known 0 would be as an unknown value.
 
@@ -94,12 +95,12 @@ class OrderlessHidden(CausalLayer):
         y = tf.reshape(y, [-1, self.num_sites, self.channels])
         return y + tf.cast(self.bias, y.dtype)
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None, order=None):
         missing = -self.num_sites % BLOCK
         blocks = (self.num_sites + missing) // BLOCK
         inputs = tf.transpose(self._inputs(x), [1, 0, 2])
         inputs = tf.pad(inputs, [[0, missing], [0, 0], [0, 0]])
-        _, order, sums = self.initial_state(tf.shape(x)[0], context)
+        _, order, sums = self.initial_state(tf.shape(x)[0], condition, member, order)
         order = tf.pad(order, [[0, missing]])
 
         def block(i, sums, outputs):
@@ -119,9 +120,9 @@ class OrderlessHidden(CausalLayer):
         *_, outputs = tf.while_loop(lambda i, *_: i < blocks, block, start)
         return tf.transpose(outputs.concat()[: self.num_sites], [1, 0, 2])
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None, order=None):
         """(site, the order, pre-activations [B, H])."""
-        order = tf.range(self.num_sites) if context is None else context
+        order = tf.range(self.num_sites) if order is None else order
         bias = tf.cast(self.hidden_bias, tf.float32)
         return tf.constant(0), order, tf.tile(bias[None], [batch_size, 1])
 

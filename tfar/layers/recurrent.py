@@ -68,7 +68,7 @@ class Recurrent(CausalLayer):
         starts = [tf.cast(start, self.compute_dtype) for start in self.start]
         return [tf.tile(start[None], [batch_size, 1]) for start in starts]
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         start = self._starts(tf.shape(x)[0])
         if not self.exclusive:
             return self.layer(self._embedded(x), initial_state=start, training=training)
@@ -78,7 +78,7 @@ class Recurrent(CausalLayer):
         after = self.layer(self._embedded(x[:, :-1]), initial_state=start, training=training)
         return tf.concat([first, after], axis=1)
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         return tf.constant(False), self._starts(batch_size)
 
     def step(self, x, state):

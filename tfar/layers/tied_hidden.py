@@ -121,7 +121,7 @@ class TiedHidden(CausalLayer):
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], self.channels)
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         # In float32 whatever the policy: these are running sums over the sites.
         x = tf.transpose(tf.cast(x, tf.float32), [1, 0, 2])  # [n, B, c]
         sums = tf.zeros([tf.shape(x)[1], self.hidden]) + tf.cast(self.hidden_bias, tf.float32)
@@ -144,7 +144,7 @@ class TiedHidden(CausalLayer):
             sums = scale * sums
         return (self.activation(sums) * keep) @ out_kernel
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         bias = tf.cast(self.hidden_bias, tf.float32)
         return tf.constant(0), tf.tile(bias[None], [batch_size, 1])
 

@@ -40,11 +40,11 @@ class TriangularDense(CausalLayer):
         below = tfp.math.fill_triangular(tf.cast(self.kernel, self.compute_dtype))
         return tf.pad(below, [[0, 0], [0, 0], [1, 0], [0, 1]])
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         y = tf.einsum("bjc,cpij->bip", tf.cast(x, self.compute_dtype), self._matrix())
         return y + tf.cast(self.bias, y.dtype)
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         bias = tf.transpose(tf.cast(self.bias, tf.float32))  # [channels, n]
         sums = tf.tile(bias[None], [batch_size, 1, 1])
         return tf.constant(0), sums, tf.transpose(self._matrix(), [3, 0, 1, 2])  # column first

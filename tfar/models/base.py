@@ -50,7 +50,7 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
       head: a `tfar.heads.Head`.
       order: order of the sites, see `tfar.orders.get`.
       num_classes: K of a conditional model, whose network is given one-hot labels [B, K] as its
-        ``context``; None for one that is not.
+        ``condition``; None for one that is not.
       **kwargs: passed to ``keras.Model`` (``name``, ``dtype``).
 
     Raises:
@@ -130,11 +130,16 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
         """Entries of an event, what bits/dim are counted by."""
         return int(np.prod(self.event_shape))
 
-    def _context(self, condition, member):
-        """What the network is given as its ``context``."""
-        if self.num_classes is None:
+    def _encoded(self, condition):
+        """Labels as the network takes them, [B, K]; None of None."""
+        if condition is None:
             return None
         return tf.one_hot(condition, self.num_classes, dtype=self.compute_dtype)
+
+    def _given(self, condition, member):
+        """What the network is given beside x, of an encoded condition, or None, and a member."""
+        given = {} if condition is None else {"condition": condition}
+        return {**given, "member": member} if self.members > 1 else given
 
     def call(self, inputs, training=None, member=None):
         """All conditionals of ``inputs``, in one pass.
@@ -160,8 +165,8 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
 
         def params(x, condition):
             x = tf.reshape(x, [-1, self.num_sites, *self.head.site_shape])
-            x, context = self.head.encode(x, self.compute_dtype), self._context(condition, member)
-            y = tf.cast(self._parameters(x, context, member, training), tf.float32)
+            x, condition = self.head.encode(x, self.compute_dtype), self._encoded(condition)
+            y = tf.cast(self._parameters(x, condition, member, training), tf.float32)
             return tf.reshape(y, [-1, *self.grid_shape, self.head.num_params])
 
         return self.head.distribution(never_empty(params, x, condition))
@@ -169,10 +174,9 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
     def _default_member(self, training):
         return 0
 
-    def _parameters(self, x, context, member, training=None):
+    def _parameters(self, x, condition, member, training=None):
         """The network between two permutations: [B, n, inputs] -> [B, n, params], as laid out."""
-        options = {} if context is None else {"context": context}  # a Keras layer knows none
-        options["training"] = training
+        options = {**self._given(condition, member), "training": training}
         if self.order == "raster":
             return self.network(x, **options)
         permutation = self.permutations[0]
@@ -323,12 +327,12 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
         """The state before the first site of the order; ``condition`` is [batch_size] labels."""
         if not tf.is_tensor(batch_size):
             batch_size = integer("batch_size", batch_size, least=0)
-        context = self._context(condition, self.check_member(member))
+        condition, member = self._encoded(condition), self.check_member(member)
         if flag("cached", cached) and isinstance(self.network, CausalLayer):
-            return self.network.initial_state(batch_size, context)
+            return self.network.initial_state(batch_size, **self._given(condition, member))
         shape = [batch_size, self.num_sites, self.head.num_inputs]
-        context = () if context is None else context
-        return tf.constant(0), tf.zeros(shape, self.compute_dtype), context
+        condition = () if condition is None else condition
+        return tf.constant(0), tf.zeros(shape, self.compute_dtype), condition
 
     def step(self, x, state, member=0, cached=True):
         """The parameters of the next site of the order.
@@ -352,14 +356,14 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
         if cached and isinstance(self.network, CausalLayer):
             params, state = self.network.step(tf.cast(x, self.compute_dtype), state)
             return tf.cast(params, tf.float32), state
-        site, seen, context = state
+        site, seen, condition = state
         permutation = tf.gather(tf.constant(self.permutations), member)
         before = tf.one_hot(tf.gather(permutation, tf.maximum(site - 1, 0)), self.num_sites)
         before = tf.cast(before, seen.dtype)[:, None]
         seen += before * tf.cast(x, seen.dtype)[:, None]
-        known = None if isinstance(context, tuple) else context
+        known = None if isinstance(condition, tuple) else condition
         params = self._parameters(seen, known, member)[:, permutation[site]]
-        return tf.cast(params, tf.float32), (site + 1, seen, context)
+        return tf.cast(params, tf.float32), (site + 1, seen, condition)
 
     # Persistence --------------------------------------------------------------------------------
 

@@ -240,11 +240,8 @@ class MADE(AutoregressiveModel):
             return keras.random.randint((), 0, self.members, seed=self.mask_seeds)
         return 0
 
-    def _context(self, condition, member):
-        return member if self.members > 1 else None
-
-    def _parameters(self, x, context, member, training=None):
-        return self.network(x, context=context, training=training)
+    def _parameters(self, x, condition, member, training=None):
+        return self.network(x, training=training, **self._given(condition, member))
 
     def _marginal_layout(self, params):
         return params

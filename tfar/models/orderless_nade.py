@@ -154,12 +154,14 @@ class OrderlessNADE(AutoregressiveModel):
         count = tf.reduce_sum(tf.cast(tf.reshape(unknown, [-1, self.num_sites]), tf.float32), 1)
         return log_prob * self.num_sites / count
 
-    def _context(self, condition, member):
-        return tf.gather(tf.constant(self.permutations), member)
+    def _given(self, condition, member):
+        order = tf.gather(tf.constant(self.permutations), member)
+        return {"condition": condition, "order": order}
 
-    def _parameters(self, x, context, member, training=None):
-        y = self.network(tf.gather(x, context, axis=1), context=context, training=training)
-        return tf.gather(y, tf.math.invert_permutation(context), axis=1)
+    def _parameters(self, x, condition, member, training=None):
+        given = self._given(condition, member)
+        y = self.network(tf.gather(x, given["order"], axis=1), training=training, **given)
+        return tf.gather(y, tf.math.invert_permutation(given["order"]), axis=1)
 
     def _marginal_layout(self, params):
         return params

@@ -47,8 +47,8 @@ def verify_layer(layer, num_sites, channels, seed=0, scale=1.0):
     seen = np.zeros_like(declared)
     given = {}
     if layer.condition_size:
-        context = rng.normal(size=[4, layer.condition_size])
-        given = {"context": tf.constant(context, tf.float32)}
+        condition = rng.normal(size=[4, layer.condition_size])
+        given = {"condition": tf.constant(condition, tf.float32)}
     call = tf.function(lambda x: layer(x, **given), autograph=False)
 
     @tf.function(autograph=False)
