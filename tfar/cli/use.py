@@ -134,7 +134,7 @@ def info(name):
 
 def _described(model):
     """What a model is, in words: a dict of lines."""
-    head, classes = model.head, model.num_classes
+    head, condition = model.head, model.condition
     module, name = type(model).__module__, type(model).__name__
     lines = {
         "class": f"tfar.models.{name}" if module.startswith("tfar.") else f"{module}.{name}",
@@ -142,7 +142,7 @@ def _described(model):
         "head": type(head).__name__ if _kind(model) == "tables" else head,
         "order": model.order if isinstance(model.order, str) else "given",
         "members": model.members,
-        "condition": "none" if classes is None else f"labels from 0 to {classes - 1}",
+        "condition": "none" if condition is None else condition.support,
         "parameters": f"{model.count_params():,}",
         "dtype": f"{model.dtype_policy.name}, samples {head.dtype.name}",
     }
@@ -306,10 +306,10 @@ def complete(model, rows, data, num, draws, out, seed):
     if num > len(x):
         raise ValueError(f"There are {len(x)} test images: it cannot complete {num}.")
     x, condition = x[:num], None
-    if loaded.num_classes is not None:
+    if loaded.condition is not None:
         if not isinstance(inputs, dict):
-            raise ValueError(f"{model} is conditional, and {data} has no labels.")
-        condition = inputs["condition"][:num]
+            raise ValueError(f"{model} is conditional, and {data} has no condition.")
+        condition = feeding.rows_of(inputs["condition"], slice(num))
     given = np.zeros(loaded.num_sites, bool)
     given[loaded.permutations[0][: rows * loaded.num_sites // x.shape[1]]] = True
     given = given.reshape([*loaded.grid_shape, *[1] * len(loaded.head.site_shape)])
@@ -346,7 +346,7 @@ def evaluate(model, data, split):
     if not (data or known):
         raise click.UsageError("This model does not say what it was trained on: give --data.")
     inputs = datasets.load(data or known["dataset"], split)
-    if loaded.num_classes is None:
+    if loaded.condition is None:
         inputs = feeding.events(inputs)
     found = publishing.figures(loaded, inputs, progress=progress(f"Scoring {split}"))
     click.echo(f"{model}: {cards.measured(found, publishing.per(loaded))}")

@@ -61,6 +61,20 @@ class CausalLayer(Checked):
         """One site: ``x`` is [B, c]; returns ``(y, state)`` with ``y`` [B, p]."""
         raise NotImplementedError(f"{type(self).__name__} has no step.")
 
+    def condition_weights(self, units, initializer="glorot_uniform"):
+        """Adds the weight U [d, units] of `of_condition`; None if the layer takes no condition."""
+        if not self.condition_size:
+            return None
+        shape = (self.condition_size, units)
+        return self.add_weight(shape=shape, initializer=initializer, name="condition_kernel")
+
+    @staticmethod
+    def of_condition(condition, kernel, dtype):
+        """c U, [B, units] of a condition [B, d] and the weight U; 0 where there is no U."""
+        if kernel is None:
+            return tf.zeros([], dtype)
+        return tf.cast(condition, dtype) @ tf.cast(kernel, dtype)
+
     @property
     def output_bias(self):
         """The variable that is added to the outputs, n p entries, or None if there is none."""

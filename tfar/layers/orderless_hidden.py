@@ -25,6 +25,7 @@ class OrderlessHidden(CausalLayer):
     Exclusive.
 
     U tells the network which sites are known: without it a known 0 would be as an unknown value.
+    With a condition s, c + C s takes the place of c.
 
     An exact pass takes a pass through f for every site, some of which go through it together.
     `given` is one pass for any known sites.
@@ -34,15 +35,19 @@ class OrderlessHidden(CausalLayer):
       channels: output channels.
       activation: after each of these layers.
       dropout: rate for hidden units in training.
+      condition_size: entries of s, or 0.
     """
 
-    def __init__(self, hidden, channels, activation="relu", dropout=0.0, **kwargs):
+    def __init__(
+        self, hidden, channels, activation="relu", dropout=0.0, condition_size=0, **kwargs
+    ):
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=True, **kwargs)
         self.hidden = list(integers("hidden", hidden, least=1))
         self.channels = integer("channels", channels, least=1)
         self.activation = arguments.activation("activation", activation)
         self.dropout = rate("dropout", dropout)
+        self.condition_size = integer("condition_size", condition_size, least=0)
         self.drop = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.layers = [
             Dense(units, kernel_initializer="he_normal", dtype=self.dtype_policy)
@@ -64,6 +69,7 @@ class OrderlessHidden(CausalLayer):
         self.bias = self.add_weight(shape=(n, self.channels), initializer="zeros", name="bias")
         for layer, units in zip(self.layers, self.hidden):
             layer.build((None, units))
+        self.condition_kernel = self.condition_weights(first)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], self.channels)
@@ -79,16 +85,18 @@ class OrderlessHidden(CausalLayer):
         """x and, behind it, the 1 that U is for: [..., c + 1]."""
         return tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
 
-    def given(self, x, known, training=None):
+    def given(self, x, known, training=None, condition=None):
         """Outputs of all sites [B, n, channels], in the layout, where the known ones are given.
 
         Args:
           x: [B, n, c], in the layout.
           known: bool [B, n].
+          training, condition: as in `call`.
         """
         inputs = self._inputs(x) * tf.cast(known, x.dtype)[..., None]
         kernel = tf.cast(tf.reshape(self.kernel, [-1, self.hidden[0]]), x.dtype)
         sums = tf.reshape(inputs, [-1, kernel.shape[0]]) @ kernel
+        sums += self.of_condition(condition, self.condition_kernel, x.dtype)
         h = self._deep(sums + tf.cast(self.hidden_bias, x.dtype), training)
         out = tf.transpose(tf.cast(self.out_kernel, h.dtype), [1, 0, 2])
         y = h @ tf.reshape(out, [self.hidden[-1], -1])
@@ -123,8 +131,9 @@ class OrderlessHidden(CausalLayer):
     def initial_state(self, batch_size, condition=None, member=None, order=None):
         """(site, the order, pre-activations [B, H])."""
         order = tf.range(self.num_sites) if order is None else order
-        bias = tf.cast(self.hidden_bias, tf.float32)
-        return tf.constant(0), order, tf.tile(bias[None], [batch_size, 1])
+        sums = tf.tile(tf.cast(self.hidden_bias, tf.float32)[None], [batch_size, 1])
+        sums += self.of_condition(condition, self.condition_kernel, tf.float32)
+        return tf.constant(0), order, sums
 
     def step(self, x, state, training=None):
         site, order, sums = state
@@ -146,4 +155,5 @@ class OrderlessHidden(CausalLayer):
             "channels": self.channels,
             "activation": keras.activations.serialize(self.activation),
             "dropout": self.dropout,
+            "condition_size": self.condition_size,
         }

@@ -199,12 +199,8 @@ class GatedStacks(CausalLayer):
             self.horizontal[index].build((None, n, h))
             self.out[index].build((None, n, f))
             v = h = f
-        if self.condition_size:
-            # Of each layer the gates of the vertical and of the horizontal stack.
-            shape = (self.condition_size, self.num_layers * 4 * f)
-            self.condition_kernel = self.add_weight(
-                shape=shape, initializer="zeros", name="condition_kernel"
-            )
+        # Of each layer the gates of the vertical and of the horizontal stack.
+        self.condition_kernel = self.condition_weights(self.num_layers * 4 * f, "zeros")
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], self.filters)
@@ -213,9 +209,7 @@ class GatedStacks(CausalLayer):
         """For each layer what is added to V, [B, 1, 1, 2f], and to H, [B, 1, 2f], or zeros."""
         if not self.condition_size:
             return [(0.0, 0.0)] * self.num_layers
-        added = tf.cast(condition, self.compute_dtype) @ tf.cast(
-            self.condition_kernel, self.compute_dtype
-        )
+        added = self.of_condition(condition, self.condition_kernel, self.compute_dtype)
         parts = tf.split(added[:, None], 2 * self.num_layers, axis=-1)
         return [(v[:, None], h) for v, h in zip(parts[::2], parts[1::2])]
 

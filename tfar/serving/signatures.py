@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfar import text
+from tfar import conditions, text
 from tfar.distributions import Columns
 from tfar.sampling import Policy, loop
 from tfar.sampling.policy import TEMPERATURES
@@ -19,7 +19,9 @@ def signatures(model, limits):
     event, dtype = model.event_shape, tf.as_dtype(model.head.dtype)
     x = {"x": tf.TensorSpec([None, *event], dtype)}
     known = {"known": tf.TensorSpec([None, *event], tf.bool)}
-    condition = {"condition": tf.TensorSpec([None], tf.int32)} if model.num_classes else {}
+    given = model.condition
+    condition = {} if given is None else given.named(given.specs(None))
+    single = {} if given is None else given.named(given.specs())
     member = {"member": tf.TensorSpec([], tf.int32)} if model.members > 1 else {}
     draws = {
         "num_samples": tf.TensorSpec([], tf.int32),
@@ -31,9 +33,13 @@ def signatures(model, limits):
     def trace(function, *inputs):
         specs = {name: spec for part in inputs for name, spec in part.items()}
 
-        def signature(**given):
+        def signature(**tensors):
             # Outside of Python nothing compares the shapes of what is fed with those promised.
-            return function(**{k: tf.ensure_shape(v, specs[k].shape) for k, v in given.items()})
+            fed = {k: tf.ensure_shape(v, specs[k].shape) for k, v in tensors.items()}
+            own = {k: v for k, v in fed.items() if k not in condition}
+            if len(own) < len(fed):
+                own["condition"] = given.packed(fed)
+            return function(**own)
 
         named = {name: tf.TensorSpec(s.shape, s.dtype, name) for name, s in specs.items()}
         return tf.function(signature, autograph=False).get_concrete_function(**named)
@@ -47,7 +53,7 @@ def signatures(model, limits):
             "top_k": tf.TensorSpec([], tf.int32),
             "top_p": tf.TensorSpec([], tf.float32),
         }
-        generate = {"generate": trace(functions.generate, prompt)}
+        generate = {"generate": trace(functions.generate, prompt, single)}
     else:
         generate = {}
     log_prob = trace(functions.log_prob, x, condition)
@@ -109,11 +115,11 @@ class Functions:
         lead = []
         if condition is not None:
             condition = self._checked_condition(condition)
-            lead = [tf.shape(condition)[0]]
+            lead = [_rows(condition)]
         rows = lead[0] if lead else 1
         num_samples, temperature = self._checked_draws(num_samples, temperature, rows)
         if condition is not None:
-            condition = tf.tile(condition, [num_samples])
+            condition = _tiled(condition, num_samples)
         arguments = Policy(temperature), None, None, condition, False
         x, _ = loop.draw(self.model, None, True, num_samples * rows, seed, *arguments)
         return self._samples(x, [num_samples, *lead])
@@ -126,16 +132,15 @@ class Functions:
         shapes = tf.shape(x), tf.shape(known)
         x = require(x, (alike, "Expected x and known of one shape, got", *shapes))
         if condition is not None:
-            condition = tf.tile(self._checked_condition(condition, x), [num_samples])
+            condition = _tiled(self._checked_condition(condition, x), num_samples)
         x = self._checked_x(tf.where(known, x, tf.zeros_like(x)))
         values, known = self._prefix(x, known, member)
-        values = tf.tile(values, [num_samples, *[1] * (values.shape.rank - 1)])
-        known = tf.tile(known, [num_samples, 1])
+        values, known = _tiled((values, known), num_samples)
         arguments = Policy(temperature), values, known, condition, False
         drawn, _ = loop.draw(self.model, member, True, num_samples * batch, seed, *arguments)
         return self._samples(drawn, [num_samples, batch])
 
-    def generate(self, prompt, length, seed, temperature, top_k, top_p):
+    def generate(self, prompt, length, seed, temperature, top_k, top_p, condition=None):
         points = tf.constant([ord(c) for c in self.model.head.vocabulary.characters])
         length, temperature = _at_least_1("length", length), _positive(temperature)
         top_k, inside = _at_least_1("top_k", top_k), (top_p > 0) & (top_p <= 1)
@@ -144,7 +149,10 @@ class Functions:
         total = tf.size(given) + length
         values = tf.pad(given, [[0, length]])[None]
         known = (tf.range(total) < tf.size(given))[None]
-        policy, carry = Policy(temperature, top_k, top_p), loop.begin(self.model, 1)
+        if condition is not None:
+            condition = self._checked_condition(self.model.condition.rows(condition, [1]))
+        policy = Policy(temperature, top_k, top_p)
+        carry = loop.begin(self.model, 1, condition=condition)
         _, drawn = loop.advance(self.model, carry, total, seed, policy, values, known)
         return {"text": tf.strings.unicode_encode(tf.gather(points, drawn[:, 0]), "UTF-8")}
 
@@ -157,7 +165,7 @@ class Functions:
         x = self._checked_x(require(x, (rows <= most, allowed, rows)))
         if condition is None:
             return x
-        return {"x": x, "condition": self._checked_condition(condition, x)}
+        return conditions.joined(x, self._checked_condition(condition, x))
 
     def _prefix(self, x, known, member):
         """``values`` [B, n, *site_shape] and ``known`` [B, n], in the order of a member."""
@@ -188,16 +196,19 @@ class Functions:
         )
 
     def _checked_condition(self, condition, x=None):
-        last = self.model.num_classes - 1
-        rows = tf.shape(condition)[0]
+        kind, rows = self.model.condition, _rows(condition)
+        sizes = tf.stack([tf.shape(part)[0] for part in tf.nest.flatten(condition)])
         alike = True if x is None else rows == tf.shape(x)[0]
-        inside = (condition >= 0) & (condition <= last)
-        return require(
-            condition,
-            (rows > 0, "Expected at least one label as condition, got none."),
-            (alike, "Expected one label as condition for each row of x, got", rows),
-            (inside, f"Expected labels from 0 to {last} as condition, got", condition),
+        checks = (
+            (rows > 0, "Expected at least one condition, got none."),
+            (sizes == rows, "Expected as many rows of each part of condition, got", sizes),
+            (alike, "Expected one condition for each row of x, got", rows),
         )
+        condition = tf.nest.map_structure(lambda part: require(part, *checks), condition)
+        words = f"Expected {kind.support} as condition, got"
+        wrong = tf.nest.flatten(condition)
+        valid = kind.valid(condition)
+        return tf.nest.map_structure(lambda part: require(part, (valid, words, *wrong)), condition)
 
     def _checked_draws(self, num_samples, temperature, rows):
         drawn = tf.cast(num_samples, tf.int64) * tf.cast(rows, tf.int64)
@@ -235,6 +246,18 @@ class Functions:
             return member
         inside = (member >= 0) & (member <= last)
         return require(member, (inside, f"Expected member to be from 0 to {last}, got", member))
+
+
+def _rows(condition):
+    """The batch size of a condition."""
+    return tf.shape(tf.nest.flatten(condition)[0])[0]
+
+
+def _tiled(tensors, count):
+    """A nest of tensors [B, ...], repeated as a whole: [count B, ...]."""
+    return tf.nest.map_structure(
+        lambda part: tf.tile(part, [count, *[1] * (part.shape.rank - 1)]), tensors
+    )
 
 
 def _at_least_1(name, number):
