@@ -6,10 +6,11 @@ import pytest
 import tensorflow as tf
 from support.cases import mood
 
-from tfar import testing, text
+from tfar import testing, text, zoo
 from tfar.conditions import Embedded, Labels, Vector
 from tfar.heads import Bernoulli, Characters
 from tfar.models import (
+    FVSBN,
     MADE,
     NADE,
     AutoregressiveModel,
@@ -17,6 +18,7 @@ from tfar.models import (
     OrderlessNADE,
     Transformer,
 )
+from tfar.zoo import artefacts, cards, publishing
 
 NAN = np.float32(np.nan)
 
@@ -162,3 +164,18 @@ def test_a_text_has_a_condition(family, tmp_path):
         given["condition_place"] = tf.zeros([2, 2])
         with pytest.raises(tf.errors.InvalidArgumentError, match="as many rows of each part"):
             signatures["log_prob"](x=tf.constant([x]), **given)
+
+
+@pytest.mark.parametrize("condition, value", [(mood(), words(0, 1)), (Vector(2), np.ones([2, 2]))])
+def test_the_zoo_keeps_examples_with_their_conditions(condition, value, tmp_path):
+    model = testing.randomise(FVSBN([9], condition=condition))
+    inputs = {"x": np.eye(2, 9, dtype=np.uint8), "condition": value}
+    metrics = publishing._described(model)
+    np.savez(tmp_path / "examples.npz", **zoo.pack(inputs))
+    shapes = metrics["condition"]["shapes"]
+    found = artefacts._unpacked(tmp_path / "examples.npz", (2, 9), shapes)
+    np.testing.assert_array_equal(publishing.score(model, found), model.log_prob(inputs))
+    for words_of in (cards._labels, cards._chosen):
+        assert condition.support in words_of(metrics)
+    with pytest.raises(ValueError, match="expected integers of the shapes"):
+        artefacts._unpacked(tmp_path / "examples.npz", (2, 9), {"condition": []})

@@ -145,6 +145,9 @@ def _chosen(metrics):
     text = ""
     if metrics.get("num_classes"):
         text += f"- `condition` is a label from 0 to {metrics['num_classes'] - 1} for each row.\n"
+    if metrics.get("condition"):
+        names = ", ".join(f"`{name}`" for name in metrics["condition"]["shapes"])
+        text += f"- {names}: {metrics['condition']['support']}, for each row.\n"
     if metrics["members"] > 1:
         text += f"- `member`, from 0 to {metrics['members'] - 1}, chooses one of the ensemble.\n"
     if metrics.get("per") == "character":
@@ -172,6 +175,8 @@ def _limits(metrics):
 
 
 def _labels(metrics):
+    if metrics.get("condition"):
+        return f', as "x", and {metrics["condition"]["support"]} as "condition"'
     if not metrics.get("num_classes"):
         return ""
     return f', as "x", and labels 0 ... {metrics["num_classes"] - 1} as "condition"'

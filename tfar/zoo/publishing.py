@@ -49,7 +49,7 @@ def score(model, inputs, batch_size=500, progress=None):
 
     Args:
       model: an `AutoregressiveModel`.
-      inputs: array [N, *event_shape], or a dict with "condition" too.
+      inputs: array [N, *event_shape], or a dict with "condition" too, which may be a dict itself.
       batch_size: examples scored at once.
       progress: wrapper of the iterable of batch starts, for instance a progress bar.
 
@@ -58,8 +58,7 @@ def score(model, inputs, batch_size=500, progress=None):
     """
     serving.check_model(model)
     arguments.integer("batch_size", batch_size, least=1)
-    parts = inputs.values() if isinstance(inputs, dict) else [inputs]
-    if not all(isinstance(part, (np.ndarray, tf.Tensor)) for part in parts):
+    if not all(isinstance(part, (np.ndarray, tf.Tensor)) for part in tf.nest.flatten(inputs)):
         raise ValueError(f"Expected an array or a dict of arrays, got {type(inputs).__name__}.")
     model.check(inputs)
     starts = range(0, len(feeding.events(inputs)), batch_size)
@@ -201,9 +200,19 @@ def _described(model):
         "order": model.order if isinstance(model.order, str) else "given",
         "members": model.members,
         "num_classes": model.num_classes,
+        **_condition(model.condition),
         "per": per(model),
         "parameters": model.count_params(),
     }
+
+
+def _condition(condition):
+    """What metrics say of a condition; of labels they have ``num_classes``."""
+    if condition is None or condition.num_classes is not None:
+        return {}
+    specs = condition.named(condition.structure)
+    shapes = {name: spec.shape.as_list() for name, spec in specs.items()}
+    return {"condition": {"support": condition.support, "shapes": shapes}}
 
 
 def _put(name, model, metrics, packed=None):
