@@ -19,6 +19,7 @@ from support.cases import shared
 
 import tfar
 from tfar import (
+    conditions,
     datasets,
     distributions,
     heads,
@@ -123,6 +124,42 @@ def of_heads():
     )  # fmt: skip
     yield from vary(heads.Table, columns=columns)
     yield from vary(heads.Table, {"columns": [column]}, num_components=COUNT)
+
+
+def of_conditions():
+    yield from vary(conditions.Labels, num_classes=COUNT, classes=[3])
+    yield from vary(conditions.Labels, {"num_classes": 3}, shape=(None, 3, "4", [0], [2.5], {}))
+    yield from vary(conditions.Vector, shape=(None, "3", 2.5, 0, -1, [0], True, {}, nan, THING))
+    parts = {"word": conditions.Labels(2), "place": conditions.Vector(2)}
+    wrong = (None, 3, {}, [parts], {"a": 3}, {"a b": parts["word"]}, {1: parts["word"]}, THING)
+    flat = keras.layers.Flatten()
+    fine = {"parts": conditions.Vector(2), "layer": flat}
+    nested = conditions.Embedded(conditions.Vector(2), flat)
+    yield from vary(
+        conditions.Embedded, fine, parts=(*wrong, conditions.Labels, nested),
+        layer=(None, "x", 3, THING, keras.layers.Flatten, np.tanh, keras.layers.RepeatVector(3),
+               keras.layers.Reshape([1, 2])),
+    )  # fmt: skip
+    vector, several = conditions.Vector([2]), conditions.Labels(3, shape=[2])
+    numbers = (None, "a", 3, {}, [1.0], [1.0, nan], [1.0, inf], [[1.0, 2.0], [1.0]], [1j, 1], THING)
+    yield from first(vector.tensors, numbers)
+    yield from first(several.tensors, [*numbers, [0, 3], [-1, 0], [2**32, 0], [True, False]])
+    model = models.FVSBN([4], condition=vector)
+    x, rows = np.zeros([3, 4]), (*numbers, [1.0, 2.0], np.zeros([2, 2]), np.zeros([3, 3]))
+    for method in (model, model.log_prob, model.check):
+        yield from first(lambda c, m=method: m({"x": x, "condition": c}), rows)
+    yield from vary(model.joint, {"condition": [1.0, 2.0]}, member=[1])  # is no condition
+    yield from vary(model.joint, condition=(*numbers, {"a": [1.0, 2.0]}))
+    yield from vary(models.FVSBN, {"event_shape": [4]}, condition=(3, "x", {}, THING, [vector]))
+    both = {"event_shape": [4], "num_classes": 3}
+    for family in (models.FVSBN, models.NADE, models.MADE, models.OrderlessNADE):
+        yield from vary(family, both, condition=[vector])
+    plain = {"network": keras.layers.Dense(1), "event_shape": [4], "head": heads.Bernoulli()}
+    yield from vary(models.AutoregressiveModel, plain, condition=[vector])
+    given = layers.Causal([layers.Shift(), layers.ConditionBias(3)])
+    plain = {"network": given, "event_shape": [4], "head": heads.Bernoulli()}
+    yield from vary(models.AutoregressiveModel, plain, condition=[None, vector])
+    yield from vary(layers.ConditionBias, condition_size=COUNT)
 
 
 def of_models():
@@ -361,6 +398,7 @@ BUILT = {
     "Recurrent": lambda: layers.Recurrent(keras.layers.GRU(2)),
     "Shift": lambda: layers.Shift(),
     "SiteBias": lambda: layers.SiteBias(),
+    "ConditionBias": lambda: layers.ConditionBias(3),
     "TriangularDense": lambda: layers.TriangularDense(2),
     "TiedHidden": lambda: layers.TiedHidden(3, 2),
     "OrderlessHidden": lambda: layers.OrderlessHidden((3,), 2),
@@ -370,6 +408,7 @@ BUILT = {
 
 # Layers that take sequences of any length.
 STATIONARY = {"CausalSelfAttention_window", "Causal", "Pointwise", "Tied", "Recurrent", "Shift"}
+STATIONARY |= {"ConditionBias"}
 
 
 def of_inputs(name):
@@ -389,12 +428,12 @@ def of_inputs(name):
     inputs.append(np.zeros([*right[:-1], 3], np.float32))
     if not rows and name not in STATIONARY:
         inputs.append(np.zeros([2, 7, 2], np.float32))
-    given = {"context": np.zeros([2, 3], np.float32)} if layer.condition_size else {}
+    given = {"condition": np.zeros([2, 3], np.float32)} if layer.condition_size else {}
     yield from labelled(f"built {name}", first(lambda x: layer(x, **given), inputs))
     if given:
         wrong = (None, "a", 3, THING, np.zeros([2, 4]), np.zeros([3]), np.zeros([5, 3]))
         x = np.zeros(right, np.float32)
-        yield from vary(layer.__call__, {"x": x}, context=wrong)
+        yield from vary(layer.__call__, {"x": x}, condition=wrong)
 
 
 def labelled(label, calls):
@@ -460,7 +499,7 @@ def of_data(kind):
 
 def of_sampling():
     model, ensemble = shared("fvsbn"), shared("made_orders")
-    labels, symbols = shared("gated_pixel_cnn_labels"), shared("fvsbn_categorical")
+    labels, symbols = shared("gated_pixel_cnn_labels"), shared("nade_categorical")
     observed = ("a", 3, [True], [0, 1, 0, 1], [[True] * 4], THING, {}, [None] * 4, [True, "a"])
     options = {"cached": FLAG, "jit_compile": FLAG, "validate_args": FLAG}
     yield from vary(
@@ -636,6 +675,7 @@ def of_datasets():
 
 GROUPS = {
     "heads": of_heads,
+    "conditions": of_conditions,
     "models": of_models,
     "layers": of_layers,
     **{f"inputs of {name}": lambda name=name: of_inputs(name) for name in BUILT},

@@ -75,7 +75,7 @@ def test_category_out_of_range(bad):
     x = np.array([0, bad, 1])
     message = rf"Categorical\(num_categories=3\) takes an integer from 0 to 2, got {bad}"
     with pytest.raises(ValueError, match=re.sub("inf|nan", "(inf|nan)", message)):
-        shared("fvsbn_categorical").joint().log_prob(x)
+        shared("nade_categorical").joint().log_prob(x)
 
 
 SHAPES = [
@@ -142,7 +142,7 @@ def test_wrong_dtype(x):
 
 @pytest.mark.parametrize("bad", [3, -1, 1.5, np.nan])
 def test_a_category_out_of_range_in_a_graph(bad):
-    model = shared("fvsbn_categorical")
+    model = shared("nade_categorical")
     log_prob = tf.function(model.log_prob)(tf.constant([[0, bad, 1], [0, 1, 1]]))
     np.testing.assert_allclose(log_prob, [-np.inf, *model.log_prob(np.array([[0, 1, 1]]))])
 
@@ -235,7 +235,7 @@ def test_samples_that_no_memory_holds_are_refused_at_once():
 
 @pytest.mark.parametrize("temperature", [1e-30, 1e-10, 1e10, 1e30])
 @pytest.mark.parametrize(
-    "name", ["fvsbn", "fvsbn_categorical", "rnade_real", "pixel_cnn_mixture", "made_counts"]
+    "name", ["fvsbn", "nade_categorical", "rnade_real", "pixel_cnn_mixture", "made_counts"]
 )
 def test_extreme_temperatures_draw_values(name, temperature):
     model = shared(name)

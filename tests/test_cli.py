@@ -481,7 +481,7 @@ MISTAKES = """
 1 | sample image.keras --top-k 1 | it takes no --top-k
 1 | sample real.keras --top-p 0.5 | it takes no --top-p
 1 | sample real.keras --out x.png | expected --out to end in .npy, got 'x.png'
-1 | sample labels.keras --label 2 | Labels are from 0 to 1, got 2
+1 | sample labels.keras --label 2 | Expected labels from 0 to 1 as condition, got 2
 1 | sample table.keras --out rows.npy | expected --out to end in .csv, got 'rows.npy'
 1 | sample table.keras --label 0 | it takes no --label
 1 | sample table.keras --prompt ab | table.keras is a model of tables: it takes no --prompt

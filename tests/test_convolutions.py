@@ -148,17 +148,20 @@ def test_a_value_is_clamped_for_each_label():
 @pytest.mark.parametrize(
     "use, message",
     [
-        (lambda m, x: m(x), "expected {'x': x, 'condition': labels}, got x alone"),
+        (lambda m, x: m(x), "expected {'x': x, 'condition': c}, with labels from 0 to 2"),
         (lambda m, x: m.fit(x), "got x alone"),
         (lambda m, x: m({"x": x}), r"Expected the keys \['condition', 'x'\], got \['x'\]"),
         (lambda m, x: m({"x": x, "condition": np.zeros(4)}), "integer labels .* got float64"),
         (lambda m, x: m({"x": x, "condition": np.zeros(3, int)}), "each of 4 examples"),
-        (lambda m, x: m.predict({"x": x, "condition": np.array([0, 1, 2, 3])}), "0 to 2, got 3"),
-        (lambda m, x: m({"x": x, "condition": np.array([0, 1, 2, -1])}), "0 to 2, got -1"),
-        (lambda m, x: m.log_prob({"x": x, "condition": [0, 1, 2, 3]}), "0 to 2, got 3"),
+        (
+            lambda m, x: m.predict({"x": x, "condition": np.array([0, 1, 2, 3])}),
+            "as condition, got 3",
+        ),
+        (lambda m, x: m({"x": x, "condition": np.array([0, 1, 2, -1])}), "as condition, got -1"),
+        (lambda m, x: m.log_prob({"x": x, "condition": [0, 1, 2, 3]}), "as condition, got 3"),
         (lambda m, x: m.joint(), "give condition=, labels from 0 to 2"),
-        (lambda m, x: m.joint(condition=3), "Labels are from 0 to 2, got 3"),
-        (lambda m, x: m.joint(condition=-1), "Labels are from 0 to 2, got -1"),
+        (lambda m, x: m.joint(condition=3), "Expected labels from 0 to 2 as condition, got 3"),
+        (lambda m, x: m.joint(condition=-1), "Expected labels from 0 to 2 as condition, got -1"),
         (lambda m, x: m.joint(condition=0.5), "Expected integer labels"),
         (lambda m, x: shared("pixel_cnn").joint(condition=1), "takes no condition"),
         (
@@ -196,7 +199,6 @@ def test_mistakes_with_conditions(use, message):
         (lambda: GatedPixelCNN([4, 4, 1], layers=0), "layers to be an integer of at least 1"),
         (lambda: GatedPixelCNN([4, 4, 3], first_kernel_size=1), "above .* of at least 1, got 0"),
         (lambda: PixelCNNpp([4, 4, 1], levels=0), "levels to be an integer of at least 1, got 0"),
-        (lambda: PixelCNN([4, 4, 1], num_classes=3), "does not take 3 classes"),
         (lambda: CausalConv2D(1, 3, (4, 4), stride=0), "stride .* of at least 1, got 0"),
         (lambda: RowConv2D(1, 1, 2), "width to be an odd integer .* got 2"),
         (lambda: CausalConv2D(1, 3, (5, 4), stride=2), r"2 does not divide an image of \[5, 4\]"),
@@ -327,8 +329,8 @@ def test_planted_in_multiscale_streams(monkeypatch, owner, name, planted, messag
         testing.verify_layer(MultiscaleStreams(2, 1, 2, (4, 4)), 16, 1, scale=0.5)
 
 
-def ignores_the_label(self, x, context=None, training=None):
-    return CALL(self, x, None if context is None else 0 * context, training)
+def ignores_the_label(self, x, condition=None, member=None, training=None):
+    return CALL(self, x, 0 * condition, member, training)
 
 
 CALL = GatedStacks.call
@@ -337,7 +339,7 @@ CALL = GatedStacks.call
 def test_planted_in_a_conditional_model(monkeypatch):
     monkeypatch.setattr(GatedStacks, "call", ignores_the_label)
     model = GatedPixelCNN([2, 2, 1], 4, 2, first_kernel_size=3, num_classes=2)
-    with pytest.raises(AssertionError, match="Conditional 0 is the same for all labels"):
+    with pytest.raises(AssertionError, match="Conditional 0 is the same for all conditions"):
         testing.verify_causality(testing.randomise(model))
     with pytest.raises(AssertionError, match=r"draws|frequencies|log_prob"):
         testing.verify_sampling(testing.randomise(model))

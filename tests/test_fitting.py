@@ -256,7 +256,9 @@ def test_labels_outside_the_classes_end_a_fit():
     model = GatedPixelCNN([2, 2, 1], 4, 2, first_kernel_size=3, num_classes=3)
     model.compile("sgd")
     data = {"x": np.zeros([4, 2, 2, 1]), "condition": np.array([0, 3, 1, -1])}
-    with pytest.raises(ValueError, match="Labels are from 0 to 2, got 2 others in a batch"):
+    with pytest.raises(
+        ValueError, match="labels from 0 to 2 as condition, got 2 others in a batch"
+    ):
         model.fit(tf.data.Dataset.from_tensor_slices(data).batch(4), verbose=0)
 
 

@@ -70,7 +70,7 @@ def test_masked_dense_is_the_dense_layer_with_a_masked_kernel(exclusive):
     np.testing.assert_allclose(layer(x), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_context_picks_the_mask():
+def test_member_picks_the_mask():
     sites = np.array([[0, 1, 2], [2, 0, 1]])
     both = MaskedDense(sites, sites, 3, exclusive=True)
     both.build((None, 3, 1))
@@ -80,8 +80,8 @@ def test_context_picks_the_mask():
         one = MaskedDense(sites[member], sites[member], 3, exclusive=True)
         one.build((None, 3, 1))
         one.set_weights(both.get_weights())
-        np.testing.assert_array_equal(both(x, context=tf.constant(member)), one(x))
-        state, outputs = both.initial_state(4, tf.constant(member)), []
+        np.testing.assert_array_equal(both(x, member=tf.constant(member)), one(x))
+        state, outputs = both.initial_state(4, member=tf.constant(member)), []
         order = np.argsort(sites[member])
         for t in range(3):
             before = x[:, order[t - 1]] if t else tf.zeros([4, 1])
@@ -110,7 +110,7 @@ def test_config_round_trip(name):
         copy.build((None, num_sites, channels))
     copy.set_weights(layer.get_weights())
     x = tf.random.stateless_normal([2, num_sites, channels], [3, 4])
-    given = {"context": tf.ones([2, layer.condition_size])} if layer.condition_size else {}
+    given = {"condition": tf.ones([2, layer.condition_size])} if layer.condition_size else {}
     np.testing.assert_array_equal(copy(x, **given), layer(x, **given))
     assert layer(x, **given).shape[1:] == layer.compute_output_shape(x.shape)[1:]
 

@@ -242,7 +242,7 @@ def test_bad_arguments(arguments, message):
 
 
 class SeesItself(layers.OrderlessHidden):
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         return self.given(x, tf.ones(tf.shape(x)[:2], tf.bool))
 
 

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from tfar import testing
 from tfar.heads import Bernoulli, GaussianMixture, Poisson
-from tfar.layers import CausalLayer, TiedHidden
+from tfar.layers import CausalLayer, ConditionBias, TiedHidden
 
 # Layers -----------------------------------------------------------------------------------------
 
@@ -31,7 +31,7 @@ class Dense(CausalLayer):
     def call(self, x):
         return tf.einsum("ij,bjc->bic", self.kernel * tf.constant(self.mask, tf.float32), x)
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         return tf.constant(0), tf.zeros([batch_size, 5, 1])
 
     def step(self, x, state):
@@ -65,7 +65,7 @@ class Wrapped(CausalLayer):
     def call(self, x):
         return self.layer(x)
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         return self.layer.initial_state(batch_size)
 
     def step(self, x, state):
@@ -108,7 +108,7 @@ class StateChangesStructure(Wrapped):
 
 
 class StateIsAVariable(Wrapped):
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         site, sums = super().initial_state(batch_size)
         return site, tf.Variable(sums)
 
@@ -128,9 +128,31 @@ class StepOfAnotherShape(Wrapped):
         return tf.concat([y, y], 1), state
 
 
+class Deaf(ConditionBias):
+    @staticmethod
+    def of_condition(condition, kernel, dtype):
+        return 0 * ConditionBias.of_condition(condition, kernel, dtype)
+
+
+class MixesExamples(ConditionBias):
+    @staticmethod
+    def of_condition(condition, kernel, dtype):
+        mean = tf.reduce_mean(condition, axis=0, keepdims=True) + 0 * condition
+        return ConditionBias.of_condition(mean, kernel, dtype)
+
+
+class ConditionOfTheFirstSite(ConditionBias):
+    def step(self, x, state):
+        y, _ = super().step(x, state)
+        return y, 0 * state
+
+
 @pytest.mark.parametrize(
     "layer, message",
     [
+        (lambda: Deaf(2), "Output 0 does not depend on the condition"),
+        (lambda: MixesExamples(2), "An example's condition changes another's output"),
+        (lambda: ConditionOfTheFirstSite(2), "`step` differs from `call`"),
         (LeakyMask, "Leak: output 0 changes with inputs that it must not see"),
         (StrictMask, "Dead input: output 1 does not depend on input 0"),
         (Constant, "Dead input: output 1 does not depend on input 0"),

@@ -5,17 +5,17 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfar import randomness, testing
+from tfar import conditions, randomness, testing
 from tfar.heads import Bernoulli, GaussianMixture
 from tfar.layers import Causal, CausalLayer, Shift
 from tfar.models import FVSBN, MADE, NADE, AutoregressiveModel
-from tfar.sampling import joint
+from tfar.sampling import joint, loop
 
 register = keras.saving.register_keras_serializable(package="planted")
 
 
 class ForgottenInverse(FVSBN):
-    def _parameters(self, x, context, member, training=None):
+    def _parameters(self, x, condition, member, training=None):
         return self.network(tf.gather(x, self.permutations[0], axis=1))
 
 
@@ -84,8 +84,8 @@ class UntrackedWeight(FVSBN):
         super().__init__(*args, **kwargs)
         object.__setattr__(self, "offset", tf.Variable(keras.random.normal([])))
 
-    def _parameters(self, x, context, member, training=None):
-        return super()._parameters(x, context, member) + self.offset
+    def _parameters(self, x, condition, member, training=None):
+        return super()._parameters(x, condition, member) + self.offset
 
 
 class LowPrecision(AutoregressiveModel):
@@ -107,6 +107,24 @@ class BroadcastWeights(FVSBN):
         return tf.reduce_mean(-self._score(x, y_pred) * sample_weight)
 
 
+class DeafSite(FVSBN):
+    """Site 1 ignores the condition."""
+
+    def _parameters(self, x, condition, member, training=None):
+        y, deaf = (
+            super(DeafSite, self)._parameters(x, c, member) for c in (condition, 0 * condition)
+        )
+        return tf.concat([y[:, :1], deaf[:, 1:2], y[:, 2:]], axis=1)
+
+
+class SwapsMembers(MADE):
+    """Takes the label for the member, and the member for the label."""
+
+    def _given(self, condition, member):
+        label = tf.argmax(condition[0], output_type=tf.int32)
+        return {"condition": tf.one_hot(tf.fill([len(condition)], member), 2), "member": label}
+
+
 class Itself(CausalLayer):
     """A Keras layer that is said to be exclusive and is not."""
 
@@ -120,7 +138,7 @@ class Itself(CausalLayer):
     def compute_output_shape(self, input_shape):
         return self.layer.compute_output_shape(input_shape)
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         return self.layer(x)
 
 
@@ -154,7 +172,7 @@ ORDER = [2, 0, 3, 1]  # not its own inverse
         (
             lambda: AveragedLogits([4], (12,), num_masks=2, order="random"),
             "normalisation",
-            r"Probabilities \(member None, label None\) do not sum to 1",
+            r"Probabilities \(member None, condition None\) do not sum to 1",
         ),
         (lambda: RawFeedback([3], Bernoulli(centered=True)), "sampling", "The frequencies of"),
         (lambda: StaleSampler([3], 4), "sampling", "The frequencies of samples"),
@@ -170,6 +188,16 @@ ORDER = [2, 0, 3, 1]  # not its own inverse
             lambda: WrongOracle([2], 4, GaussianMixture(2)),
             "sampling",
             "does not draw what the oracle draws",
+        ),
+        (
+            lambda: DeafSite([3], condition=conditions.Vector(2)),
+            "causality",
+            "Conditional 1 is the same for all conditions",
+        ),
+        (
+            lambda: SwapsMembers([3], (9,), order=[[0, 1, 2], [2, 1, 0]], num_classes=2),
+            "causality",
+            "Leak: conditional",
         ),
         (lambda: LossOverDimensions([3]), "training", "The loss is not -mean"),
         (lambda: BroadcastWeights([3]), "training", r"The loss is not .*, weights \[8, 1\]"),
@@ -259,6 +287,21 @@ def test_sampling_loop(monkeypatch, owner, name, planted, message):
     monkeypatch.setattr(owner, name, planted)
     model = testing.randomise(FVSBN([4], order=ORDER), seed=4, scale=0.5)
     with pytest.raises(AssertionError, match=message):
+        testing.verify_sampling(model)
+
+
+@pytest.mark.parametrize(
+    "plant", [lambda c: tf.reverse(c, [0]), lambda c: tf.repeat(c[::2], 2, axis=0)]
+)
+def test_conditions_of_other_rows(monkeypatch, plant):
+    """In a batch of conditions some examples are drawn given those of others."""
+
+    def begin(model, n, member=0, cached=True, condition=None, begin=loop.begin):
+        return begin(model, n, member, cached, plant(condition))
+
+    monkeypatch.setattr(loop, "begin", begin)
+    model = testing.randomise(FVSBN([3], condition=conditions.Vector(2)), scale=0.5)
+    with pytest.raises(AssertionError, match="sample_and_log_prob of a batch of conditions"):
         testing.verify_sampling(model)
 
 

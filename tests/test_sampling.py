@@ -6,8 +6,9 @@ import weakref
 import numpy as np
 import pytest
 import tensorflow as tf
-from support.cases import ENSEMBLES, MODELS, events, shared
+from support.cases import ENSEMBLES, MODELS, events, given, shared
 
+from tfar import conditions
 from tfar.heads import Bernoulli, Categorical
 from tfar.models import FVSBN, MADE
 from tfar.testing import enumerate_events, randomise
@@ -18,14 +19,14 @@ from tfar.testing.checks import eagerly, same_draws
 def test_conditionals_by_step_are_those_of_one_pass(name):
     """The parameters that the sampler sees, cached or not, are those that score its sample."""
     model = shared(name)
-    x = events(model, 6)
+    x, condition = events(model, 6), given(model, 6)
     for member in range(model.members):
         order = model.permutations[member]
-        p = model(x, member=member)
+        p = model(conditions.joined(x, condition), member=member)
         expected = p.log_prob(x).numpy().reshape([6, -1])[:, order]
         in_order = x.reshape([6, -1])[:, order]
         for cached in (True, False):
-            state = model.initial_state(6, member, cached)
+            state = model.initial_state(6, member, cached, condition)
             encoded = tf.zeros([6, model.head.num_inputs])
             for site in range(model.num_sites):
                 params, state = model.step(encoded, state, member, cached)
@@ -44,10 +45,10 @@ def test_both_samplers_agree_on_a_random_order_of_more_sites():
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in ENSEMBLES])
 def test_xla_draws_the_same(name):
     model = shared(name)
-    label = {} if model.num_classes is None else {"condition": 1}
-    compiled = model.joint(jit_compile=True, **label).sample(20, seed=5)
+    condition = given(model, 2)
+    compiled = model.joint(condition=condition, jit_compile=True).sample(20, seed=5)
     with eagerly():
-        expected = model.joint(**label).sample(20, seed=5)
+        expected = model.joint(condition=condition).sample(20, seed=5)
     assert same_draws(expected.numpy(), compiled.numpy())
 
 
@@ -151,7 +152,7 @@ def test_frequencies_at_a_temperature(temperature):
 
 
 def test_a_low_temperature_is_greedy_and_log_prob_stays_what_it_was():
-    model = shared("fvsbn_categorical")
+    model = shared("nade_categorical")
     x, log_prob = model.joint().experimental_sample_and_log_prob(40, seed=1, temperature=1e-4)
     assert len(np.unique(x, axis=0)) == 1
     p = model(x)
@@ -166,8 +167,10 @@ def test_a_low_temperature_is_greedy_and_log_prob_stays_what_it_was():
 def test_an_ensemble_is_the_mean_of_the_probabilities_of_its_members(name):
     model = shared(name)
     x = enumerate_events(model)
-    members = [model.joint(member=r).prob(x) for r in range(model.members)]
-    np.testing.assert_allclose(model.joint().prob(x), np.mean(members, axis=0), rtol=1e-4)
+    condition = given(model, len(x))
+    members = [model.joint(r, condition=condition).prob(x) for r in range(model.members)]
+    whole = model.joint(condition=condition).prob(x)
+    np.testing.assert_allclose(whole, np.mean(members, axis=0), rtol=1e-4)
     assert not np.allclose(members[0], members[1])
 
 

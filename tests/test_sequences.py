@@ -140,13 +140,13 @@ def test_dropout_is_for_training_only():
 
 
 class StartsAtZero(Recurrent):
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         started, states = super().initial_state(batch_size)
         return started, [tf.zeros_like(state) for state in states]
 
 
 class SeesTheZerosBeforeTheFirstSite(Recurrent):
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         return tf.constant(True), super().initial_state(batch_size)[1]
 
 

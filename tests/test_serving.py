@@ -393,7 +393,7 @@ def test_bad_input_is_an_invalid_argument_with_a_sentence(exports):
                         r"Expected labels from 0 to 2 as condition, got\] \[(5|-1)",
                     )
                 )
-            refused.append(("log_prob", {"x": x, **label}, "one label as condition for each row"))
+            refused.append(("log_prob", {"x": x, **label}, "one condition for each row of x"))
         if model.members > 1:
             for bad in (-1, model.members):
                 bad = {"x": x, "member": tf.constant(bad)}

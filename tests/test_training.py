@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
+from support.cases import mood
 from support.toys import made_up, made_up_of_8_bits, toy
 
 import tfar
@@ -63,10 +64,10 @@ def test_every_recipe_runs_two_steps(path, tmp_path, eagerly):
     np.testing.assert_allclose(-model.log_prob(x).numpy().mean(), best["val_nats"], rtol=2e-2)
 
 
-def test_a_conditional_recipe_trains_on_labels_and_needs_them(tmp_path):
+def test_a_conditional_recipe_trains_on_a_structure_and_needs_it(tmp_path):
     recipe = toy(
         model=lambda x: tfar.models.GatedPixelCNN(
-            x.shape[1:], 4, 2, first_kernel_size=3, num_classes=10
+            x.shape[1:], 4, 2, first_kernel_size=3, condition=mood()
         ),
         conditional=True,
         epochs=4,
@@ -74,18 +75,22 @@ def test_a_conditional_recipe_trains_on_labels_and_needs_them(tmp_path):
         shift=0.0,
     )
     data = made_up_of_8_bits([3, 3, 1], train=960)
-    for part in data.values():  # the image says which label it has, and nothing else does
-        part["x"] = np.ones_like(part["x"]) * (part["condition"] % 2)[:, None, None, None]
+    for part in data.values():  # the image says which word it has, and nothing else does
+        words = part["condition"] % 2
+        part["x"] = np.ones_like(part["x"]) * words[:, None, None, None]
+        part["condition"] = {"word": words, "place": np.zeros([len(words), 2])}
     model = training.train(recipe, tmp_path, data=data, verbose=0)
     nats = -model.log_prob(data["validation"]).numpy().mean()
-    assert nats < 0.5 * np.log(2)  # which image it is costs log 2 where the label is not known
+    assert nats < 0.5 * np.log(2)  # which image it is costs log 2 where the word is not known
     epochs = [list(feeding.batches(recipe, model, data["train"], 1)) for _ in range(2)]
     for one, other in zip(*epochs):
         assert set(one) == {"x", "condition"} and one["x"].shape == (16, 3, 3, 1)
         np.testing.assert_array_equal(one["x"], other["x"])
         centre = one["x"].numpy()[:, 1, 1, 0]
-        np.testing.assert_array_equal(centre, one["condition"].numpy() % 2)
-    with pytest.raises(ValueError, match="toy is conditional, and toy has no labels"):
+        np.testing.assert_array_equal(centre, one["condition"]["word"])
+    other = {**data["train"], "condition": {**data["train"]["condition"], "place": 1.0}}
+    assert runs.digest(data["train"]) != runs.digest(other)
+    with pytest.raises(ValueError, match="toy is conditional, and toy has no condition"):
         feeding.inputs(recipe, data["train"]["x"])
 
 

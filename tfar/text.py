@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfar import arguments, kinds, randomness
+from tfar import arguments, conditions, kinds, randomness
 from tfar.sampling import Policy, loop
 
 __all__ = ["generate", "is_text", "log_prob", "stream", "windows"]
@@ -35,6 +35,7 @@ def stream(
     top_p=None,
     seed=None,
     piece=16,
+    condition=None,
 ):
     """Continues a prompt, and yields what is drawn piece by piece.
 
@@ -45,6 +46,7 @@ def stream(
       temperature, top_k, top_p: see `tfar.sampling.Policy`.
       seed: as in `tfar.sampling.Autoregressive`; pieces do not change what it draws.
       piece: characters that are yielded at once.
+      condition: of a conditional model, the one of this text.
 
     Yields:
       strings of ``piece`` characters, the last perhaps of fewer.
@@ -58,12 +60,23 @@ def stream(
     policy, seed = Policy(temperature, top_k, top_p), randomness.stateless_seed(seed)
     known = vocabulary.encode(arguments.string("prompt", prompt))
     model.check_length(len(known) + length)
-    return _pieces(model, vocabulary, known, length, policy, seed, piece)
+    carry = _begin(model, condition)
+    return _pieces(model, vocabulary, known, length, policy, seed, piece, carry)
 
 
-def _pieces(model, vocabulary, known, length, policy, seed, piece):
+def _begin(model, condition):
+    """What the sampling loop starts from, for one text."""
+    condition = conditions.checked(model, condition)
+    if condition is None:
+        return loop.begin(model, 1)
+    batch = model.condition.batch_shape(condition)
+    if batch.rank:
+        raise ValueError(f"Expected the condition of one text, got a batch of shape {batch}.")
+    return loop.begin(model, 1, condition=model.condition.rows(condition, [1]))
+
+
+def _pieces(model, vocabulary, known, length, policy, seed, piece, carry):
     advance = loop.compiled_advance(model, scored=False)
-    carry = loop.begin(model, 1)
     if len(known):
         carry, _ = advance(carry, *_clamped(known, seed, policy))
     for start in range(0, length, piece):
@@ -83,7 +96,7 @@ def generate(model, prompt="", length=500, **options):
     return prompt + "".join(stream(model, prompt, length, **options))
 
 
-def log_prob(model, text, block=256, progress=None):
+def log_prob(model, text, block=256, progress=None, condition=None):
     """log p of a text of any length, block by block: each given all that comes before it.
 
     Memory does not grow with the text: it is scored by the loop that samples, a site at a time.
@@ -93,6 +106,7 @@ def log_prob(model, text, block=256, progress=None):
       text: a string.
       block: characters of a block, at least 1.
       progress: wrapper of the iterable of blocks, for instance a progress bar.
+      condition: as in `stream`.
 
     Returns:
       float64 [ceil(len(text) / block)] nats, whose sum is log p(text).
@@ -109,7 +123,7 @@ def log_prob(model, text, block=256, progress=None):
         raise ValueError("Expected at least one character, got an empty text.")
     model.check_length(len(numbers))
     advance = loop.compiled_advance(model, scored=True)
-    seed, carry, nats = tf.constant([0, 0]), loop.begin(model, 1), []
+    seed, carry, nats = tf.constant([0, 0]), _begin(model, condition), []
     starts = range(0, len(numbers), block)
     for start in starts if progress is None else progress(starts):
         given = _clamped(numbers[start : start + block], seed, Policy())

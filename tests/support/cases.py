@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 import tfar
+from tfar import conditions
+from tfar.conditions import Embedded, Labels, Vector
 from tfar.heads import (
     Bernoulli,
     Categorical,
@@ -22,6 +24,7 @@ from tfar.layers import (
     Causal,
     CausalConv2D,
     CausalSelfAttention,
+    ConditionBias,
     DiagonalBiLSTM,
     GatedStacks,
     MaskedDense,
@@ -53,6 +56,7 @@ from tfar.models import (
     Transformer,
 )
 from tfar.testing import randomise
+from tfar.testing.checks import stacked
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -77,14 +81,31 @@ class Smoothing(keras.layers.Layer):
         return {**super().get_config(), "channels": self.channels}
 
 
-def _causal():
-    return Causal([Shift(), keras.layers.Dense(6, "tanh"), keras.layers.Dense(1)])
+def _causal(condition_size=0):
+    given = [ConditionBias(condition_size)] if condition_size else []
+    return Causal([Shift(), *given, keras.layers.Dense(6, "tanh"), keras.layers.Dense(1)])
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Mood(keras.layers.Layer):
+    """A user's own embedding of a structure, {"word": [B], "place": [B, 2]} to [B, 3]."""
+
+    def build(self, input_shape):
+        self.table = self.add_weight(shape=(2, 3), initializer="normal", name="table")
+        self.kernel = self.add_weight(shape=(2, 3), initializer="glorot_uniform", name="kernel")
+
+    def call(self, given):
+        return tf.gather(self.table, given["word"]) + tf.tanh(given["place"] @ self.kernel)
+
+
+def mood():
+    return Embedded({"word": Labels(2), "place": Vector(2)}, Mood())
 
 
 MODELS = {
     "fvsbn": lambda: FVSBN([4]),
     "fvsbn_image": lambda: FVSBN([2, 3, 1], Bernoulli(centered=True), "random"),
-    "fvsbn_categorical": lambda: FVSBN([3], Categorical(3), "reversed"),
+    "fvsbn_categorical": lambda: FVSBN([3], Categorical(3), "reversed", condition=Vector(2)),
     "fvsbn_one_site": lambda: FVSBN([1]),
     "nade": lambda: NADE([4], 5),
     "nade_relu": lambda: NADE([2, 3, 1], 8, Bernoulli(centered=True), "reversed", "relu"),
@@ -96,7 +117,7 @@ MODELS = {
     "made_few_units": lambda: MADE([5], (3,), activation="tanh"),
     "made_no_hidden": lambda: MADE([4], (), order=[1, 3, 0, 2]),
     "made_categorical": lambda: MADE([3], (8, 8), Categorical(3), [1, 2, 0]),
-    "made_residual": lambda: MADE([4], (9, 9, 9), residual=True, activation="tanh"),
+    "made_residual": lambda: MADE([4], (9, 9, 9), residual=True, activation="tanh", num_classes=2),
     "made_weighted_degrees": lambda: MADE([4], (9,), degrees=[0, 1, 2, 1], activation="tanh"),
     "made_one_site": lambda: MADE([1], (3,)),
     "made_masks": lambda: MADE([4], (12,), num_masks=3, degrees="random", activation="tanh"),
@@ -104,11 +125,11 @@ MODELS = {
         [2, 2, 1], (12, 10), num_masks=2, order="random", activation="tanh", seed=1
     ),
     "made_given_orders": lambda: MADE(
-        [3], (8,), Categorical(3), [[0, 1, 2], [2, 0, 1]], num_masks=2, direct=True
+        [3], (8,), Categorical(3), [[0, 1, 2], [2, 0, 1]], 2, direct=True, condition=Vector(2)
     ),
     "pixel_cnn": lambda: PixelCNN([3, 3, 1], 8, 2, first_kernel_size=3),
     "pixel_cnn_wide_kernels": lambda: PixelCNN(
-        [2, 4, 1], 8, 1, 5, 5, Bernoulli(centered=True), "reversed", positions=False
+        [2, 4, 1], 8, 1, 5, 5, Bernoulli(centered=True), "reversed", False, num_classes=2
     ),
     "pixel_cnn_colours": lambda: PixelCNN([1, 2, 3], 8, 1, 3, 3, Categorical(3)),
     "pixel_cnn_one_site": lambda: PixelCNN([1, 1, 1], 4, 1),
@@ -134,14 +155,23 @@ MODELS = {
     ),
     "char_rnn": lambda: CharRNN([4], (5,), "rnn", Categorical(3)),
     "char_rnn_lstm": lambda: CharRNN([3], (4, 3), head=Characters("abc"), embedding=2),
-    "char_rnn_gru": lambda: CharRNN([4], (4,), "gru", Bernoulli(), dropout=0.5),
+    "char_rnn_gru": lambda: CharRNN(
+        [4], (4,), "gru", Bernoulli(), dropout=0.5, condition=Vector(2)
+    ),
     "char_rnn_one_site": lambda: CharRNN([1], (3,), "rnn"),
     "transformer": lambda: Transformer([4], 6, 2, 3, head=Categorical(3)),
     "transformer_window": lambda: Transformer(
         [5], 4, 1, 2, window=2, mlp=2, tied=True, dropout=0.1, head=Characters("abc")
     ),
     "transformer_image": lambda: Transformer(
-        [2, 3, 1], 4, 1, 1, positions="learned", head=Bernoulli(centered=True), order="reversed"
+        [2, 3, 1],
+        4,
+        1,
+        1,
+        positions="learned",
+        head=Bernoulli(centered=True),
+        order="reversed",
+        condition=mood(),
     ),
     "transformer_stem": lambda: Transformer(
         [2, 2, 2], 4, 1, 2, window=3, positions="learned", stem=3, head=Categorical(3)
@@ -159,23 +189,38 @@ MODELS = {
         [2, 1, 3], 2, 1, "diagonal", first_kernel_size=3, head=Categorical(3), positions=False
     ),
     "pixel_rnn_reversed": lambda: PixelRNN(
-        [2, 4, 1], 3, 1, "diagonal", head=Bernoulli(centered=True), order="reversed"
+        [2, 4, 1],
+        3,
+        1,
+        "diagonal",
+        head=Bernoulli(centered=True),
+        order="reversed",
+        condition=Vector(2),
     ),
     "pixel_rnn_mixture": lambda: PixelRNN(
         [1, 3, 2], 3, 1, kernel_size=1, head=DiscretizedLogisticMixture(2, 2, levels=3)
     ),
-    "nade_real": lambda: NADE([2], 4, GaussianMixture(2, mean=5.0, std=3.0), activation="tanh"),
+    "nade_real": lambda: NADE(
+        [2], 4, GaussianMixture(2, mean=5.0, std=3.0), activation="tanh", num_classes=2
+    ),
     "rnade_real": lambda: RNADE([2], 5, GaussianMixture(3), activation="tanh"),
     "rnade_real_logistic": lambda: RNADE(
         [2, 1], 9, LogisticMixture(2, True), "reversed", dropout=0.1
     ),
-    "rnade_categorical": lambda: RNADE([3], 9, Categorical(3)),
+    "rnade_categorical": lambda: RNADE([3], 9, Categorical(3), num_classes=2),
     "orderless_nade": lambda: OrderlessNADE([4], (7, 6), activation="tanh"),
     "orderless_nade_image": lambda: OrderlessNADE(
         [2, 2, 1], (9,), Bernoulli(centered=True), [2, 0, 3, 1], activation="tanh"
     ),
     "orderless_nade_orders": lambda: OrderlessNADE(
-        [3], (8, 8, 8), Categorical(3), "random", 3, activation="tanh", seed=2
+        [3],
+        (8, 8, 8),
+        Categorical(3),
+        "random",
+        3,
+        activation="tanh",
+        seed=2,
+        condition=Vector(2),
     ),
     "orderless_nade_real": lambda: OrderlessNADE(
         [2], (9, 9), GaussianMixture(2), [[1, 0], [0, 1]], activation="tanh", dropout=0.1
@@ -204,7 +249,9 @@ MODELS = {
     "made_columns_counts_real": lambda: MADE(
         [3], (12,), Columns([NegativeBinomial(), LogisticMixture(2), Bernoulli()])
     ),
-    "own_causal": lambda: AutoregressiveModel(_causal(), [4], Bernoulli(), "random"),
+    "own_causal": lambda: AutoregressiveModel(
+        _causal(4), [4], Bernoulli(), "random", condition=Labels(2, shape=[2])
+    ),
     "own_plain": lambda: AutoregressiveModel(Smoothing(3), [2, 2], Categorical(3), [3, 1, 0, 2]),
 }
 
@@ -215,7 +262,11 @@ ENSEMBLES += ["orderless_nade_real", "orderless_columns_real", "orderless_counts
 LAYERS = {
     "shift": (Shift, 4, 2),
     "shift_one_site": (Shift, 1, 2),
-    "dense_exclusive": (lambda: MaskedDense(range(4), range(4), 4, 3, exclusive=True), 4, 2),
+    "dense_exclusive": (
+        lambda: MaskedDense(range(4), range(4), 4, 3, exclusive=True, condition_size=2),
+        4,
+        2,
+    ),
     "dense_inclusive": (lambda: MaskedDense(range(4), range(4), 4, 3), 4, 2),
     "dense_no_bias": (lambda: MaskedDense(range(3), range(3), 3, use_bias=False), 3, 1),
     "pointwise": (lambda: Pointwise(keras.layers.Dense(3, "tanh")), 4, 2),
@@ -240,6 +291,7 @@ LAYERS = {
     "conv_colours_pointwise": (lambda: CausalConv2D(2, 1, (2, 2), 3), 12, 2),
     "conv_colours_of_one_pixel": (lambda: CausalConv2D(2, 1, (2, 2), 3, exclusive=True), 12, 2),
     "site_bias": (SiteBias, 4, 2),
+    "condition_bias": (lambda: ConditionBias(3), 4, 2),
     "gated_stacks": (lambda: GatedStacks(3, 2, 3, 3, (3, 4)), 12, 2),
     "gated_stacks_deep": (lambda: GatedStacks(2, 3, 3, 5, (4, 4)), 16, 1),
     "gated_stacks_one_layer": (lambda: GatedStacks(2, 1, 3, 3, (2, 3), dropout=0.5), 6, 2),
@@ -273,7 +325,7 @@ LAYERS = {
     "recurrent": (lambda: Recurrent(keras.layers.SimpleRNN(3)), 4, 2),
     "recurrent_exclusive": (lambda: Recurrent(keras.layers.LSTM(3), exclusive=True), 4, 2),
     "recurrent_embedding": (
-        lambda: Recurrent(keras.layers.GRU(3), embedding=2, exclusive=True),
+        lambda: Recurrent(keras.layers.GRU(3), embedding=2, condition_size=2, exclusive=True),
         4,
         3,
     ),
@@ -289,7 +341,11 @@ LAYERS = {
     "attention_of_itself": (lambda: CausalSelfAttention(1, window=1), 3, 2),
     "attention_without_positions": (lambda: CausalSelfAttention(3, rotary=False), 4, 3),
     "attention_one_site": (lambda: CausalSelfAttention(1, window=4), 1, 2),
-    "patches": (lambda: Patches(Causal([Shift(), CausalSelfAttention(2)]), 2, 3), 6, 2),
+    "patches": (
+        lambda: Patches(Causal([Shift(), ConditionBias(2), CausalSelfAttention(2)]), 2, 3),
+        6,
+        2,
+    ),
     "patches_of_one": (lambda: Patches(_causal(), 1, 2), 3, 2),
     "patches_all_in_one": (lambda: Patches(Causal([Shift(), keras.layers.Dense(2)]), 3, 2), 3, 1),
     "row_lstm": (lambda: RowLSTM(2, 3, (4, 3)), 12, 2),
@@ -306,13 +362,13 @@ LAYERS = {
     "tied_embedding": (lambda: Tied(Causal([Shift(), CausalSelfAttention(2)]), 4), 4, 3),
     "transformer": (lambda: Transformer([5], 4, 2, 2, window=3).network, 5, 1),
     "tied_sigmoid": (lambda: TiedHidden(5, 2), 4, 2),
-    "tied_relu": (lambda: TiedHidden(6, 1, "relu", dropout=0.5), 5, 1),
+    "tied_relu": (lambda: TiedHidden(6, 1, "relu", dropout=0.5, condition_size=2), 5, 1),
     "tied_rescaled": (lambda: TiedHidden(5, 2, "tanh", rescaled=True), 4, 2),
     "orderless": (lambda: OrderlessHidden((5, 4), 2, "tanh"), 4, 2),
     "orderless_blocks": (lambda: OrderlessHidden((5, 4), 1, "tanh"), 2 * BLOCK + 3, 1),
-    "orderless_one_layer": (lambda: OrderlessHidden((6,), 1, dropout=0.5), 3, 1),
+    "orderless_one_layer": (lambda: OrderlessHidden((6,), 1, dropout=0.5, condition_size=2), 3, 1),
     "tied_one_site": (lambda: TiedHidden(3, 2), 1, 2),
-    "triangular": (lambda: TriangularDense(2), 4, 3),
+    "triangular": (lambda: TriangularDense(2, condition_size=2), 4, 3),
     "triangular_one_site": (lambda: TriangularDense(2), 1, 1),
     "made": (lambda: MADE([4], (9,)).network, 4, 1),
     "made_deep": (lambda: MADE([5], (12, 10, 12), degrees="random").network, 5, 1),
@@ -352,8 +408,10 @@ def events(model, count, seed=0):
 
 
 def inputs(model, count, seed=0):
-    """Random events as a model takes them, with labels if it is conditional."""
-    x = events(model, count, seed)
-    if model.num_classes is None:
-        return x
-    return {"x": x, "condition": np.arange(count) % model.num_classes}
+    """Random events as a model takes them, with conditions if it takes them."""
+    return conditions.joined(events(model, count, seed), given(model, count))
+
+
+def given(model, count):
+    """A batch of the conditions that a model is tested with, in turn; of others None."""
+    return stacked(tfar.testing.checks.conditions(model), count)

@@ -156,10 +156,10 @@ def complete(model, rows, data, num, draws, out, seed):
     kept = kind.first_rows(x, rows)
     if num > len(x):
         raise ValueError(f"There are {len(x)} test images: it cannot complete {num}.")
-    if loaded.num_classes is None:
+    if loaded.condition is None:
         inputs = x
     elif not isinstance(inputs, dict):
-        raise ValueError(f"{model} is conditional, and {data} has no labels.")
+        raise ValueError(f"{model} is conditional, and {data} has no condition.")
     say(f"Drawing {draws} times the rest of {num} images")
     inputs = feeding.rows_of(inputs, slice(num))
     kind.write(kind.complete(inputs, kept, draws, seed), out)
@@ -186,7 +186,7 @@ def evaluate(model, data, split):
     if not (data or known):
         raise click.UsageError("This model does not say what it was trained on: give --data.")
     inputs = datasets.load(data or known["dataset"], split)
-    if loaded.num_classes is None:
+    if loaded.condition is None:
         inputs = feeding.events(inputs)
     found = kind.figures(inputs, progress(f"Scoring {split}"))
     click.echo(f"{model}: {cards.measured(found, kind.per)}")

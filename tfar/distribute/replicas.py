@@ -95,7 +95,7 @@ def never_empty(function, x, condition):
     given one example of zeros, and what it makes of it is cut off.
 
     Args:
-      function: of the tensors ``x`` [B, ...] and ``condition`` [B] or None.
+      function: of a tensor ``x`` [B, ...] and of ``condition``, a nest of such or None.
 
     >>> never_empty(lambda x, _: 2 * x, tf.ones([1]), None).numpy()
     array([2.], dtype=float32)
@@ -108,7 +108,8 @@ def never_empty(function, x, condition):
     def filled(part):
         return tf.concat([part, tf.zeros([missing, *part.shape[1:]], part.dtype)], axis=0)
 
-    return function(filled(x), condition if condition is None else filled(condition))[:count]
+    filled_condition = None if condition is None else tf.nest.map_structure(filled, condition)
+    return function(filled(x), filled_condition)[:count]
 
 
 def _one_of_several():

@@ -89,7 +89,8 @@ class Images(Kind):
     def show(self):
         import tensorflow as tf
 
-        if ".png" in self.endings:
+        known = self.model.condition is None or self.model.num_classes is not None
+        if known and ".png" in self.endings:  # of another condition, nobody has said which to give
             tf.summary.image("samples", plots.grid(self.draw(SHOWN, seed=1))[None])
 
 

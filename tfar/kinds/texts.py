@@ -128,6 +128,8 @@ class Texts(Kind):
 
         from tfar import text
 
+        if self.model.condition is not None:  # nobody has said which to give
+            return
         drawn = text.generate(self.model, length=SHOWN, seed=1)
         tf.summary.text("samples", f"```\n{drawn}\n```")
 
@@ -142,18 +144,23 @@ class Texts(Kind):
     def verify_signatures(self, signatures):
         import tensorflow as tf
 
-        from tfar.testing.checks import demand, eagerly
+        from tfar.testing.checks import conditions, demand, eagerly
 
         model, characters = self.model, self.vocabulary.characters
+        condition = conditions(model)[-1]
         every = {"temperature": 1.0, "top_k": len(characters), "top_p": 1.0}
         for prompt in ("", characters[-1] * 2):
             length = model.num_sites + 9 if model.longest is None else model.num_sites - len(prompt)
             for changes in ({}, {"temperature": 0.7, "top_k": 2}, {"top_p": 0.6}):
                 policy, seed = {**every, **changes}, tf.constant([5, 6])
                 asked = {"prompt": prompt, "length": length, "seed": seed, **policy}
+                if condition is not None:
+                    asked.update(model.condition.named(condition))
                 asked = {key: tf.constant(value) for key, value in asked.items()}
                 answer = signatures["generate"](**asked)["text"].numpy().decode()
                 with eagerly():
-                    expected = model.generate(prompt, length, seed=seed, **policy)
+                    expected = model.generate(
+                        prompt, length, seed=seed, condition=condition, **policy
+                    )
                 message = f"The export goes on from {prompt!r} by {answer!r}, the model by "
                 demand(answer == expected, f"{message}{expected!r}, under {policy}.")

@@ -2,6 +2,7 @@
 
 from tfar.layers.attention import CausalSelfAttention, Tied
 from tfar.layers.base import Causal, CausalLayer, Composite, Pointwise, Shift, Sum
+from tfar.layers.condition_bias import ConditionBias
 from tfar.layers.conv import CausalConv2D, SiteBias
 from tfar.layers.dense import Dense, MaskedDense
 from tfar.layers.multiscale import MultiscaleStreams
@@ -19,6 +20,7 @@ __all__ = [
     "CausalLayer",
     "CausalSelfAttention",
     "Composite",
+    "ConditionBias",
     "Dense",
     "DiagonalBiLSTM",
     "GatedStacks",

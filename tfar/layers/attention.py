@@ -111,7 +111,7 @@ class CausalSelfAttention(CausalLayer):
             q, k = (tf.cast(rotate(part, positions), v.dtype) for part in (q, k))
         return q, k, v
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         n = x.shape[1]
         q, k, v = self._projected(x, tf.range(n))
         if n > 2 * self.reach:
@@ -158,7 +158,7 @@ class CausalSelfAttention(CausalLayer):
         latest = min(LATEST, self.reach)
         return -(-(self.reach - 1) // latest) * latest, latest
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         """(site, keys and values of older sites, keys and values of the latest).
 
         Keys and values are [B, H, sites, D]. The latest sites fill a part of a fixed size, which
@@ -256,11 +256,13 @@ class Tied(CausalLayer):
         x, embedding = (tf.cast(t, tf.float32) for t in (x, self.embedding))
         return x @ tf.transpose(embedding) + tf.cast(self.bias, tf.float32)
 
-    def call(self, x, context=None, training=None):
-        return self._out(self.layer(self._in(x), context=context, training=training))
+    def call(self, x, condition=None, member=None, training=None):
+        return self._out(
+            self.layer(self._in(x), condition=condition, member=member, training=training)
+        )
 
-    def initial_state(self, batch_size, context=None):
-        return self.layer.initial_state(batch_size, context)
+    def initial_state(self, batch_size, condition=None, member=None):
+        return self.layer.initial_state(batch_size, condition, member)
 
     def step(self, x, state):
         y, state = self.layer.step(self._in(x), state)

@@ -21,10 +21,12 @@ class CausalLayer(Checked):
 
     Two views of one function:
 
-    * ``call(x, context=None, training=None)``, every site at once: ``[B, n, c] -> [B, n, p]``;
-    * ``state = initial_state(batch_size, context=None)``, then n times
+    * ``call(x, condition=None, member=None, training=None)``, every site at once:
+      ``[B, n, c] -> [B, n, p]``;
+    * ``state = initial_state(batch_size, condition=None, member=None)``, then n times
       ``y, state = step(x, state)``, one site at a time: ``[B, c] -> [B, p]``. The state is a nest
-      of tensors whose structure, shapes and dtypes never change, and never a variable.
+      of tensors whose structure, shapes and dtypes never change, and never a variable. It holds
+      what later steps need, of the condition and the member too.
 
     An inclusive layer takes its input at site t and gives its output at site t. An exclusive layer
     takes its input at site t - 1, and zeros at t = 0, and gives its output at site t. A network
@@ -34,8 +36,13 @@ class CausalLayer(Checked):
     A layer that is ``stationary`` is the same function of the past at every site: it knows no
     positions, and takes sequences of any length.
 
-    ``context`` is what the conditionals depend on besides earlier sites: a condition [B, d] (then
-    ``condition_size`` is d), or the number of a member of an ensemble. Most layers ignore it.
+    Outputs may also depend on two things that are the same at all sites. Most layers ignore both,
+    but all take them, since a container hands them to each of its layers:
+
+    * ``condition``, [B, d] numbers, one row for each example: c of p(x | c). A layer that uses it
+      has the attribute ``condition_size``, d, and cannot be called without it.
+    * ``member``, an int scalar: the number of one of several masks that share the weights, by
+      default the first.
 
     Args:
       exclusive: whether site i sees sites j < i (True) or j <= i (False).
@@ -46,13 +53,27 @@ class CausalLayer(Checked):
         super().__init__(**kwargs)
         self.exclusive = flag("exclusive", exclusive)
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         """The state before site 0, for ``batch_size`` (int or scalar tensor) examples."""
         return ()
 
     def step(self, x, state):
         """One site: ``x`` is [B, c]; returns ``(y, state)`` with ``y`` [B, p]."""
         raise NotImplementedError(f"{type(self).__name__} has no step.")
+
+    def condition_weights(self, units, initializer="glorot_uniform"):
+        """Adds the weight U [d, units] of `of_condition`; None if the layer takes no condition."""
+        if not self.condition_size:
+            return None
+        shape = (self.condition_size, units)
+        return self.add_weight(shape=shape, initializer=initializer, name="condition_kernel")
+
+    @staticmethod
+    def of_condition(condition, kernel, dtype):
+        """c U, [B, units] of a condition [B, d] and the weight U; 0 where there is no U."""
+        if kernel is None:
+            return tf.zeros([], dtype)
+        return tf.cast(condition, dtype) @ tf.cast(kernel, dtype)
 
     @property
     def output_bias(self):
@@ -89,8 +110,8 @@ class Composite(CausalLayer):
         self.condition_size = max(layer.condition_size for layer in layers)
         self.stationary = all(layer.stationary for layer in layers)
 
-    def initial_state(self, batch_size, context=None):
-        return tuple(part.initial_state(batch_size, context) for part in self.parts)
+    def initial_state(self, batch_size, condition=None, member=None):
+        return tuple(part.initial_state(batch_size, condition, member) for part in self.parts)
 
     def get_config(self):
         parts = [keras.saving.serialize_keras_object(part) for part in self.parts]
@@ -142,9 +163,9 @@ class Causal(Composite):
             input_shape = part.compute_output_shape(input_shape)
         return input_shape
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         for part in self.parts:
-            x = part(x, context=context, training=training)
+            x = part(x, condition=condition, member=member, training=training)
         return x
 
     def step(self, x, state):
@@ -190,8 +211,10 @@ class Sum(Composite):
     def compute_output_shape(self, input_shape):
         return self.parts[0].compute_output_shape(input_shape)
 
-    def call(self, x, context=None, training=None):
-        return sum(part(x, context=context, training=training) for part in self.parts)
+    def call(self, x, condition=None, member=None, training=None):
+        return sum(
+            part(x, condition=condition, member=member, training=training) for part in self.parts
+        )
 
     def step(self, x, state):
         outputs, states = zip(*(part.step(x, s) for part, s in zip(self.parts, state)))
@@ -242,7 +265,7 @@ class Pointwise(CausalLayer):
     def compute_output_shape(self, input_shape):
         return self.layer.compute_output_shape(input_shape)
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         if private.takes_training(self.layer):
             return self.layer(x, training=training)
         return self.layer(x)
@@ -282,7 +305,7 @@ class Shift(CausalLayer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         return tf.concat([tf.zeros_like(x[:, :1]), x[:, :-1]], axis=1)
 
     def step(self, x, state):

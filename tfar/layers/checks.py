@@ -31,7 +31,7 @@ class Checked(keras.layers.Layer):
         if getattr(shape, "rank", 0) is not None:  # a symbolic tensor may have no known rank
             self._check_inputs(tuple(shape))
             if self.condition_size:
-                self._check_context(args[0] if args else kwargs.get("context"), shape[0])
+                self._check_condition(args[0] if args else kwargs.get("condition"), shape[0])
         return super().__call__(x, *args, **kwargs)
 
     def _check_inputs(self, shape):
@@ -44,16 +44,16 @@ class Checked(keras.layers.Layer):
             built = f" with {list(expected)} behind the batch" if any(expected) else ""
             raise ValueError(f"{self._takes()}{built}, got the shape {list(shape)}.")
 
-    def _check_context(self, context, batch):
-        shape = getattr(context, "shape", None)
+    def _check_condition(self, condition, batch):
+        shape = getattr(condition, "shape", None)
         if shape is not None and tf.TensorShape(shape).is_compatible_with(
             [batch, self.condition_size]
         ):
             return
         raise ValueError(
-            f"{type(self).__name__} {self.name!r} takes a context of shape "
+            f"{type(self).__name__} {self.name!r} takes a condition of shape "
             f"{[batch, self.condition_size]}, got "
-            f"{'None' if context is None else type(context).__name__}"
+            f"{'None' if condition is None else type(condition).__name__}"
             + ("." if shape is None else f" of shape {list(shape)}.")
         )
 

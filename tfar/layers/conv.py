@@ -155,7 +155,7 @@ class CausalConv2D(CausalLayer):
             mask[-1] = seen[:, None, :, None]
         return mask.reshape(self.kernel.shape)
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         height, width = self.image_shape
         channels = self.subpixels * self.in_channels
         kernel = self._masked_kernel()
@@ -211,7 +211,7 @@ class CausalConv2D(CausalLayer):
     def _pointwise(self):
         return self.taps == [(0, 0)] and self.subpixels == 1
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         if self._pointwise:
             return ()
         length, _, _ = self._tables()
@@ -286,10 +286,10 @@ class SiteBias(CausalLayer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         return x + tf.cast(self.bias, x.dtype)
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         return tf.constant(0)
 
     def step(self, x, state):

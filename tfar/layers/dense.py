@@ -81,7 +81,7 @@ class MaskedDense(CausalLayer):
     are padded to the largest number that a site has.
 
     Several masks may share the kernel (MADE's order- and connectivity-agnostic training): with
-    ``in_sites`` [R, U] and ``out_sites`` [R, V], ``context`` is the scalar number of the mask.
+    ``in_sites`` [R, U] and ``out_sites`` [R, V], ``member`` is the scalar number of the mask.
 
     Args:
       in_sites: ints [U] or [R, U], the site of each input unit.
@@ -91,6 +91,7 @@ class MaskedDense(CausalLayer):
       exclusive: whether an output sees the inputs of its own site (False) or not (True).
       use_bias: whether there is a bias.
       kernel_initializer: as in Keras.
+      condition_size: entries of a condition s, or 0; with one, every output unit adds U s.
 
     Raises:
       ValueError: if a site is out of range, or the numbers of masks differ.
@@ -113,6 +114,7 @@ class MaskedDense(CausalLayer):
         exclusive=False,
         use_bias=True,
         kernel_initializer="glorot_uniform",
+        condition_size=0,
         **kwargs,
     ):
         super().__init__(exclusive=exclusive, **kwargs)
@@ -126,6 +128,7 @@ class MaskedDense(CausalLayer):
         self.channels = integer("channels", channels, least=1)
         self.use_bias = flag("use_bias", use_bias)
         self.kernel_initializer = initializer("kernel_initializer", kernel_initializer)
+        self.condition_size = integer("condition_size", condition_size, least=0)
 
     def build(self, input_shape):
         units = self.in_sites.shape[1]
@@ -143,13 +146,14 @@ class MaskedDense(CausalLayer):
             if self.use_bias
             else None
         )
+        self.condition_kernel = self.condition_weights(width, self.kernel_initializer)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.out_sites.shape[1], self.channels)
 
-    def _masked(self, kernel, context):
+    def _masked(self, kernel, member):
         """kernel * M, in the compute dtype."""
-        member = 0 if context is None else context
+        member = 0 if member is None else member
         inputs = tf.gather(tf.constant(self.in_sites), member)[:, None]
         outputs = tf.gather(tf.constant(self.out_sites), member)[None, :]
         seen = inputs < outputs if self.exclusive else inputs <= outputs
@@ -163,14 +167,18 @@ class MaskedDense(CausalLayer):
         members = [self._masked(tf.ones_like(self.kernel), r) for r in range(len(self.in_sites))]
         return tf.reduce_max(tf.cast(members, tf.float32), axis=0)
 
-    def call(self, x, context=None, training=None):
-        y = tf.reshape(x, [-1, self.kernel.shape[0]]) @ self._masked(self.kernel, context)
-        if self.use_bias:
-            y += tf.cast(self.bias, y.dtype)
+    def call(self, x, condition=None, member=None, training=None):
+        y = tf.reshape(x, [-1, self.kernel.shape[0]]) @ self._masked(self.kernel, member)
+        y += self._biases(condition, y.dtype)
         return tf.reshape(y, [-1, self.out_sites.shape[1], self.channels])
 
-    def initial_state(self, batch_size, context=None):
-        member = 0 if context is None else context
+    def _biases(self, condition, dtype):
+        """What is added to the outputs: [], [V p] or, given a condition, [B, V p]."""
+        added = self.of_condition(condition, self.condition_kernel, dtype)
+        return added + tf.cast(self.bias, dtype) if self.use_bias else added
+
+    def initial_state(self, batch_size, condition=None, member=None):
+        member = 0 if member is None else member
 
         def tables(sites):
             table, valid = zip(*(units_by_site(s, self.num_sites) for s in sites))
@@ -181,12 +189,10 @@ class MaskedDense(CausalLayer):
 
         # Sums over sites run in float32, as inside a matrix product of bfloat16s.
         shape = [batch_size, self.kernel.shape[1]]
-        sums = tf.zeros(shape, tf.float32)
-        if self.use_bias:
-            sums += tf.cast(self.bias, tf.float32)
+        sums = tf.zeros(shape, tf.float32) + self._biases(condition, tf.float32)
         # The masked kernel is made once, not at every step.
         kernel = tf.reshape(
-            self._masked(self.kernel, context), [-1, self.in_channels, self.kernel.shape[1]]
+            self._masked(self.kernel, member), [-1, self.in_channels, self.kernel.shape[1]]
         )
         return (
             tf.constant(0),
@@ -229,4 +235,5 @@ class MaskedDense(CausalLayer):
             "channels": self.channels,
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "condition_size": self.condition_size,
         }

@@ -38,22 +38,22 @@ class GatedResidual(keras.layers.Layer):
                 shape=(self.condition_size, twice[-1]), initializer="zeros", name="condition_kernel"
             )
 
-    def call(self, x, added=0.0, context=None, training=None):
+    def call(self, x, added=0.0, condition=None, training=None):
         y = self.first(concat_elu(x)) + added
         y = self.second(self.drop(concat_elu(y), training=training))
-        return self._gate(x, y, context)
+        return self._gate(x, y, condition)
 
-    def step(self, x, state, added=0.0, context=None):
+    def step(self, x, state, added=0.0, condition=None):
         y, first = self.first.step(concat_elu(x), state[0])
         y, second = self.second.step(concat_elu(y + added), state[1])
-        return self._gate(x, y, context), (first, second)
+        return self._gate(x, y, condition), (first, second)
 
     def initial_state(self, batch_size):
         return self.first.initial_state(batch_size), self.second.initial_state(batch_size)
 
-    def _gate(self, x, y, context):
+    def _gate(self, x, y, condition):
         if self.condition_size:
-            s = tf.cast(context, y.dtype) @ tf.cast(self.condition_kernel, y.dtype)
+            s = tf.cast(condition, y.dtype) @ tf.cast(self.condition_kernel, y.dtype)
             y += tf.reshape(s, [-1, *[1] * (y.shape.rank - 2), s.shape[-1]])
         a, b = tf.split(y, 2, axis=-1)
         return x + a * tf.sigmoid(b)
@@ -126,9 +126,9 @@ class Level(keras.layers.Layer):
             self.grow_pixels.build((None, height * width // 4, f))
         self.built = True
 
-    def call(self, u, ul, context=None, training=None):
+    def call(self, u, ul, condition=None, training=None):
         height, width = self.image_shape
-        options = {"context": context, "training": training}
+        options = {"condition": condition, "training": training}
 
         def flat(x):
             return tf.reshape(x, [-1, height * width, self.filters])
@@ -175,11 +175,11 @@ class Level(keras.layers.Layer):
             pixels["grown"] = tf.zeros([batch_size, width // 2, 4 * f], self.compute_dtype)
         return rows, pixels
 
-    def step_rows(self, u, row, state, context=None):
+    def step_rows(self, u, row, state, condition=None):
         """Row ``row`` of u in and out, [B, 1, W, f]."""
         us, after = [u], {"down": [], "up": [], "down_across": [], "up_across": []}
         for block, across, kept in zip(self.down_rows, self.down_across, state["down"]):
-            u, kept = block.step(u, kept, context=context)
+            u, kept = block.step(u, kept, condition=condition)
             us.append(u)
             after["down"].append(kept)
             after["down_across"].append(across(concat_elu(u))[:, 0])
@@ -189,7 +189,7 @@ class Level(keras.layers.Layer):
             small, after["shrink"] = self.shrink_rows.step(u, state["shrink"])
 
             def inside():
-                v, inner = self.inner.step_rows(small, row // 2, state["inner"], context)
+                v, inner = self.inner.step_rows(small, row // 2, state["inner"], condition)
                 return tf.nn.depth_to_space(self.grow_rows(v), 2), inner
 
             after["grown"], after["inner"] = tf.cond(
@@ -198,16 +198,16 @@ class Level(keras.layers.Layer):
             u = after["grown"][:, row % 2, None]
         for i, (block, kept) in enumerate(zip(self.up_rows, state["up"])):
             added = self.row_shortcuts[i](concat_elu(us.pop()))
-            u, kept = block.step(u, kept, added, context)
+            u, kept = block.step(u, kept, added, condition)
             after["up"].append(kept)
             after["up_across"].append(self.up_across[i](concat_elu(u))[:, 0])
         return u, after
 
-    def step(self, ul, row, column, rows, state, context=None):
+    def step(self, ul, row, column, rows, state, condition=None):
         """The pixel of ul in and out, [B, f]; ``rows`` is what `step_rows` kept of its row."""
         uls, after = [ul], {"down": [], "up": []}
         for i, (block, kept) in enumerate(zip(self.down_pixels, state["down"])):
-            ul, kept = block.step(ul, kept, rows["down_across"][i][:, column], context)
+            ul, kept = block.step(ul, kept, rows["down_across"][i][:, column], condition)
             uls.append(ul)
             after["down"].append(kept)
         if self.inner is None:
@@ -217,7 +217,7 @@ class Level(keras.layers.Layer):
 
             def inside():
                 y, inner = self.inner.step(
-                    small, row // 2, column // 2, rows["inner"], state["inner"], context
+                    small, row // 2, column // 2, rows["inner"], state["inner"], condition
                 )
                 y, _ = self.grow_pixels.step(y, ())
                 return tf.concat([state["grown"][:, 1:], y[:, None]], axis=1), inner
@@ -236,7 +236,7 @@ class Level(keras.layers.Layer):
         for i, (block, kept) in enumerate(zip(self.up_pixels, state["up"])):
             shortcut, _ = self.pixel_shortcuts[i].step(concat_elu(uls.pop()), ())
             added = rows["up_across"][i][:, column] + shortcut
-            ul, kept = block.step(ul, kept, added, context)
+            ul, kept = block.step(ul, kept, added, condition)
             after["up"].append(kept)
         return ul, after
 

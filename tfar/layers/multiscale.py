@@ -36,7 +36,7 @@ class MultiscaleStreams(CausalLayer):
       resnets: blocks of each level on the way down.
       levels: number of resolutions; 2^(levels - 1) divides H and W.
       image_shape: (H, W).
-      condition_size: entries of what the image is conditioned on (``context`` [B, d]), or 0.
+      condition_size: entries of what the image is conditioned on (``condition`` [B, d]), or 0.
       dropout: rate in the blocks.
 
     Raises:
@@ -90,14 +90,14 @@ class MultiscaleStreams(CausalLayer):
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], self.filters)
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         x = tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
         image = tf.reshape(x, [-1, *self.image_shape, self.channels])
         above = tf.reshape(self.first_above(image), [-1, x.shape[1], self.filters])
         u, ul = self.first_rows(image), self.first_pixels(x) + above
-        return tf.nn.elu(self.level(u, ul, context=context, training=training)[1])
+        return tf.nn.elu(self.level(u, ul, condition=condition, training=training)[1])
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         width = self.image_shape[1]
         last_row = tf.zeros([batch_size, width, self.channels], self.compute_dtype)
         rows, pixels = self.level.initial_state(batch_size)
@@ -106,13 +106,13 @@ class MultiscaleStreams(CausalLayer):
             self.first_above.initial_state(batch_size),
             tf.zeros([batch_size, width, self.filters], self.compute_dtype),
         )
-        context = () if context is None else context
+        condition = () if condition is None else condition
         first_pixels = self.first_pixels.initial_state(batch_size)
-        return tf.constant(0), last_row, context, (first, rows), (first_pixels, pixels)
+        return tf.constant(0), last_row, condition, (first, rows), (first_pixels, pixels)
 
     def step(self, x, state):
-        site, last_row, context, rows, (first, pixels) = state
-        known = None if isinstance(context, tuple) else context
+        site, last_row, condition, rows, (first, pixels) = state
+        known = None if isinstance(condition, tuple) else condition
         x = tf.cast(x, self.compute_dtype)
         # Before the first site there is nothing, not even a one.
         one = tf.cast(site > 0, x.dtype) * tf.ones_like(x[:, :1])
@@ -126,13 +126,13 @@ class MultiscaleStreams(CausalLayer):
         ul, first = self.first_pixels.step(x, first)
         ul += rows[0][2][:, column]
         ul, pixels = self.level.step(ul, row, column, rows[1], pixels, known)
-        return tf.nn.elu(ul), (site + 1, last_row, context, rows, (first, pixels))
+        return tf.nn.elu(ul), (site + 1, last_row, condition, rows, (first, pixels))
 
-    def _step_rows(self, last_row, row, rows, context):
+    def _step_rows(self, last_row, row, rows, condition):
         (first_rows, first_above, _), level = rows
         u, first_rows = self.first_rows.step(last_row[:, None], first_rows)
         above, first_above = self.first_above.step(last_row[:, None], first_above)
-        _, level = self.level.step_rows(u, row, level, context)
+        _, level = self.level.step_rows(u, row, level, condition)
         return (first_rows, first_above, above[:, 0]), level
 
     def depends(self, sources):

@@ -20,10 +20,12 @@ class OrderlessHidden(CausalLayer):
     """y_i = b_i + V_i f(c + sum_{j before i} (W_j x_j + U_j)), with before as an order has it.
 
     f is a stack of dense layers. The weights belong to sites of the layout, and the order is the
-    ``context``, a permutation [n] as in `tfar.orders`, or None for the raster order: inputs and
-    outputs come in that order, [B, n, c] -> [B, n, channels]. Exclusive.
+    argument ``order`` of `call` and `initial_state`, a permutation [n] as in `tfar.orders`, or None
+    for the raster order: inputs and outputs come in that order, [B, n, c] -> [B, n, channels].
+    Exclusive.
 
     U tells the network which sites are known: without it a known 0 would be as an unknown value.
+    With a condition s, c + C s takes the place of c.
 
     An exact pass takes a pass through f for every site, some of which go through it together.
     `given` is one pass for any known sites.
@@ -33,15 +35,19 @@ class OrderlessHidden(CausalLayer):
       channels: output channels.
       activation: after each of these layers.
       dropout: rate for hidden units in training.
+      condition_size: entries of s, or 0.
     """
 
-    def __init__(self, hidden, channels, activation="relu", dropout=0.0, **kwargs):
+    def __init__(
+        self, hidden, channels, activation="relu", dropout=0.0, condition_size=0, **kwargs
+    ):
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=True, **kwargs)
         self.hidden = list(integers("hidden", hidden, least=1))
         self.channels = integer("channels", channels, least=1)
         self.activation = arguments.activation("activation", activation)
         self.dropout = rate("dropout", dropout)
+        self.condition_size = integer("condition_size", condition_size, least=0)
         self.drop = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.layers = [
             Dense(units, kernel_initializer="he_normal", dtype=self.dtype_policy)
@@ -63,6 +69,7 @@ class OrderlessHidden(CausalLayer):
         self.bias = self.add_weight(shape=(n, self.channels), initializer="zeros", name="bias")
         for layer, units in zip(self.layers, self.hidden):
             layer.build((None, units))
+        self.condition_kernel = self.condition_weights(first)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], self.channels)
@@ -78,28 +85,30 @@ class OrderlessHidden(CausalLayer):
         """x and, behind it, the 1 that U is for: [..., c + 1]."""
         return tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
 
-    def given(self, x, known, training=None):
+    def given(self, x, known, training=None, condition=None):
         """Outputs of all sites [B, n, channels], in the layout, where the known ones are given.
 
         Args:
           x: [B, n, c], in the layout.
           known: bool [B, n].
+          training, condition: as in `call`.
         """
         inputs = self._inputs(x) * tf.cast(known, x.dtype)[..., None]
         kernel = tf.cast(tf.reshape(self.kernel, [-1, self.hidden[0]]), x.dtype)
         sums = tf.reshape(inputs, [-1, kernel.shape[0]]) @ kernel
+        sums += self.of_condition(condition, self.condition_kernel, x.dtype)
         h = self._deep(sums + tf.cast(self.hidden_bias, x.dtype), training)
         out = tf.transpose(tf.cast(self.out_kernel, h.dtype), [1, 0, 2])
         y = h @ tf.reshape(out, [self.hidden[-1], -1])
         y = tf.reshape(y, [-1, self.num_sites, self.channels])
         return y + tf.cast(self.bias, y.dtype)
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None, order=None):
         missing = -self.num_sites % BLOCK
         blocks = (self.num_sites + missing) // BLOCK
         inputs = tf.transpose(self._inputs(x), [1, 0, 2])
         inputs = tf.pad(inputs, [[0, missing], [0, 0], [0, 0]])
-        _, order, sums = self.initial_state(tf.shape(x)[0], context)
+        _, order, sums = self.initial_state(tf.shape(x)[0], condition, member, order)
         order = tf.pad(order, [[0, missing]])
 
         def block(i, sums, outputs):
@@ -119,11 +128,12 @@ class OrderlessHidden(CausalLayer):
         *_, outputs = tf.while_loop(lambda i, *_: i < blocks, block, start)
         return tf.transpose(outputs.concat()[: self.num_sites], [1, 0, 2])
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None, order=None):
         """(site, the order, pre-activations [B, H])."""
-        order = tf.range(self.num_sites) if context is None else context
-        bias = tf.cast(self.hidden_bias, tf.float32)
-        return tf.constant(0), order, tf.tile(bias[None], [batch_size, 1])
+        order = tf.range(self.num_sites) if order is None else order
+        sums = tf.tile(tf.cast(self.hidden_bias, tf.float32)[None], [batch_size, 1])
+        sums += self.of_condition(condition, self.condition_kernel, tf.float32)
+        return tf.constant(0), order, sums
 
     def step(self, x, state, training=None):
         site, order, sums = state
@@ -145,4 +155,5 @@ class OrderlessHidden(CausalLayer):
             "channels": self.channels,
             "activation": keras.activations.serialize(self.activation),
             "dropout": self.dropout,
+            "condition_size": self.condition_size,
         }

@@ -62,18 +62,25 @@ class Patches(CausalLayer):
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], self.filters)
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         n = x.shape[1]
         patches = tf.reshape(x, [-1, n // self.size, self.size * self.in_channels])
-        y = self.hand_out(self.layer(patches, context=context, training=training))
+        y = self.hand_out(
+            self.layer(patches, condition=condition, member=member, training=training)
+        )
         return tf.reshape(y, [-1, n, self.filters])
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         """(site, the last P inputs, the state of f, the outputs of the patch)."""
         shape = [batch_size, self.size, self.in_channels]
         last = tf.zeros(shape, self.compute_dtype)
         outputs = tf.zeros([batch_size, self.size, self.filters], self.compute_dtype)
-        return tf.constant(0), last, self.layer.initial_state(batch_size, context), outputs
+        return (
+            tf.constant(0),
+            last,
+            self.layer.initial_state(batch_size, condition, member),
+            outputs,
+        )
 
     def step(self, x, state):
         site, last, inner, outputs = state

@@ -139,7 +139,7 @@ class RowLSTM(_PixelLSTM):
         taps = tf.concat([part(h, 1, d, width) for d in range(self.kernel_size)], axis=-1)
         return taps @ tf.cast(self.kernel, h.dtype)
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         height, width = self.image_shape
         s, u = self.subpixels, self.units
         gates = tf.reshape(self.to_gates(x), [-1, height, width, s * 4 * u])
@@ -156,7 +156,7 @@ class RowLSTM(_PixelLSTM):
         h = recurrence(row, tf.transpose(gates, [1, 0, 2, 3]), h, c)
         return tf.reshape(tf.transpose(h, [1, 0, 2, 3]), [-1, height * width * s, u])
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         """(site, state of the input's part, gates from above, c above, and this row's h and c)."""
         sites, u = self.image_shape[1] * self.subpixels, self.units
         return (
@@ -235,7 +235,7 @@ class DiagonalBiLSTM(_PixelLSTM):
         super().build(input_shape)
         self.kernels = [self._recurrent_kernel(2, f"recurrent_kernel_{d}") for d in range(2)]
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         height, width = self.image_shape
         s, u = self.subpixels, self.units
         gates = tf.reshape(self.to_gates(x), [-1, height, width, s, 2, 4 * u])
@@ -273,7 +273,7 @@ class DiagonalBiLSTM(_PixelLSTM):
         beside = np.where(direction == 0, column, width - 1 - column)
         return np.stack([row + beside, direction, row], axis=-1)
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         """(site, state of the input's part, and in both directions what is remembered).
 
         From the left: h and c of the pixel to the left, h and c of this pixel as far as its sites

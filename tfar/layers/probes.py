@@ -4,6 +4,8 @@ Each runs the layer a few times, on random numbers and with random weights, and 
 What a probe does not see, `tfar.testing.verify_causality` may.
 """
 
+import inspect
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -55,9 +57,17 @@ def _is_known(layer):
     return type(layer) is keras.layers.Dropout
 
 
-def check_exclusive(layer, num_sites, channels):
+def condition_size(layer, size):
+    """The numbers of a condition that a layer takes: its own, or ``size`` of a Keras layer that has
+    the argument ``condition``; 0 of one that takes none."""
+    if hasattr(layer, "condition_size"):
+        return layer.condition_size
+    return size if "condition" in inspect.signature(layer.call).parameters else 0
+
+
+def check_exclusive(layer, num_sites, channels, condition_size=0):
     """Raises ValueError if output i of a built layer [B, n, c] -> [B, n, p] sees input j >= i."""
-    with _Probed(layer) as probed:
+    with _Probed(layer, condition_size) as probed:
         x = probed.inputs(num_sites, channels)
         for training, changed, before, after in probed.changes(x):
             seen = slice(None if changed is None else changed + 1)
@@ -80,8 +90,9 @@ REMEDY = (
 class _Probed:
     """A layer with random weights, as a function of arrays, that is restored at the end."""
 
-    def __init__(self, layer):
+    def __init__(self, layer, condition_size=0):
         self.layer, self.rng = layer, np.random.RandomState(0)
+        self.condition = np.float32(self.rng.normal(size=condition_size))
 
     def __enter__(self):
         self.held = [variable.numpy() for variable in self.layer.variables]
@@ -102,6 +113,8 @@ class _Probed:
     def __call__(self, x, training):
         self._put(self.state)  # seeds and moving averages: both calls drop the same units
         takes = {"training": training} if private.takes_training(self.layer) else {}
+        if self.condition.size:
+            takes["condition"] = tf.constant(np.tile(self.condition, [len(x), 1]))
         return np.asarray(tf.cast(self.layer(tf.constant(x), **takes), tf.float32))
 
     def inputs(self, num_sites, channels):

@@ -16,11 +16,14 @@ class Recurrent(CausalLayer):
 
     An exclusive layer gives h_{i-1} at site i: h_{-1} at the first, before it has seen anything.
 
+    A condition s stands beside every x_i, and is added to the learned start: h_{-1} + U s.
+
     Args:
       layer: a ``keras.layers.SimpleRNN``, ``LSTM``, ``GRU`` or ``RNN`` of a cell whose output is
         the first of its states.
       embedding: width of a linear map in front of the layer, which of one-hot inputs is an
         embedding; None for none.
+      condition_size: entries of s, or 0.
       exclusive: as in `tfar.layers.CausalLayer`.
 
     Raises:
@@ -33,7 +36,7 @@ class Recurrent(CausalLayer):
 
     stationary = True
 
-    def __init__(self, layer, embedding=None, **kwargs):
+    def __init__(self, layer, embedding=None, condition_size=0, **kwargs):
         images = keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.ConvLSTM3D
         forward = isinstance(layer, keras.layers.RNN) and not layer.go_backwards
         if not forward or isinstance(layer, images):
@@ -43,6 +46,7 @@ class Recurrent(CausalLayer):
         layer.return_sequences, layer.return_state = True, False
         self.layer = layer
         self.embedding = None if embedding is None else integer("embedding", embedding, least=1)
+        self.condition_size = integer("condition_size", condition_size, least=0)
         self.sizes = [int(size) for size in tf.nest.flatten(layer.cell.state_size)]
 
     def build(self, input_shape):
@@ -51,47 +55,68 @@ class Recurrent(CausalLayer):
             self.kernel = self.add_weight(shape=shape, initializer="normal", name="embedding")
             input_shape = (*input_shape[:-1], self.embedding)
         if not self.layer.built:
-            self.layer.build(input_shape)
+            self.layer.build((*input_shape[:-1], input_shape[-1] + self.condition_size))
         self.start = [
             self.add_weight(shape=(size,), initializer="zeros", name=f"start_bias_{i}")
             for i, size in enumerate(self.sizes)
         ]
+        self.condition_kernel = self.condition_weights(sum(self.sizes))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.sizes[0])
 
-    def _embedded(self, x):
+    def _inputs(self, x, condition):
+        """What the layer of Keras is given of one site or several: [B, c] or [B, n, c]."""
         x = tf.cast(x, self.compute_dtype)
-        return x @ tf.cast(self.kernel, x.dtype) if self.embedding else x
+        x = x @ tf.cast(self.kernel, x.dtype) if self.embedding else x
+        if not self.condition_size:
+            return x
+        condition = tf.cast(condition, x.dtype)
+        if x.shape.rank == 3:
+            condition = tf.tile(condition[:, None], [1, tf.shape(x)[1], 1])
+        return tf.concat([x, condition], axis=-1)
 
-    def _starts(self, batch_size):
+    def _starts(self, batch_size, condition):
         starts = [tf.cast(start, self.compute_dtype) for start in self.start]
-        return [tf.tile(start[None], [batch_size, 1]) for start in starts]
+        starts = [tf.tile(start[None], [batch_size, 1]) for start in starts]
+        if not self.condition_size:
+            return starts
+        added = self.of_condition(condition, self.condition_kernel, self.compute_dtype)
+        return [start + part for start, part in zip(starts, tf.split(added, self.sizes, axis=1))]
 
-    def call(self, x, context=None, training=None):
-        start = self._starts(tf.shape(x)[0])
+    def call(self, x, condition=None, member=None, training=None):
+        start = self._starts(tf.shape(x)[0], condition)
         if not self.exclusive:
-            return self.layer(self._embedded(x), initial_state=start, training=training)
+            inputs = self._inputs(x, condition)
+            return self.layer(inputs, initial_state=start, training=training)
         first = start[0][:, None]
         if x.shape[1] == 1:
             return first
-        after = self.layer(self._embedded(x[:, :-1]), initial_state=start, training=training)
+        inputs = self._inputs(x[:, :-1], condition)
+        after = self.layer(inputs, initial_state=start, training=training)
         return tf.concat([first, after], axis=1)
 
-    def initial_state(self, batch_size, context=None):
-        return tf.constant(False), self._starts(batch_size)
+    def initial_state(self, batch_size, condition=None, member=None):
+        given = (tf.cast(condition, self.compute_dtype),) if self.condition_size else ()
+        return tf.constant(False), self._starts(batch_size, condition), *given
 
     def step(self, x, state):
-        started, before = state
-        y, after = self.layer.cell(self._embedded(x), before, training=False)
+        started, before, *given = state
+        inputs = self._inputs(x, given[0] if given else None)
+        y, after = self.layer.cell(inputs, before, training=False)
         if self.exclusive:  # there is nothing before the first site
             after = [tf.where(started, new, old) for new, old in zip(after, before)]
             y = after[0]
-        return y, (tf.constant(True), list(after))
+        return y, (tf.constant(True), list(after), *given)
 
     def get_config(self):
         layer = keras.saving.serialize_keras_object(self.layer)
-        return {**super().get_config(), "layer": layer, "embedding": self.embedding}
+        return {
+            **super().get_config(),
+            "layer": layer,
+            "embedding": self.embedding,
+            "condition_size": self.condition_size,
+        }
 
     @classmethod
     def from_config(cls, config):

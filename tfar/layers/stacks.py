@@ -115,7 +115,7 @@ class GatedStacks(CausalLayer):
 
     (h_1 = R_1 g(H_1) alone)
     with g(a, b) = tanh(a) sigmoid(b), residual connections R and skip connections S, and s what
-    the image is conditioned on, if anything (``context`` [B, d], a one-hot label for instance).
+    the image is conditioned on, if anything (``condition`` [B, d], a one-hot label for instance).
 
     The sites are pixels, or their colours, as in `tfar.layers.CausalConv2D`. [B, n, c] becomes
     [B, n, filters]. Exclusive.
@@ -199,23 +199,17 @@ class GatedStacks(CausalLayer):
             self.horizontal[index].build((None, n, h))
             self.out[index].build((None, n, f))
             v = h = f
-        if self.condition_size:
-            # Of each layer the gates of the vertical and of the horizontal stack.
-            shape = (self.condition_size, self.num_layers * 4 * f)
-            self.condition_kernel = self.add_weight(
-                shape=shape, initializer="zeros", name="condition_kernel"
-            )
+        # Of each layer the gates of the vertical and of the horizontal stack.
+        self.condition_kernel = self.condition_weights(self.num_layers * 4 * f, "zeros")
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], self.filters)
 
-    def _conditions(self, context):
+    def _conditions(self, condition):
         """For each layer what is added to V, [B, 1, 1, 2f], and to H, [B, 1, 2f], or zeros."""
         if not self.condition_size:
             return [(0.0, 0.0)] * self.num_layers
-        added = tf.cast(context, self.compute_dtype) @ tf.cast(
-            self.condition_kernel, self.compute_dtype
-        )
+        added = self.of_condition(condition, self.condition_kernel, self.compute_dtype)
         parts = tf.split(added[:, None], 2 * self.num_layers, axis=-1)
         return [(v[:, None], h) for v, h in zip(parts[::2], parts[1::2])]
 
@@ -228,12 +222,12 @@ class GatedStacks(CausalLayer):
             return residual, to_skip
         return h + residual, skip + to_skip
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         height, width = self.image_shape
         f, n = self.filters, height * width * self.subpixels
         v = tf.reshape(x, [-1, height, width, self.subpixels * x.shape[-1]])
         h, skip = x, None
-        for index, (to_v, to_h) in enumerate(self._conditions(context)):
+        for index, (to_v, to_h) in enumerate(self._conditions(condition)):
             above = self.vertical[index](v) + to_v
             v = gate(above)
             across = tf.reshape(self.across[index](above), [-1, n, 2 * f])
@@ -242,11 +236,11 @@ class GatedStacks(CausalLayer):
             h, skip = self._join(index, inside, h, skip)
         return skip
 
-    def initial_state(self, batch_size, context=None):
+    def initial_state(self, batch_size, condition=None, member=None):
         width, f = self.image_shape[1] * self.subpixels, self.filters
         channels = self.horizontal[0].in_channels
         last_row = tf.zeros([batch_size, width, channels], self.compute_dtype)
-        conditions = self._conditions(context) if self.condition_size else ()
+        conditions = self._conditions(condition) if self.condition_size else ()
         from_above = tf.zeros([batch_size, width, 2 * f], self.compute_dtype)
         rows = [(vertical.initial_state(batch_size), from_above) for vertical in self.vertical]
         steps = [

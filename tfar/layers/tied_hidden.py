@@ -72,7 +72,7 @@ class TiedHidden(CausalLayer):
     """a_i = c + sum_{j<i} W_j x_j,  h_i = g(r_i a_i),  y_i = b_i + V_i h_i: one W for all sites.
 
     Maps [B, n, c] to [B, n, channels] in O(n H), both in `call` and over all the calls of `step`:
-    a_{i+1} is a_i and one column more. Exclusive.
+    a_{i+1} is a_i and one column more. With a condition s, c + U s takes the place of c. Exclusive.
 
     The activations of all sites, [B, n, H], are never held, see `recurrence`.
 
@@ -82,10 +82,18 @@ class TiedHidden(CausalLayer):
       activation: g, as in Keras.
       dropout: rate at which hidden units are dropped in training, alike at all sites of an example.
       rescaled: whether the r_i are learned, from 1 on; otherwise they are 1.
+      condition_size: entries of s, or 0.
     """
 
     def __init__(
-        self, hidden, channels, activation="sigmoid", dropout=0.0, rescaled=False, **kwargs
+        self,
+        hidden,
+        channels,
+        activation="sigmoid",
+        dropout=0.0,
+        rescaled=False,
+        condition_size=0,
+        **kwargs,
     ):
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=True, **kwargs)
@@ -94,6 +102,7 @@ class TiedHidden(CausalLayer):
         self.activation = arguments.activation("activation", activation)
         self.dropout = rate("dropout", dropout)
         self.rescaled = flag("rescaled", rescaled)
+        self.condition_size = integer("condition_size", condition_size, least=0)
         self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, input_shape):
@@ -117,14 +126,15 @@ class TiedHidden(CausalLayer):
             if self.rescaled
             else []
         )
+        self.condition_kernel = self.condition_weights(self.hidden)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], self.channels)
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         # In float32 whatever the policy: these are running sums over the sites.
         x = tf.transpose(tf.cast(x, tf.float32), [1, 0, 2])  # [n, B, c]
-        sums = tf.zeros([tf.shape(x)[1], self.hidden]) + tf.cast(self.hidden_bias, tf.float32)
+        sums = self._first_sums(tf.shape(x)[1], condition)
         keep = tf.ones_like(sums)
         if training and self.dropout:
             keep = keras.random.dropout(keep, self.dropout, seed=self.seed_generator)
@@ -144,9 +154,13 @@ class TiedHidden(CausalLayer):
             sums = scale * sums
         return (self.activation(sums) * keep) @ out_kernel
 
-    def initial_state(self, batch_size, context=None):
-        bias = tf.cast(self.hidden_bias, tf.float32)
-        return tf.constant(0), tf.tile(bias[None], [batch_size, 1])
+    def _first_sums(self, batch_size, condition):
+        """a_0, [B, H]."""
+        sums = tf.zeros([batch_size, self.hidden]) + tf.cast(self.hidden_bias, tf.float32)
+        return sums + self.of_condition(condition, self.condition_kernel, tf.float32)
+
+    def initial_state(self, batch_size, condition=None, member=None):
+        return tf.constant(0), self._first_sums(batch_size, condition)
 
     def step(self, x, state):
         site, sums = state
@@ -170,4 +184,5 @@ class TiedHidden(CausalLayer):
             "activation": keras.activations.serialize(self.activation),
             "dropout": self.dropout,
             "rescaled": self.rescaled,
+            "condition_size": self.condition_size,
         }

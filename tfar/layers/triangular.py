@@ -12,13 +12,19 @@ from tfar.layers.base import CausalLayer
 class TriangularDense(CausalLayer):
     """y_i = b_i + sum_{j<i} A_ij x_j, with only the n(n-1)/2 entries below the diagonal stored.
 
-    Maps [B, n, c] to [B, n, channels]; A_ij is a [channels, c] matrix. Exclusive.
+    Maps [B, n, c] to [B, n, channels]; A_ij is a [channels, c] matrix. Exclusive. With a
+    condition s, b_i + U_i s takes the place of b_i.
+
+    Args:
+      channels: output channels.
+      condition_size: entries of s, or 0.
     """
 
-    def __init__(self, channels, **kwargs):
+    def __init__(self, channels, condition_size=0, **kwargs):
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=True, **kwargs)
         self.channels = integer("channels", channels, least=1)
+        self.condition_size = integer("condition_size", condition_size, least=0)
 
     def build(self, input_shape):
         _, self.num_sites, self.in_channels = input_shape
@@ -29,6 +35,7 @@ class TriangularDense(CausalLayer):
         self.bias = self.add_weight(
             shape=(self.num_sites, self.channels), initializer="zeros", name="bias"
         )
+        self.condition_kernel = self.condition_weights(self.num_sites * self.channels, "zeros")
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], self.channels)
@@ -40,13 +47,22 @@ class TriangularDense(CausalLayer):
         below = tfp.math.fill_triangular(tf.cast(self.kernel, self.compute_dtype))
         return tf.pad(below, [[0, 0], [0, 0], [1, 0], [0, 1]])
 
-    def call(self, x, context=None, training=None):
+    def call(self, x, condition=None, member=None, training=None):
         y = tf.einsum("bjc,cpij->bip", tf.cast(x, self.compute_dtype), self._matrix())
-        return y + tf.cast(self.bias, y.dtype)
+        return y + self._biases(condition, y.dtype)
 
-    def initial_state(self, batch_size, context=None):
-        bias = tf.transpose(tf.cast(self.bias, tf.float32))  # [channels, n]
-        sums = tf.tile(bias[None], [batch_size, 1, 1])
+    def _biases(self, condition, dtype):
+        """[n, channels] or, given a condition, [B, n, channels]."""
+        bias = tf.cast(self.bias, dtype)
+        if not self.condition_size:
+            return bias
+        added = self.of_condition(condition, self.condition_kernel, dtype)
+        return bias + tf.reshape(added, [-1, *bias.shape])
+
+    def initial_state(self, batch_size, condition=None, member=None):
+        shape = [batch_size, self.num_sites, self.channels]
+        sums = tf.broadcast_to(self._biases(condition, tf.float32), shape)
+        sums = tf.transpose(sums, [0, 2, 1])
         return tf.constant(0), sums, tf.transpose(self._matrix(), [3, 0, 1, 2])  # column first
 
     def step(self, x, state):
@@ -62,4 +78,8 @@ class TriangularDense(CausalLayer):
         return self.bias
 
     def get_config(self):
-        return {**super().get_config(), "channels": self.channels}
+        return {
+            **super().get_config(),
+            "channels": self.channels,
+            "condition_size": self.condition_size,
+        }

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar import heads, orders
+from tfar import conditions, heads, orders
 from tfar.arguments import flag, integer, integers
 from tfar.distribute.replicas import Distributed, never_empty
 from tfar.distributions import casting
 from tfar.layers import CausalLayer
-from tfar.layers.probes import check_exclusive
+from tfar.layers.probes import check_exclusive, condition_size
 from tfar.models.fitting import Fitting
 from tfar.models.inputs import InputChecks
 from tfar.sampling.joint import Autoregressive
@@ -31,9 +31,9 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
     the conditionals, in the layout of the data. ``model.joint()`` is the joint distribution.
     Inputs may be of any integer, bool or float dtype, and may come as ``{"x": x}``.
 
-    A model with ``num_classes`` is conditional, p(x | y) = prod_i p(x_i | x_<i, y): its inputs are
-    ``{"x": x, "condition": y}`` with labels y, [B] ints, and ``model.joint(condition=y)`` has the
-    batch shape of y.
+    A model with a ``condition`` is conditional, p(x | c) = prod_i p(x_i | x_<i, c): its inputs are
+    ``{"x": x, "condition": c}``, and ``model.joint(condition=c)`` has the batch shape of c. What c
+    may be, labels, vectors or a structure, says `tfar.conditions`.
 
     The loss is the negative log-likelihood, the mean over the batch in nats: ``compile`` takes an
     optimizer and no loss. ``evaluate`` gives it as ``nats``, and as ``bits_per_dim``: nats divided
@@ -44,18 +44,19 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
       network: a `tfar.layers.CausalLayer`, exclusive, that maps [B, n, head.num_inputs] to
         [B, n, head.num_params] with the n sites in the order that is modelled. Any other Keras
         layer that does so serves too, but is sampled with a full pass per site. A few random
-        inputs have to show no leak; `tfar.testing.verify_causality` looks closer.
+        inputs have to show no leak; `tfar.testing.verify_causality` looks closer. Of a conditional
+        model it takes ``condition``, [B, d] numbers.
       event_shape: shape of one example, for instance [28, 28, 1]. Every entry is a site or, where
         the head is one of vectors, every vector along the last axis.
       head: a `tfar.heads.Head`.
       order: order of the sites, see `tfar.orders.get`.
-      num_classes: K of a conditional model, whose network is given one-hot labels [B, K] as its
-        ``context``; None for one that is not.
+      num_classes: K, for ``condition=tfar.conditions.Labels(K)``.
+      condition: what the model is conditioned on, a `tfar.conditions.Condition`, or None.
       **kwargs: passed to ``keras.Model`` (``name``, ``dtype``).
 
     Raises:
       ValueError: if the network is inclusive, or a plain Keras layer that leaks, has outputs of the
-        wrong shape, or the order is invalid.
+        wrong shape, takes a condition of another size, or the order is invalid.
 
     >>> network = tfar.layers.MaskedDense(range(4), range(4), num_sites=4, exclusive=True)
     >>> model = AutoregressiveModel(network, [2, 2], tfar.heads.Bernoulli())
@@ -65,7 +66,16 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
     1.0
     """
 
-    def __init__(self, network, event_shape, head, order="raster", num_classes=None, **kwargs):
+    def __init__(
+        self,
+        network,
+        event_shape,
+        head,
+        order="raster",
+        num_classes=None,
+        condition=None,
+        **kwargs,
+    ):
         super().__init__(autocast=False, **kwargs)  # 255 is not a bfloat16
         self.event_shape = integers("event_shape", event_shape, least=1)
         self.head = head = heads.get(head)
@@ -82,13 +92,15 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
             )
         self.grid_shape = self.event_shape[:rank]
         self.num_sites = int(np.prod(self.grid_shape))
-        if num_classes is not None:
-            num_classes = integer("num_classes", num_classes, least=1)
-        if getattr(network, "condition_size", 0) != (num_classes or 0):
+        self.condition = conditions.get(condition, num_classes)
+        size = conditions.size(self.condition)
+        taken = condition_size(network, size)
+        if taken != size:
             raise ValueError(
-                f"The network {network.name!r} does not take {num_classes} classes as a condition."
+                f"Expected a network that takes a condition of size {size}, got {network.name!r}, "
+                f"which takes one of size {taken} (0 is none)."
             )
-        self.num_classes = num_classes
+        self.condition_layer = getattr(self.condition, "layer", None)  # for Keras to track
         self.permutations = self._permutations(order)
         self.order = order if isinstance(order, str) else np.asarray(order).tolist()
         self.nats = keras.metrics.Mean("nats")
@@ -111,7 +123,7 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
             )
         if not isinstance(network, CausalLayer):
             with tf.init_scope():
-                check_exclusive(network, self.num_sites, head.num_inputs)
+                check_exclusive(network, self.num_sites, head.num_inputs, size)
         self.built = True
         # Not things that Keras should track: joint distributions, and their compiled samplers.
         object.__setattr__(self, "_joints", {})
@@ -126,22 +138,32 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
         return len(self.permutations)
 
     @property
+    def num_classes(self):
+        """K of a model that is conditioned on a label, None of any other."""
+        return None if self.condition is None else self.condition.num_classes
+
+    @property
     def num_dimensions(self):
         """Entries of an event, what bits/dim are counted by."""
         return int(np.prod(self.event_shape))
 
-    def _context(self, condition, member):
-        """What the network is given as its ``context``."""
-        if self.num_classes is None:
+    def _encoded(self, condition, training=None):
+        """A condition as the network takes it, [B, d]; None of None."""
+        if condition is None:
             return None
-        return tf.one_hot(condition, self.num_classes, dtype=self.compute_dtype)
+        return self.condition.encode(condition, self.compute_dtype, training)
+
+    def _given(self, condition, member):
+        """What the network is given beside x, of an encoded condition, or None, and a member."""
+        given = {} if condition is None else {"condition": condition}
+        return {**given, "member": member} if self.members > 1 else given
 
     def call(self, inputs, training=None, member=None):
         """All conditionals of ``inputs``, in one pass.
 
         Args:
-          inputs: ``x`` [B, *event_shape] or ``{"x": x}``; with ``"condition"``, labels [B], if the
-            model is conditional.
+          inputs: ``x`` [B, *event_shape] or ``{"x": x}``; of a conditional model also
+            ``"condition"``, one for each example.
           training: as in Keras.
           member: which of the `members` of an ensemble; by default a random one in training, and
             the first otherwise.
@@ -160,8 +182,9 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
 
         def params(x, condition):
             x = tf.reshape(x, [-1, self.num_sites, *self.head.site_shape])
-            x, context = self.head.encode(x, self.compute_dtype), self._context(condition, member)
-            y = tf.cast(self._parameters(x, context, member, training), tf.float32)
+            x = self.head.encode(x, self.compute_dtype)
+            condition = self._encoded(condition, training)
+            y = tf.cast(self._parameters(x, condition, member, training), tf.float32)
             return tf.reshape(y, [-1, *self.grid_shape, self.head.num_params])
 
         return self.head.distribution(never_empty(params, x, condition))
@@ -169,10 +192,9 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
     def _default_member(self, training):
         return 0
 
-    def _parameters(self, x, context, member, training=None):
+    def _parameters(self, x, condition, member, training=None):
         """The network between two permutations: [B, n, inputs] -> [B, n, params], as laid out."""
-        options = {} if context is None else {"context": context}  # a Keras layer knows none
-        options["training"] = training
+        options = {**self._given(condition, member), "training": training}
         if self.order == "raster":
             return self.network(x, **options)
         permutation = self.permutations[0]
@@ -188,11 +210,11 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
     def log_prob(self, inputs, member=None, counted=None):
         """log p(x), [B] float32 nats; of an ensemble log (1/R) sum_r p_r(x), or of one member.
 
-        A value outside the head's support, or a label that is none, has log-probability -inf.
+        A value outside the head's support, or an invalid condition, has log-probability -inf.
         ``counted``, bools of the shape of the sites, leaves the other conditionals out.
         """
         x, condition = self._pick(inputs)
-        inputs = x if condition is None else {"x": x, "condition": condition}
+        inputs = conditions.joined(x, condition)
         member = self.check_member(member)
         if counted is not None:
             counted = casting.tensor("counted", counted)
@@ -220,7 +242,7 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
         supported = self.head.in_support(x)
         valid = tf.reduce_all(supported, axis=list(range(1, x.shape.rank)))
         if condition is not None:
-            valid &= self.in_classes(condition)
+            valid &= self.condition.valid(condition)
         # Some of TFP's distributions fail at values that are not theirs.
         log_prob = casting.log_prob(conditionals, tf.where(supported, x, tf.zeros_like(x)))
         if counted is not None:
@@ -245,11 +267,12 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
           jit_compile: whether XLA compiles the sampler: seconds for each number of samples, and
             faster from then on.
           validate_args: whether values are checked inside ``tf.function`` too.
-          condition: of a conditional model an int label or an array of them, the batch shape.
+          condition: of a conditional model, what it is given; one or a batch, which is that of
+            the distribution.
           observed: bool [*event_shape]: p(the others | those that are observed), see there.
         """
         options = (member, cached, jit_compile, validate_args)
-        if condition is not None or self.num_classes is not None or observed is not None:
+        if condition is not None or self.condition is not None or observed is not None:
             return Autoregressive(self, *options, condition=condition, observed=observed)
         key = repr(options)  # what is no option may have no hash
         if key not in self._joints:
@@ -320,15 +343,17 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
     # Sampling -----------------------------------------------------------------------------------
 
     def initial_state(self, batch_size, member=0, cached=True, condition=None):
-        """The state before the first site of the order; ``condition`` is [batch_size] labels."""
+        """The state before the first site of the order; ``condition`` has ``batch_size`` rows."""
         if not tf.is_tensor(batch_size):
             batch_size = integer("batch_size", batch_size, least=0)
-        context = self._context(condition, self.check_member(member))
+        if condition is not None:
+            condition = self._encoded(self.condition.tensors(condition))
+        member = self.check_member(member)
         if flag("cached", cached) and isinstance(self.network, CausalLayer):
-            return self.network.initial_state(batch_size, context)
+            return self.network.initial_state(batch_size, **self._given(condition, member))
         shape = [batch_size, self.num_sites, self.head.num_inputs]
-        context = () if context is None else context
-        return tf.constant(0), tf.zeros(shape, self.compute_dtype), context
+        condition = () if condition is None else condition
+        return tf.constant(0), tf.zeros(shape, self.compute_dtype), condition
 
     def step(self, x, state, member=0, cached=True):
         """The parameters of the next site of the order.
@@ -352,14 +377,14 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
         if cached and isinstance(self.network, CausalLayer):
             params, state = self.network.step(tf.cast(x, self.compute_dtype), state)
             return tf.cast(params, tf.float32), state
-        site, seen, context = state
+        site, seen, condition = state
         permutation = tf.gather(tf.constant(self.permutations), member)
         before = tf.one_hot(tf.gather(permutation, tf.maximum(site - 1, 0)), self.num_sites)
         before = tf.cast(before, seen.dtype)[:, None]
         seen += before * tf.cast(x, seen.dtype)[:, None]
-        known = None if isinstance(context, tuple) else context
+        known = None if isinstance(condition, tuple) else condition
         params = self._parameters(seen, known, member)[:, permutation[site]]
-        return tf.cast(params, tf.float32), (site + 1, seen, context)
+        return tf.cast(params, tf.float32), (site + 1, seen, condition)
 
     # Persistence --------------------------------------------------------------------------------
 
@@ -392,8 +417,11 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
             "event_shape": list(self.event_shape),
             "head": keras.saving.serialize_keras_object(self.head),
             "order": self.order,
-            **({} if self.num_classes is None else {"num_classes": self.num_classes}),
         }
+        if self.num_classes is not None:
+            config["num_classes"] = self.num_classes
+        elif self.condition is not None:
+            config["condition"] = keras.saving.serialize_keras_object(self.condition)
         if type(self) is AutoregressiveModel:
             config["network"] = keras.saving.serialize_keras_object(self.network)
         return config
@@ -401,6 +429,6 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        for key in {"head", "network", "dtype"} & set(config):
+        for key in {"head", "network", "dtype", "condition"} & set(config):
             config[key] = keras.saving.deserialize_keras_object(config[key])
         return cls(**config)

@@ -9,7 +9,7 @@ https://karpathy.github.io/2015/05/21/rnn-effectiveness.
 
 import keras
 
-from tfar import heads
+from tfar import conditions, heads
 from tfar.arguments import choice, integers, rate
 from tfar.layers import Causal, Recurrent
 from tfar.models.sequence import SequenceModel
@@ -31,6 +31,8 @@ class CharRNN(SequenceModel):
     and several layers, each of which takes the h of the one below. Keras' own layers are used, and
     so cuDNN where there is one. Memory and time of a character do not depend on its place.
 
+    A condition stands beside every x_t, and makes the h_0 of every layer another.
+
     Args:
       event_shape: (n,), the length of the windows in training.
       units: size of h of each layer.
@@ -38,6 +40,8 @@ class CharRNN(SequenceModel):
       head: a head of categories, for instance `tfar.heads.Characters`.
       embedding: width of a linear map of the characters in front of the first layer, or None.
       dropout: rate for the h that a layer puts out, in training.
+      num_classes, condition: what the model is conditioned on, if anything: see
+        `tfar.models.AutoregressiveModel`.
       **kwargs: passed to ``keras.Model``.
 
     Raises:
@@ -63,9 +67,11 @@ class CharRNN(SequenceModel):
         head=None,
         embedding=None,
         dropout=0.0,
+        num_classes=None,
+        condition=None,
         **kwargs,
     ):
-        head = heads.get(head)
+        head, condition = heads.get(head), conditions.get(condition, num_classes)
         integers("event_shape (n,)", event_shape, least=1, count=1)
         choice("cell", cell, tuple(CELLS))
         units, dropout = integers("units", units, least=1), rate("dropout", dropout)
@@ -73,8 +79,9 @@ class CharRNN(SequenceModel):
         for size in units:
             first = not layers
             layer = CELLS[cell](int(size), return_sequences=True, dtype=dtype)
+            options = {"condition_size": conditions.size(condition), "dtype": dtype}
             layers.append(
-                Recurrent(layer, embedding if first else None, exclusive=first, dtype=dtype)
+                Recurrent(layer, embedding if first else None, exclusive=first, **options)
             )
             if dropout:
                 layers.append(keras.layers.Dropout(dropout, dtype=dtype))
@@ -86,7 +93,7 @@ class CharRNN(SequenceModel):
             "dropout": float(dropout),
         }
         network = Causal(layers, dtype=dtype)
-        super().__init__(network, event_shape, head, order="raster", **kwargs)
+        super().__init__(network, event_shape, head, order="raster", condition=condition, **kwargs)
 
     def get_config(self):
         config = {**super().get_config(), **self._arguments}

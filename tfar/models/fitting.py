@@ -74,11 +74,11 @@ class Fitting:
             first = tf.argmax(outside)  # of the largest, the first
             values = tf.reshape(events, [-1])
             values = tf.cast(values, tf.float32) if values.dtype == tf.bool else values
-            labels = tf.constant(0)
+            invalid = tf.constant(0)
             if condition is not None:
-                labels = tf.reduce_sum(tf.cast(~self.in_classes(condition), tf.int32))
-            found = tf.reduce_sum(outside), values[first], first, labels, loss
-            fine = tf.equal(found[0] + labels, 0) & (not training)
+                invalid = tf.reduce_sum(tf.cast(~self.condition.valid(condition), tf.int32))
+            found = tf.reduce_sum(outside), values[first], first, invalid, loss
+            fine = tf.equal(found[0] + invalid, 0) & (not training)
             if not tf.executing_eagerly():
                 tf.debugging.Assert(fine, [NOT_FINITE, *found])
             elif not fine:
@@ -180,10 +180,10 @@ class Fitting:
 
     def _no_targets(self):
         message = "A density model has no targets: pass x alone, got a y too."
-        if self.num_classes is None:
+        if self.condition is None:
             return message
         return (
-            f"{message} Labels are part of x, {{'x': x, 'condition': labels}}, as in "
+            f"{message} Conditions are part of x, {{'x': x, 'condition': c}}, as in "
             "dataset.map(lambda x, y: {'x': x, 'condition': y})."
         )
 
@@ -218,15 +218,16 @@ class Fitting:
         found = re.search(rf"\[{NOT_FINITE}\]" + r" \[(.*?)\]" * 5, message)
         return None if found is None else self._sentence(*found.groups())
 
-    def _sentence(self, count, value, first, labels, loss):
+    def _sentence(self, count, value, first, invalid, loss):
         if int(count):
             index = [int(i) for i in np.unravel_index(int(first), (2**31, *self.event_shape))]
             return (
                 f"{self.head} takes {self.head.support}, got {value} at index {index} of a batch "
                 f"({count} such values)."
             )
-        if int(labels):
-            return f"Labels are from 0 to {self.num_classes - 1}, got {labels} others in a batch."
+        if int(invalid):
+            support = self.condition.support
+            return f"Expected {support} as condition, got {invalid} others in a batch."
         return f"The loss of a batch is {loss}: {DIVERGED}"
 
 

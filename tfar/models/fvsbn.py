@@ -8,7 +8,7 @@ Augmentation. AISTATS 2015 (names it FVSBN).
 
 import keras
 
-from tfar import heads
+from tfar import conditions, heads
 from tfar.layers import TriangularDense
 from tfar.models.base import AutoregressiveModel
 
@@ -19,12 +19,14 @@ class FVSBN(AutoregressiveModel):
 
     n sites have n (n + 1) / 2 parameters. X_1, which has nothing to regress on, has a table of one
     entry, p(X_1 = 1) = sigmoid(alpha_0^(1)). With a `Categorical` head the regressions are
-    multinomial, on one-hot inputs.
+    multinomial, on one-hot inputs. A condition c is one more regressor: U_i c is added.
 
     Args:
       event_shape: shape of one example.
       head: default `tfar.heads.Bernoulli()`.
       order: see `tfar.orders.get`.
+      num_classes, condition: what the model is conditioned on, if anything: see
+        `tfar.models.AutoregressiveModel`.
       **kwargs: passed to ``keras.Model``.
 
     >>> model = FVSBN(event_shape=[4])
@@ -32,7 +34,11 @@ class FVSBN(AutoregressiveModel):
     10
     """
 
-    def __init__(self, event_shape, head=None, order="raster", **kwargs):
-        head = heads.get(head)
-        network = TriangularDense(head.num_params, dtype=kwargs.get("dtype"))
-        super().__init__(network, event_shape, head, order, **kwargs)
+    def __init__(
+        self, event_shape, head=None, order="raster", num_classes=None, condition=None, **kwargs
+    ):
+        head, condition = heads.get(head), conditions.get(condition, num_classes)
+        network = TriangularDense(
+            head.num_params, conditions.size(condition), dtype=kwargs.get("dtype")
+        )
+        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)

@@ -1,4 +1,4 @@
-"""Gated PixelCNN, conditional on a class or not.
+"""Gated PixelCNN.
 
 #### References
 A. van den Oord, N. Kalchbrenner, O. Vinyals, L. Espeholt, A. Graves, K. Kavukcuoglu. Conditional
@@ -7,8 +7,8 @@ Image Generation with PixelCNN Decoders. NIPS 2016.
 
 import keras
 
-from tfar import arguments, heads
-from tfar.arguments import flag, integer
+from tfar import arguments, conditions, heads
+from tfar.arguments import flag
 from tfar.layers import Causal, GatedStacks, SiteBias
 from tfar.models.base import AutoregressiveModel
 from tfar.models.pixel_cnn import image_sites, output_layers
@@ -16,7 +16,7 @@ from tfar.models.pixel_cnn import image_sites, output_layers
 
 @keras.saving.register_keras_serializable(package="tfar")
 class GatedPixelCNN(AutoregressiveModel):
-    """Two stacks of gated convolutions: p(x_i | x_<i, y), with or without a class y.
+    """Two stacks of gated convolutions: p(x_i | x_<i, y), with or without a condition y.
 
     See `tfar.layers.GatedStacks` for the formulas. The sum of the skip connections passes through
     g and a 1x1 layer up to the parameters of the head. Every pixel sees all the pixels before it
@@ -41,6 +41,7 @@ class GatedPixelCNN(AutoregressiveModel):
         the paper does not have: digits are in the middle of their images.
       activation: g.
       dropout: rate for the gated channels of the horizontal stack in training.
+      condition: as ``num_classes``, of any kind, see `tfar.conditions`.
       **kwargs: passed to ``keras.Model``.
 
     Raises:
@@ -65,12 +66,13 @@ class GatedPixelCNN(AutoregressiveModel):
         positions=True,
         activation="relu",
         dropout=0.0,
+        condition=None,
         **kwargs,
     ):
         head, positions = heads.get(head), flag("positions", positions)
+        condition = conditions.get(condition, num_classes)
         arguments.activation("activation", activation)
         height, width, subpixels = image_sites(event_shape, head)
-        classes = 0 if num_classes is None else integer("num_classes", num_classes, least=1)
         dtype = kwargs.get("dtype")
         network = [
             GatedStacks(
@@ -80,7 +82,7 @@ class GatedPixelCNN(AutoregressiveModel):
                 first_kernel_size,
                 (height, width),
                 subpixels,
-                classes,
+                conditions.size(condition),
                 dropout,
                 dtype=dtype,
             )
@@ -101,7 +103,7 @@ class GatedPixelCNN(AutoregressiveModel):
             "dropout": float(dropout),
         }
         network = Causal(network, dtype=dtype)
-        super().__init__(network, event_shape, head, order, num_classes, **kwargs)
+        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
 
     def get_config(self):
         return {**super().get_config(), **self._arguments}

@@ -18,7 +18,7 @@ def _is_loader(x):
 class InputChecks:
     """Reads and checks the inputs of a model: x, or a dict of "x" and, if conditional, "condition".
 
-    For a class with the attributes ``event_shape``, ``head`` and ``num_classes`` of
+    For a class with the attributes ``event_shape``, ``head`` and ``condition`` of
     `tfar.models.AutoregressiveModel`. Shapes and dtypes are checked wherever inputs are read,
     values where they are at hand.
     """
@@ -29,45 +29,34 @@ class InputChecks:
     def _arrays(self, x, name="x"):
         """``x`` with arrays or tensors in the place of data frames and lists."""
         if isinstance(x, dict):
-            return {key: self._array(part, f"{name}[{key!r}]") for key, part in x.items()}
+            return {key: self._arrays(part, f"{name}[{key!r}]") for key, part in x.items()}
         return self._array(x, name)
 
     def _pick(self, inputs):
         """``(x, condition)`` of ``x`` or a dict of them, as tensors of checked shapes."""
-        expected = {"x"} if self.num_classes is None else {"x", "condition"}
+        expected = {"x"} if self.condition is None else {"x", "condition"}
         if isinstance(inputs, dict):
             if set(inputs) != expected:
                 raise ValueError(f"Expected the keys {sorted(expected)}, got {sorted(inputs)}.")
-        elif self.num_classes is not None:
+        elif self.condition is not None:
             raise ValueError(
-                "This model is conditional: expected {'x': x, 'condition': labels}, got x alone. "
-                "A dataset of pairs is mapped to that by "
-                "dataset.map(lambda x, y: {'x': x, 'condition': y})."
+                "This model is conditional: expected {'x': x, 'condition': c}, with "
+                f"{self.condition.support} as c, got x alone. A dataset of pairs is mapped to that "
+                "by dataset.map(lambda x, y: {'x': x, 'condition': y})."
             )
         else:
             inputs = {"x": inputs}
         x = self._pick_events(inputs["x"])
-        if self.num_classes is None:
+        if self.condition is None:
             return x, None
-        labels = self.labels(inputs["condition"])
-        if not labels.shape.is_compatible_with(x.shape[:1]):
+        condition = self.condition.tensors(inputs["condition"])
+        batch = self.condition.batch_shape(condition)
+        if not batch.is_compatible_with(x.shape[:1]):
             raise ValueError(
-                f"Expected one integer label for each of {x.shape[0]} examples as condition, got "
-                f"{labels.dtype.name} of shape {labels.shape}."
+                f"Expected one condition for each of {x.shape[0]} examples, got a batch of shape "
+                f"{batch}."
             )
-        return x, labels
-
-    def labels(self, condition):
-        """Labels as a tensor of integers; ValueError if they are none, or known and no classes."""
-        labels = casting.tensor("condition", condition)
-        if not labels.dtype.is_integer:
-            raise ValueError(
-                f"Expected integer labels as condition, got {labels.dtype.name} of shape "
-                f"{labels.shape}."
-            )
-        if tf.get_static_value(labels) is not None:
-            self.check_condition(tf.get_static_value(labels))
-        return labels
+        return x, condition
 
     def check_member(self, member):
         """``member``, a tensor, None or an int; ValueError if it is known and there is none."""
@@ -148,20 +137,6 @@ class InputChecks:
         self._pick_events(x)
         for start in range(0, len(x), 10_000):
             self.check_support(tf.convert_to_tensor(x[start : start + 10_000]), start)
-
-    def check_condition(self, condition):
-        """Raises ValueError if a label is none of the model's classes."""
-        labels = np.asarray(condition)
-        outside = ~np.asarray(self.in_classes(labels))
-        if outside.any():
-            raise ValueError(
-                f"Labels are from 0 to {self.num_classes - 1}, got {labels[outside][0]} as "
-                f"condition ({int(outside.sum())} such labels)."
-            )
-
-    def in_classes(self, labels):
-        """Which labels are those of a class, bools of the shape of ``labels``."""
-        return (labels >= 0) & (labels < self.num_classes)
 
     def check_support(self, x, start=0):
         """Raises ValueError that names the first of the eager ``x`` outside the head's support."""

@@ -10,7 +10,7 @@ import math
 import keras
 import numpy as np
 
-from tfar import arguments, heads, orders
+from tfar import arguments, conditions, heads, orders
 from tfar.arguments import flag, integer, integers, rate
 from tfar.layers import Causal, MaskedDense, Sum
 from tfar.models.base import AutoregressiveModel
@@ -76,7 +76,8 @@ class MADE(AutoregressiveModel):
 
     Every hidden unit has a degree m: it sees the first m inputs of the order. A unit sees the units
     of the layer below of its degree or less, and output i (counted from 0) those of degree i or
-    less. A (``direct``) is strictly triangular.
+    less. A (``direct``) is strictly triangular. With a condition s, U s is added to every b^l
+    and to c: the first output sees no hidden unit.
 
     Sampling costs about one pass of multiplications: a unit of degree m is final as soon as m
     inputs are known, and is then added to the layer above, once.
@@ -102,6 +103,8 @@ class MADE(AutoregressiveModel):
       activation: g.
       dropout: rate for hidden units in training.
       seed: for random orders and degrees.
+      num_classes, condition: what the model is conditioned on, if anything: see
+        `tfar.models.AutoregressiveModel`.
       **kwargs: passed to ``keras.Model``.
 
     Raises:
@@ -126,9 +129,12 @@ class MADE(AutoregressiveModel):
         activation="relu",
         dropout=0.0,
         seed=0,
+        num_classes=None,
+        condition=None,
         **kwargs,
     ):
-        head = heads.get(head)
+        head, condition = heads.get(head), conditions.get(condition, num_classes)
+        size = conditions.size(condition)
         hidden = () if hidden in ((), []) else integers("hidden", hidden, least=1)
         n = math.prod(integers("event_shape", event_shape, least=1))
         dropout, seed = rate("dropout", dropout), integer("seed", seed, least=0)
@@ -160,6 +166,7 @@ class MADE(AutoregressiveModel):
                     n,
                     exclusive=not layers,
                     kernel_initializer="he_normal",
+                    condition_size=size,
                     dtype=dtype,
                 ),
                 keras.layers.Activation(activation, dtype=dtype),
@@ -179,6 +186,7 @@ class MADE(AutoregressiveModel):
                 head.num_params,
                 exclusive=not layers,
                 kernel_initializer="zeros",  # starts at the marginals, see `adapt`
+                condition_size=size,
                 dtype=dtype,
             )
         )
@@ -205,7 +213,7 @@ class MADE(AutoregressiveModel):
             "dropout": float(dropout),
             "seed": int(seed),
         }
-        super().__init__(network, event_shape, head, order, **kwargs)
+        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
         self.mask_seeds = keras.random.SeedGenerator(seed)
 
     @staticmethod
@@ -240,11 +248,8 @@ class MADE(AutoregressiveModel):
             return keras.random.randint((), 0, self.members, seed=self.mask_seeds)
         return 0
 
-    def _context(self, condition, member):
-        return member if self.members > 1 else None
-
-    def _parameters(self, x, context, member, training=None):
-        return self.network(x, context=context, training=training)
+    def _parameters(self, x, condition, member, training=None):
+        return self.network(x, training=training, **self._given(condition, member))
 
     def _marginal_layout(self, params):
         return params

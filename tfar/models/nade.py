@@ -8,7 +8,7 @@ Estimation. JMLR 17, 2016, section 2.
 
 import keras
 
-from tfar import heads
+from tfar import conditions, heads
 from tfar.layers import TiedHidden
 from tfar.models.base import AutoregressiveModel
 
@@ -18,7 +18,8 @@ class NADE(AutoregressiveModel):
     """h_i = g(c + W_{.,<i} x_<i),  p(X_i = 1 | x_<i) = sigmoid(b_i + V_i h_i).
 
     W and c are shared by all the sites, so that scoring and sampling cost O(n H) each. With a
-    `Categorical` head W acts on one-hot inputs, and V_i gives the logits of all categories.
+    `Categorical` head W acts on one-hot inputs, and V_i gives the logits of all categories. With a
+    condition s, c + U s takes the place of c.
 
     Args:
       event_shape: shape of one example.
@@ -27,6 +28,8 @@ class NADE(AutoregressiveModel):
       order: see `tfar.orders.get`.
       activation: g, "sigmoid" in the paper.
       dropout: rate for hidden units in training.
+      num_classes, condition: what the model is conditioned on, if anything: see
+        `tfar.models.AutoregressiveModel`.
       **kwargs: passed to ``keras.Model``.
 
     >>> model = NADE(event_shape=[4], hidden=3)
@@ -44,14 +47,21 @@ class NADE(AutoregressiveModel):
         order="raster",
         activation="sigmoid",
         dropout=0.0,
+        num_classes=None,
+        condition=None,
         **kwargs,
     ):
-        head = heads.get(head)
-        dtype = kwargs.get("dtype")
+        head, condition = heads.get(head), conditions.get(condition, num_classes)
         network = TiedHidden(
-            hidden, head.num_params, activation, dropout, self.rescaled, dtype=dtype
+            hidden,
+            head.num_params,
+            activation,
+            dropout,
+            self.rescaled,
+            conditions.size(condition),
+            dtype=kwargs.get("dtype"),
         )
-        super().__init__(network, event_shape, head, order, **kwargs)
+        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
 
     def get_config(self):
         config = self.network.get_config()

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfar import heads, orders
+from tfar import conditions, heads, orders
 from tfar.arguments import instance, integer, integers, rate
 from tfar.layers import OrderlessHidden
 from tfar.models.base import AutoregressiveModel
@@ -46,6 +46,8 @@ class OrderlessNADE(AutoregressiveModel):
       dropout: rate for hidden units in training.
       seed: for random orders, and of the random sets.
       network: that of another such model, to share its weights.
+      num_classes, condition: what the model is conditioned on, if anything: see
+        `tfar.models.AutoregressiveModel`.
       **kwargs: passed to ``keras.Model``.
 
     Raises:
@@ -67,9 +69,11 @@ class OrderlessNADE(AutoregressiveModel):
         dropout=0.0,
         seed=0,
         network=None,
+        num_classes=None,
+        condition=None,
         **kwargs,
     ):
-        head = heads.get(head)
+        head, condition = heads.get(head), conditions.get(condition, num_classes)
         hidden, dropout = integers("hidden", hidden, least=1), rate("dropout", dropout)
         seed = integer("seed", seed, least=0)
         several = orders.several(order)
@@ -88,10 +92,15 @@ class OrderlessNADE(AutoregressiveModel):
         }
         if network is None:
             network = OrderlessHidden(
-                hidden, head.num_params, activation, dropout, dtype=kwargs.get("dtype")
+                hidden,
+                head.num_params,
+                activation,
+                dropout,
+                conditions.size(condition),
+                dtype=kwargs.get("dtype"),
             )
         instance("network", network, OrderlessHidden, "that of an OrderlessNADE")
-        super().__init__(network, event_shape, head, order, **kwargs)
+        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
         self.set_seeds = keras.random.SeedGenerator(seed)
         object.__setattr__(self, "_reordered", {})
 
@@ -105,7 +114,9 @@ class OrderlessNADE(AutoregressiveModel):
     def of_order(self, order):
         """The model of another order, or of several, with the same weights."""
         config = {**self.get_config(), **self._arguments, "num_orders": None, "order": order}
+        config.pop("num_classes", None)
         config.update(head=self.head, dtype=self.dtype_policy, network=self.network)
+        config.update(condition=self.condition)
         return type(self)(**config)
 
     def ordered_for(self, observed, member=None):
@@ -127,10 +138,11 @@ class OrderlessNADE(AutoregressiveModel):
         """
         if not training:
             return super().call(inputs, training, member)
-        x, _ = self._pick(inputs)
+        x, condition = self._pick(inputs)
         x = tf.reshape(x, [-1, self.num_sites, *self.head.site_shape])
         known = self._random_sets(tf.shape(x)[0])
-        params = self.network.given(self.head.encode(x, self.compute_dtype), known, training)
+        x, condition = self.head.encode(x, self.compute_dtype), self._encoded(condition, training)
+        params = self.network.given(x, known, training, condition)
         params = tf.reshape(
             tf.cast(params, tf.float32), [-1, *self.grid_shape, self.head.num_params]
         )
@@ -154,12 +166,14 @@ class OrderlessNADE(AutoregressiveModel):
         count = tf.reduce_sum(tf.cast(tf.reshape(unknown, [-1, self.num_sites]), tf.float32), 1)
         return log_prob * self.num_sites / count
 
-    def _context(self, condition, member):
-        return tf.gather(tf.constant(self.permutations), member)
+    def _given(self, condition, member):
+        order = tf.gather(tf.constant(self.permutations), member)
+        return {"condition": condition, "order": order}
 
-    def _parameters(self, x, context, member, training=None):
-        y = self.network(tf.gather(x, context, axis=1), context=context, training=training)
-        return tf.gather(y, tf.math.invert_permutation(context), axis=1)
+    def _parameters(self, x, condition, member, training=None):
+        given = self._given(condition, member)
+        y = self.network(tf.gather(x, given["order"], axis=1), training=training, **given)
+        return tf.gather(y, tf.math.invert_permutation(given["order"]), axis=1)
 
     def _marginal_layout(self, params):
         return params

@@ -7,9 +7,9 @@ sections 3.4 and 3.5.
 
 import keras
 
-from tfar import arguments, heads
+from tfar import arguments, conditions, heads
 from tfar.arguments import flag, integer, integers, rate
-from tfar.layers import Causal, CausalConv2D, SiteBias, Sum
+from tfar.layers import Causal, CausalConv2D, ConditionBias, SiteBias, Sum
 from tfar.models.base import AutoregressiveModel
 
 
@@ -55,7 +55,8 @@ class PixelCNN(AutoregressiveModel):
     A 7x7 exclusive convolution, then residual blocks of h = filters / 2 channels inside,
     x + (1x1 of filters)(g((3x3 of h)(g((1x1 of h)(g(x)))))), then two layers of 1x1 up to the
     parameters of the head. Every pixel sees a region above and to its left, which grows with the
-    number of blocks but has a blind spot on its right.
+    number of blocks but has a blind spot on its right. A condition is projected to the channels and
+    added after the first convolution.
 
     Of an image [H, W, C] every colour of every pixel is a site, in raster order R, then G given R,
     then B given R and G; or a pixel is, if the head is one of vectors.
@@ -73,6 +74,8 @@ class PixelCNN(AutoregressiveModel):
         which the paper does not have: digits are in the middle of their images.
       activation: g.
       dropout: rate for the channels inside of a block in training.
+      num_classes, condition: what the model is conditioned on, if anything: see
+        `tfar.models.AutoregressiveModel`.
       **kwargs: passed to ``keras.Model``.
 
     Raises:
@@ -95,9 +98,12 @@ class PixelCNN(AutoregressiveModel):
         positions=True,
         activation="relu",
         dropout=0.0,
+        num_classes=None,
+        condition=None,
         **kwargs,
     ):
         head, positions = heads.get(head), flag("positions", positions)
+        condition = conditions.get(condition, num_classes)
         arguments.activation("activation", activation)
         height, width, subpixels = image_sites(event_shape, head)
         if integer("filters", filters, least=1) % 2:
@@ -122,6 +128,8 @@ class PixelCNN(AutoregressiveModel):
         layers = [convolution(filters, first_kernel_size, exclusive=True)]
         if positions:
             layers.append(SiteBias(dtype=dtype))
+        if condition is not None:
+            layers.append(ConditionBias(condition.size, dtype=dtype))
         for _ in range(blocks):
             branch = [
                 activate(),
@@ -145,7 +153,8 @@ class PixelCNN(AutoregressiveModel):
             "activation": activation,
             "dropout": float(dropout),
         }
-        super().__init__(Causal(layers, dtype=dtype), event_shape, head, order, **kwargs)
+        network = Causal(layers, dtype=dtype)
+        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
 
     def get_config(self):
         return {**super().get_config(), **self._arguments}

@@ -9,8 +9,8 @@ R. Campbell, T. Huang. Fast Generation for Convolutional Autoregressive Models. 
 
 import keras
 
-from tfar import heads
-from tfar.arguments import flag, integer, integers
+from tfar import conditions, heads
+from tfar.arguments import flag, integers
 from tfar.layers import Causal, MultiscaleStreams
 from tfar.models.base import AutoregressiveModel
 from tfar.models.pixel_cnn import image_sites, output_layers
@@ -32,7 +32,8 @@ class PixelCNNpp(AutoregressiveModel):
       head: default ``tfar.heads.DiscretizedLogisticMixture(5, channels=C)``.
       order: see `tfar.orders.get`. Neighbours in the order should be neighbours in the image, as
         in "raster" and "reversed".
-      num_classes: K, if the model is conditional, as in `tfar.models.GatedPixelCNN`.
+      num_classes, condition: what the model is conditioned on, if anything: see
+        `tfar.models.AutoregressiveModel`.
       positions: whether there are biases for every site after the last layer.
       dropout: rate in the blocks.
       **kwargs: passed to ``keras.Model``.
@@ -57,20 +58,27 @@ class PixelCNNpp(AutoregressiveModel):
         num_classes=None,
         positions=True,
         dropout=0.0,
+        condition=None,
         **kwargs,
     ):
         if head is None:
             *_, channels = integers("event_shape (H, W, C)", event_shape, least=1, count=3)
             head = heads.DiscretizedLogisticMixture(5, channels=channels)
         head, positions = heads.get(head), flag("positions", positions)
-        classes = 0 if num_classes is None else integer("num_classes", num_classes, least=1)
+        condition = conditions.get(condition, num_classes)
         height, width, subpixels = image_sites(event_shape, head)
         if subpixels > 1:
             raise ValueError(f"PixelCNN++ has one site a pixel, and {head} has {subpixels} here.")
         dtype = kwargs.get("dtype")
         network = [
             MultiscaleStreams(
-                filters, resnets, levels, (height, width), classes, dropout, dtype=dtype
+                filters,
+                resnets,
+                levels,
+                (height, width),
+                conditions.size(condition),
+                dropout,
+                dtype=dtype,
             ),
             *output_layers(head, (height, width), 1, positions),
         ]
@@ -82,7 +90,7 @@ class PixelCNNpp(AutoregressiveModel):
             "dropout": float(dropout),
         }
         network = Causal(network, dtype=dtype)
-        super().__init__(network, event_shape, head, order, num_classes, **kwargs)
+        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
 
     def get_config(self):
         return {**super().get_config(), **self._arguments}

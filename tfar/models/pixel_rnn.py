@@ -7,9 +7,18 @@ sections 3.1 to 3.3 and 3.6.
 
 import keras
 
-from tfar import arguments, heads
+from tfar import arguments, conditions, heads
 from tfar.arguments import choice, flag, integer, rate
-from tfar.layers import Causal, CausalConv2D, DiagonalBiLSTM, RowLSTM, Shift, SiteBias, Sum
+from tfar.layers import (
+    Causal,
+    CausalConv2D,
+    ConditionBias,
+    DiagonalBiLSTM,
+    RowLSTM,
+    Shift,
+    SiteBias,
+    Sum,
+)
 from tfar.models.base import AutoregressiveModel
 from tfar.models.pixel_cnn import image_sites, output_layers
 
@@ -26,7 +35,7 @@ class PixelRNN(AutoregressiveModel):
     nothing would see the last pixel of the row above from afar: the first convolution leaves out
     the pixel itself, and the LSTM from the right all of the row.
 
-    Sites and heads are as in `tfar.models.PixelCNN`.
+    Sites, heads and conditions are as in `tfar.models.PixelCNN`.
 
     Args:
       event_shape: (H, W, C).
@@ -41,6 +50,8 @@ class PixelRNN(AutoregressiveModel):
         which the paper does not have.
       activation: g.
       dropout: rate for what an LSTM puts out, in training.
+      num_classes, condition: what the model is conditioned on, if anything: see
+        `tfar.models.AutoregressiveModel`.
       **kwargs: passed to ``keras.Model``.
 
     Raises:
@@ -64,9 +75,12 @@ class PixelRNN(AutoregressiveModel):
         positions=True,
         activation="relu",
         dropout=0.0,
+        num_classes=None,
+        condition=None,
         **kwargs,
     ):
         head, positions = heads.get(head), flag("positions", positions)
+        condition = conditions.get(condition, num_classes)
         arguments.activation("activation", activation)
         *image_shape, subpixels = image_sites(event_shape, head)
         choice("recurrence", recurrence, ("row", "diagonal"))
@@ -90,6 +104,8 @@ class PixelRNN(AutoregressiveModel):
         network = [first]
         if positions:
             network.append(SiteBias(dtype=dtype))
+        if condition is not None:
+            network.append(ConditionBias(condition.size, dtype=dtype))
         for _ in range(layers):
             # A block starts as the identity: deep stacks then train from the first step on.
             branch = [lstm(), convolution(2 * units, 1, "zeros")]
@@ -113,7 +129,8 @@ class PixelRNN(AutoregressiveModel):
             "activation": activation,
             "dropout": float(dropout),
         }
-        super().__init__(Causal(network, dtype=dtype), event_shape, head, order, **kwargs)
+        network = Causal(network, dtype=dtype)
+        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
 
     def get_config(self):
         return {**super().get_config(), **self._arguments}

@@ -27,7 +27,7 @@ class RNADE(NADE):
       order: see `tfar.orders.get`.
       activation: g; the paper has the best results with rectifiers.
       dropout: rate for hidden units in training.
-      **kwargs: passed to ``keras.Model``.
+      **kwargs: as in `tfar.models.NADE`.
 
     >>> model = RNADE(event_shape=[3], hidden=5, head=tfar.heads.GaussianMixture(2))
     >>> model.joint().sample(4, seed=1).dtype

@@ -39,9 +39,19 @@ class SequenceModel(AutoregressiveModel):
                 "positions, or has no window."
             )
         shape = [length, *self.event_shape[1:]]
-        return AutoregressiveModel(self.network, shape, self.head, dtype=self.dtype_policy)
+        options = {"condition": self.condition, "dtype": self.dtype_policy}
+        return AutoregressiveModel(self.network, shape, self.head, **options)
 
-    def generate(self, prompt="", length=500, temperature=None, top_k=None, top_p=None, seed=None):
+    def generate(
+        self,
+        prompt="",
+        length=500,
+        temperature=None,
+        top_k=None,
+        top_p=None,
+        seed=None,
+        condition=None,
+    ):
         """Goes on from a prompt.
 
         Args:
@@ -49,6 +59,7 @@ class SequenceModel(AutoregressiveModel):
           length: characters to draw; the training windows do not limit it.
           temperature, top_k, top_p: see `tfar.sampling.Policy`.
           seed: as in `tfar.sampling.Autoregressive`.
+          condition: of a conditional model, the one of this text.
 
         Returns:
           The prompt and what was drawn, a string. `tfar.text.stream` gives it piece by piece.
@@ -64,7 +75,7 @@ class SequenceModel(AutoregressiveModel):
         from tfar import text
 
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
-        return text.generate(self, prompt, length, **options)
+        return text.generate(self, prompt, length, condition=condition, **options)
 
     @property
     def longest(self):

@@ -13,12 +13,13 @@ Million-byte Sequences with Multiscale Transformers. NeurIPS 2023.
 
 import keras
 
-from tfar import arguments, heads
+from tfar import arguments, conditions, heads
 from tfar.arguments import choice, flag, integer, number, odd, rate
 from tfar.layers import (
     Causal,
     CausalConv2D,
     CausalSelfAttention,
+    ConditionBias,
     Dense,
     Patches,
     Shift,
@@ -48,8 +49,8 @@ class Transformer(SequenceModel):
     a = x + attention(norm(x)),  x' = a + W_2 g(W_1 norm(a)),
     parameters of p(x_i | x_<i) = W norm(x^L_i) + b
 
-    (*pre-norm*: the residual path is the identity). Sampling keeps the keys and values of the
-    sites that can be asked, see `tfar.layers.CausalSelfAttention`.
+    (*pre-norm*: the residual path is the identity). A condition c adds U c to every x^0_i. Sampling
+    keeps the keys and values of the sites that can be asked, see `tfar.layers.CausalSelfAttention`.
 
     With "rotary" positions and a ``window`` the model is stationary, and goes on from a text
     without end: see `tfar.models.SequenceModel`.
@@ -74,6 +75,8 @@ class Transformer(SequenceModel):
       dropout: rate for what is embedded, and for what attention and perceptrons add, in training.
       head: default `tfar.heads.Bernoulli()`.
       order: see `tfar.orders.get`.
+      num_classes, condition: what the model is conditioned on, if anything: see
+        `tfar.models.AutoregressiveModel`.
       **kwargs: passed to ``keras.Model``.
 
     Raises:
@@ -103,9 +106,11 @@ class Transformer(SequenceModel):
         dropout=0.0,
         head=None,
         order="raster",
+        num_classes=None,
+        condition=None,
         **kwargs,
     ):
-        head = heads.get(head)
+        head, condition = heads.get(head), conditions.get(condition, num_classes)
         choice("positions", positions, ("rotary", "learned"))
         arguments.activation("activation", activation)
         stem = None if stem is None else odd("stem", stem)
@@ -139,6 +144,8 @@ class Transformer(SequenceModel):
             return Dense(width, use_bias=False, dtype=dtype, name="embedding")
 
         body = [SiteBias(dtype=dtype)] if learned else []
+        if condition is not None:
+            body.append(ConditionBias(condition.size, dtype=dtype))
         if dropout:
             body.append(keras.layers.Dropout(dropout, dtype=dtype))
         for _ in range(layers):
@@ -183,7 +190,7 @@ class Transformer(SequenceModel):
             "tied": tied,
             "dropout": float(dropout),
         }
-        super().__init__(network, event_shape, head, order, **kwargs)
+        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
 
     def get_config(self):
         return {**super().get_config(), **self._arguments}

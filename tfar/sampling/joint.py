@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfar import randomness
+from tfar import conditions, randomness
 from tfar.arguments import flag, integer
 from tfar.distributions import casting
 from tfar.sampling import loop
@@ -20,8 +20,8 @@ tfd = tfp.distributions
 class Autoregressive(tfd.Distribution):
     """p(x) = prod_i p(x_i | x_<i), the product of a model's conditionals.
 
-    Of a conditional model p(x | y) = prod_i p(x_i | x_<i, y), with ``condition`` y an int label or
-    an array of them: its shape is the batch shape of the distribution.
+    Of a conditional model p(x | c) = prod_i p(x_i | x_<i, c), with ``condition`` c, one or a batch,
+    see `tfar.conditions`: the batch shape of c is that of the distribution.
 
     * ``log_prob(x)``: [...] nats for ``x`` [..., *event_shape] of any integer, bool or float dtype,
       by one parallel pass. Values outside the support raise ``ValueError`` in eager mode; inside
@@ -58,7 +58,7 @@ class Autoregressive(tfd.Distribution):
         seconds, and pays where the same number is drawn again and again; the draws are the same
         but where a conditional differs in its last digits.
       validate_args: whether values are checked inside ``tf.function`` too.
-      condition: of a conditional model, an int or ints [...].
+      condition: of a conditional model, what it is given.
       observed: bool [*event_shape], which entries are given; None for the joint distribution.
       name: name of the distribution.
 
@@ -107,7 +107,7 @@ class Autoregressive(tfd.Distribution):
         self.member = member
         self.cached = cached
         self.jit_compile = jit_compile
-        self.condition = self._checked_condition(model, condition)
+        self.condition = parameters["condition"] = conditions.checked(model, condition)
         self._variables = [v.value for v in model.variables]  # a Keras model is no tf.Module
         super().__init__(
             dtype=model.head.dtype,
@@ -120,7 +120,10 @@ class Autoregressive(tfd.Distribution):
 
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
-        return {"condition": tfp.util.ParameterProperties(event_ndims=0)}
+        def event_ndims(joint):
+            return tf.nest.map_structure(lambda s: s.shape.rank, joint.model.condition.structure)
+
+        return {"condition": tfp.util.ParameterProperties(event_ndims=event_ndims)}
 
     @staticmethod
     def _checked_observed(model, observed):
@@ -140,25 +143,10 @@ class Autoregressive(tfd.Distribution):
             )
         return observed
 
-    @staticmethod
-    def _checked_condition(model, condition):
-        """int32 labels of static shape, or None."""
-        if (condition is None) != (model.num_classes is None):
-            raise ValueError(
-                "This model is not conditional: it takes no condition."
-                if model.num_classes is None
-                else f"This model is conditional: give condition=, labels from 0 to "
-                f"{model.num_classes - 1}, to joint()."
-            )
-        if condition is None:
-            return None
-        labels = model.labels(condition)
-        if not labels.shape.is_fully_defined():
-            raise ValueError(f"Expected integer labels of a static shape, got {labels.shape}.")
-        return tf.cast(labels, tf.int32)
-
     def _batch_shape(self):
-        return tf.TensorShape([]) if self.condition is None else self.condition.shape
+        if self.condition is None:
+            return tf.TensorShape([])
+        return self.model.condition.batch_shape(self.condition)
 
     def _batch_shape_tensor(self):
         return tf.constant(self._batch_shape().as_list(), tf.int32)
@@ -176,7 +164,7 @@ class Autoregressive(tfd.Distribution):
         if self.condition is None and slices not in (..., ()):
             raise IndexError(
                 f"The batch shape of this joint distribution is [], got the slices {slices}: only "
-                "joint(condition=labels) has a batch."
+                "joint(condition=...) has a batch."
             )
         return super().__getitem__(slices)
 
@@ -197,11 +185,11 @@ class Autoregressive(tfd.Distribution):
             raise ValueError(f"Expected [..., *{list(event_shape)}], got the shape {x.shape}.")
         condition = self.condition
         if condition is not None:
-            lead = tf.broadcast_dynamic_shape(tf.shape(x)[:-rank], tf.shape(condition))
-            static = tf.broadcast_static_shape(x.shape[:-rank], condition.shape)
+            lead = tf.broadcast_dynamic_shape(tf.shape(x)[:-rank], self._batch_shape_tensor())
+            static = tf.broadcast_static_shape(x.shape[:-rank], self._batch_shape())
             x = tf.broadcast_to(x, tf.concat([lead, event_shape], 0))
             x = tf.ensure_shape(x, static + event_shape)
-            condition = tf.reshape(tf.broadcast_to(condition, lead), [-1])
+            condition = self.model.condition.rows(condition, lead)
         lead = x.shape[:-rank]
         rows = -1 if lead.num_elements() is None else lead.num_elements()
         flat = tf.reshape(x, [rows, *event_shape])
@@ -209,7 +197,7 @@ class Autoregressive(tfd.Distribution):
             self.model.check_support(flat)
         else:
             flat = self._asserting(flat, self._supported(flat))
-        inputs = flat if condition is None else {"x": flat, "condition": condition}
+        inputs = conditions.joined(flat, condition)
         counted = {} if self.observed is None else {"counted": self._unknown_sites()}
         log_prob = self.model.log_prob(inputs, self.member, **counted)
         return tf.reshape(log_prob, lead if lead.is_fully_defined() else tf.shape(x)[: lead.rank])
@@ -294,7 +282,7 @@ class Autoregressive(tfd.Distribution):
                 for v, shape in zip((values, known), shapes)
             )
         if condition is not None:
-            condition = tf.reshape(tf.broadcast_to(condition, batch), [-1])
+            condition = self.model.condition.rows(condition, batch)
         size = batch.num_elements()
         static = tf.get_static_value(n)
         n = n if static is None else int(static)
@@ -302,9 +290,9 @@ class Autoregressive(tfd.Distribution):
         rows = n * size
         if not self.jit_compile and tf.executing_eagerly():
             rows = tf.convert_to_tensor(rows, tf.int32)  # one trace serves every number of samples
-        values, known, condition = (
-            None if v is None else tf.tile(v, [n, *[1] * (v.shape.rank - 1)])
-            for v in (values, known, condition)
+        values, known, condition = tf.nest.map_structure(
+            lambda v: None if v is None else tf.tile(v, [n, *[1] * (v.shape.rank - 1)]),
+            (values, known, condition),
         )
         if self.jit_compile or tf.executing_eagerly():
             draw = loop.compiled(self.model, self.member, self.cached, self.jit_compile)

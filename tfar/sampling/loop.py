@@ -4,7 +4,7 @@ import functools
 
 import tensorflow as tf
 
-from tfar import randomness
+from tfar import conditions, randomness
 
 
 def compiled(model, member=None, cached=True, jit_compile=False):
@@ -45,7 +45,7 @@ def draw(model, member, cached, n, seed, policy, values, known, condition, score
       policy: a `tfar.sampling.Policy`.
       values: [n, sites, *site_shape] in the order of the member, or None.
       known: bool [n, sites], which of ``values`` are taken in place of draws; or None.
-      condition: [n] labels, or None.
+      condition: n rows of what the model is conditioned on, or None.
       scored: a bool, whether log-probabilities are wanted.
 
     Returns:
@@ -60,12 +60,15 @@ def draw(model, member, cached, n, seed, policy, values, known, condition, score
     def draw_member(member, x):
         rows = tf.where(choice == member)
         own, number = randomness.derived(seed, member), tf.shape(rows)[0]
-        drawn, _ = _whole(model, member, cached, number, own, policy, None, None, None, False)
+        given = tf.nest.map_structure(
+            lambda c: None if c is None else tf.gather_nd(c, rows), condition
+        )
+        drawn, _ = _whole(model, member, cached, number, own, policy, None, None, given, False)
         return member + 1, tf.tensor_scatter_nd_update(x, rows, drawn)
 
     start = tf.zeros([n, *model.event_shape], model.head.dtype)
     _, x = tf.while_loop(lambda m, _: m < model.members, draw_member, [0, start])
-    return x, model.log_prob(x) if scored else tf.zeros([0])
+    return x, model.log_prob(conditions.joined(x, condition)) if scored else tf.zeros([0])
 
 
 def _whole(model, member, cached, n, seed, policy, values, known, condition, scored):

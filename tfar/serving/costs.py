@@ -11,7 +11,7 @@ import math
 
 import tensorflow as tf
 
-from tfar import arguments, kinds, private
+from tfar import arguments, conditions, kinds, private
 from tfar.sampling import Policy, loop
 
 BYTES = 2**31  # by default, for one request
@@ -86,17 +86,15 @@ def _allowed(what, each, max_bytes):
 def scoring_bytes(model):
     """Memory to compute log p(x) of one of many rows, an int; all conditionals are on the way."""
     x = tf.TensorSpec([ROWS, *model.event_shape], model.head.dtype)
-    if model.num_classes is None:
-        return _each(model.log_prob, x)
-    inputs = {"x": x, "condition": tf.TensorSpec([ROWS], tf.int32)}
-    return _each(model.log_prob, inputs)
+    condition = None if model.condition is None else model.condition.specs(ROWS)
+    return _each(model.log_prob, conditions.joined(x, condition))
 
 
 def drawing_bytes(model):
     """Memory to draw one of many samples, of which a part may be known, an int."""
     sites = [ROWS, model.num_sites]
     values = tf.TensorSpec([*sites, *model.head.site_shape], model.head.dtype)
-    condition = None if model.num_classes is None else tf.TensorSpec([ROWS], tf.int32)
+    condition = None if model.condition is None else model.condition.specs(ROWS)
 
     def draw(values, known, condition=None):
         member = tf.constant(0) if model.members > 1 else 0  # the others take turns

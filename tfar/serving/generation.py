@@ -3,26 +3,34 @@
 import tensorflow as tf
 
 from tfar.sampling import Policy, loop
-from tfar.serving.signatures import SEED, TEMPERATURE, at_least_1, positive, require
+from tfar.serving.signatures import (
+    SEED,
+    TEMPERATURE,
+    at_least_1,
+    checked_condition,
+    positive,
+    require,
+)
 
 
 class Generation:
     """Goes on from a prompt; called with the tensors that `specs` describe."""
 
-    specs = {
-        "prompt": tf.TensorSpec([], tf.string),
-        "length": tf.TensorSpec([], tf.int32),
-        "seed": SEED,
-        "temperature": TEMPERATURE,
-        "top_k": tf.TensorSpec([], tf.int32),
-        "top_p": tf.TensorSpec([], tf.float32),
-    }
-
     def __init__(self, model, limits):
         self.model = model
         self.limits = limits
+        self.specs = {
+            "prompt": tf.TensorSpec([], tf.string),
+            "length": tf.TensorSpec([], tf.int32),
+            "seed": SEED,
+            "temperature": TEMPERATURE,
+            "top_k": tf.TensorSpec([], tf.int32),
+            "top_p": tf.TensorSpec([], tf.float32),
+        }
+        if model.condition is not None:
+            self.specs.update(model.condition.named(model.condition.specs()))
 
-    def __call__(self, prompt, length, seed, temperature, top_k, top_p):
+    def __call__(self, prompt, length, seed, temperature, top_k, top_p, condition=None):
         points = tf.constant([ord(c) for c in self.model.head.vocabulary.characters])
         length, temperature = at_least_1("length", length), positive(temperature)
         top_k, inside = at_least_1("top_k", top_k), (top_p > 0) & (top_p <= 1)
@@ -31,7 +39,11 @@ class Generation:
         total = tf.size(given) + length
         values = tf.pad(given, [[0, length]])[None]
         known = (tf.range(total) < tf.size(given))[None]
-        policy, carry = Policy(temperature, top_k, top_p), loop.begin(self.model, 1)
+        if condition is not None:
+            kind = self.model.condition
+            condition = checked_condition(kind, kind.rows(condition, [1]))
+        policy = Policy(temperature, top_k, top_p)
+        carry = loop.begin(self.model, 1, condition=condition)
         _, drawn = loop.advance(self.model, carry, total, seed, policy, values, known)
         return {"text": tf.strings.unicode_encode(tf.gather(points, drawn[:, 0]), "UTF-8")}
 

@@ -19,11 +19,12 @@ signature           inputs                                    outputs
 num_samples and seed are int32, temperature is float32 and known bool: it tells which entries of x
 are given, a prefix of the model's order; the others of x do not count. ``order``, int32, has the
 numbers of the sites, in an event that is flattened, in that order. A conditional model takes a
-label, ``condition`` int32 [B], for each row of x, and samples [num_samples, B, *event] for labels
-[B]. An ensemble takes the number of a ``member``, int32, where one is needed: by ``conditionals``
-and ``complete``. Models of text alone have ``generate``: prompt and text are strings, UTF-8, length
-and top_k are int32 and top_p is float32. The same seed draws what ``model.joint().sample`` or
-``model.generate`` draws of it.
+``condition`` for each row of x, int32 [B] of a label and float32 [B, *shape] of numbers, and draws
+samples [num_samples, B, *event] for B conditions; ``generate`` takes one, without the axis B. Of a
+condition that is a dict each tensor is an input, ``condition_KEY``. An ensemble takes the number of
+a ``member``, int32, where one is needed: by ``conditionals`` and ``complete``. Models of text alone
+have ``generate``: prompt and text are strings, UTF-8, length and top_k are int32 and top_p is
+float32. The same seed draws what ``model.joint().sample`` or ``model.generate`` draws of it.
 
 Every argument is checked in the graph, and a request may only ask for so much, see
 `tfar.serving.costs.Limits`: to others a server answers with INVALID_ARGUMENT and a sentence.

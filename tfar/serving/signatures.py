@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfar import kinds
+from tfar import conditions, kinds
 from tfar.distributions import Columns
 from tfar.sampling import Policy, loop
 from tfar.sampling.policy import TEMPERATURES
@@ -21,7 +21,8 @@ def signatures(model, limits):
     event, dtype = model.event_shape, tf.as_dtype(model.head.dtype)
     x = {"x": tf.TensorSpec([None, *event], dtype)}
     known = {"known": tf.TensorSpec([None, *event], tf.bool)}
-    condition = {"condition": tf.TensorSpec([None], tf.int32)} if model.num_classes else {}
+    given = model.condition
+    condition = {} if given is None else given.named(given.specs(None))
     member = {"member": tf.TensorSpec([], tf.int32)} if model.members > 1 else {}
     draws = {
         "num_samples": tf.TensorSpec([], tf.int32),
@@ -33,9 +34,13 @@ def signatures(model, limits):
     def trace(function, *inputs):
         specs = {name: spec for part in inputs for name, spec in part.items()}
 
-        def signature(**given):
+        def signature(**tensors):
             # Outside of Python nothing compares the shapes of what is fed with those promised.
-            return function(**{k: tf.ensure_shape(v, specs[k].shape) for k, v in given.items()})
+            fed = {k: tf.ensure_shape(v, specs[k].shape) for k, v in tensors.items()}
+            own = {k: v for k, v in fed.items() if k not in condition}
+            if len(own) < len(fed):
+                own["condition"] = given.packed(fed)
+            return function(**own)
 
         named = {name: tf.TensorSpec(s.shape, s.dtype, name) for name, s in specs.items()}
         return tf.function(signature, autograph=False).get_concrete_function(**named)
@@ -100,11 +105,11 @@ class Functions:
         lead = []
         if condition is not None:
             condition = self._checked_condition(condition)
-            lead = [tf.shape(condition)[0]]
+            lead = [rows_of(condition)]
         rows = lead[0] if lead else 1
         num_samples, temperature = self._checked_draws(num_samples, temperature, rows)
         if condition is not None:
-            condition = tf.tile(condition, [num_samples])
+            condition = _tiled(condition, num_samples)
         arguments = Policy(temperature), None, None, condition, False
         x, _ = loop.draw(self.model, None, True, num_samples * rows, seed, *arguments)
         return self._samples(x, [num_samples, *lead])
@@ -117,11 +122,10 @@ class Functions:
         shapes = tf.shape(x), tf.shape(known)
         x = require(x, (alike, "Expected x and known of one shape, got", *shapes))
         if condition is not None:
-            condition = tf.tile(self._checked_condition(condition, x), [num_samples])
+            condition = _tiled(self._checked_condition(condition, x), num_samples)
         x = self._checked_x(tf.where(known, x, tf.zeros_like(x)))
         values, known = self._prefix(x, known, member)
-        values = tf.tile(values, [num_samples, *[1] * (values.shape.rank - 1)])
-        known = tf.tile(known, [num_samples, 1])
+        values, known = _tiled((values, known), num_samples)
         arguments = Policy(temperature), values, known, condition, False
         drawn, _ = loop.draw(self.model, member, True, num_samples * batch, seed, *arguments)
         return self._samples(drawn, [num_samples, batch])
@@ -135,7 +139,7 @@ class Functions:
         x = self._checked_x(require(x, (rows <= most, allowed, rows)))
         if condition is None:
             return x
-        return {"x": x, "condition": self._checked_condition(condition, x)}
+        return conditions.joined(x, self._checked_condition(condition, x))
 
     def _prefix(self, x, known, member):
         """``values`` [B, n, *site_shape] and ``known`` [B, n], in the order of a member."""
@@ -166,16 +170,7 @@ class Functions:
         )
 
     def _checked_condition(self, condition, x=None):
-        last = self.model.num_classes - 1
-        rows = tf.shape(condition)[0]
-        alike = True if x is None else rows == tf.shape(x)[0]
-        inside = (condition >= 0) & (condition <= last)
-        return require(
-            condition,
-            (rows > 0, "Expected at least one label as condition, got none."),
-            (alike, "Expected one label as condition for each row of x, got", rows),
-            (inside, f"Expected labels from 0 to {last} as condition, got", condition),
-        )
+        return checked_condition(self.model.condition, condition, x)
 
     def _checked_draws(self, num_samples, temperature, rows):
         drawn = tf.cast(num_samples, tf.int64) * tf.cast(rows, tf.int64)
@@ -193,6 +188,35 @@ class Functions:
             return member
         inside = (member >= 0) & (member <= last)
         return require(member, (inside, f"Expected member to be from 0 to {last}, got", member))
+
+
+def rows_of(condition):
+    """The batch size of a condition."""
+    return tf.shape(tf.nest.flatten(condition)[0])[0]
+
+
+def _tiled(tensors, count):
+    """A nest of tensors [B, ...], repeated as a whole: [count B, ...]."""
+    return tf.nest.map_structure(
+        lambda part: tf.tile(part, [count, *[1] * (part.shape.rank - 1)]), tensors
+    )
+
+
+def checked_condition(kind, condition, x=None):
+    """A batch of conditions, one for each row of x, behind the checks of a `tfar.conditions`."""
+    rows = rows_of(condition)
+    sizes = tf.stack([tf.shape(part)[0] for part in tf.nest.flatten(condition)])
+    alike = True if x is None else rows == tf.shape(x)[0]
+    checks = (
+        (rows > 0, "Expected at least one condition, got none."),
+        (sizes == rows, "Expected as many rows of each part of condition, got", sizes),
+        (alike, "Expected one condition for each row of x, got", rows),
+    )
+    condition = tf.nest.map_structure(lambda part: require(part, *checks), condition)
+    words = f"Expected {kind.support} as condition, got"
+    wrong = tf.nest.flatten(condition)
+    valid = kind.valid(condition)
+    return tf.nest.map_structure(lambda part: require(part, (valid, words, *wrong)), condition)
 
 
 def at_least_1(name, number):

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfar import conditions as conditioning
 from tfar.arguments import instance, integer, number
 from tfar.heads import Head
 from tfar.models import AutoregressiveModel
@@ -157,17 +158,25 @@ def members(model):
 
 
 def conditions(model):
-    """The labels that a model can be conditioned on; of one that is not conditional, None."""
-    return [None] if model.num_classes is None else list(range(model.num_classes))
+    """A few values that a model can be conditioned on; of one that is not conditional, None."""
+    return [None] if model.condition is None else model.condition.examples()
+
+
+def stacked(values, count):
+    """A batch of ``count`` conditions, that take the values in turn; None of None."""
+    if values[0] is None:
+        return None
+    turns = [values[i % len(values)] for i in range(count)]
+    return tf.nest.map_structure(lambda *each: np.stack(each), *turns)
 
 
 def inputs_of(x, condition):
-    """What a model takes: x or, given a label, a dict."""
-    return x if condition is None else {"x": x, "condition": np.full(len(x), condition)}
+    """What a model takes: x or, given a condition, a dict."""
+    return conditioning.joined(x, stacked([condition], len(x)))
 
 
 def joint_of(model, condition, **options):
-    """The joint distribution, given a label or None."""
+    """The joint distribution, given a condition or None."""
     return model.joint(**options, **({} if condition is None else {"condition": condition}))
 
 

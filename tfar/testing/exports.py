@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from tfar import conditions as conditioning
 from tfar import kinds, serving
 from tfar.distributions import Columns, casting
 from tfar.testing.checks import (
@@ -13,6 +14,7 @@ from tfar.testing.checks import (
     joint_of,
     of_models,
     same_draws,
+    stacked,
 )
 
 # What a server without Python or XLA, or with several replicas, cannot run or should not hold.
@@ -37,11 +39,10 @@ def verify_export(model, folder):
     serving.export(model, folder)
     verify_graph(folder)
     signatures = tf.saved_model.load(str(folder)).signatures
-    labels = conditions(model)
     for batch in (1, 3):
-        label = None if labels == [None] else np.resize(labels[::-1], [batch]).astype(np.int32)
-        _verify_scores(model, signatures, label, batch)
-        _verify_draws(model, signatures, label, batch)
+        condition = stacked(conditions(model)[::-1], batch)
+        _verify_scores(model, signatures, condition, batch)
+        _verify_draws(model, signatures, condition, batch)
     kinds.of(model).verify_signatures(signatures)
     for restored, weight in zip(serving.restore(folder).weights, model.weights):
         demand_close(restored, weight, f"restore gives another {weight.path}", 0.0, 0.0)
@@ -66,10 +67,16 @@ def verify_graph(folder):
     demand(not unknown, f"The export holds {unknown}, which TensorFlow does not know.")
 
 
-def _verify_scores(model, signatures, label, batch):
-    x = joint_of(model, label).sample(*([] if label is not None else [batch]), seed=1)
-    asked = {"x": x} if label is None else {"x": x, "condition": tf.constant(label)}
-    inputs = x if label is None else asked
+def _named(model, condition):
+    """A condition, or None, as inputs of signatures."""
+    if condition is None:
+        return {}
+    return model.condition.named(tf.nest.map_structure(tf.constant, condition))
+
+
+def _verify_scores(model, signatures, condition, batch):
+    x = joint_of(model, condition).sample(*([] if condition is not None else [batch]), seed=1)
+    asked, inputs = {"x": x, **_named(model, condition)}, conditioning.joined(x, condition)
     for name in ("log_prob", "serving_default"):
         answer = signatures[name](**asked)
         expected = model.log_prob(inputs)
@@ -103,25 +110,25 @@ def _rebuilt(family, tensors):
     return type(family)(**others, **tensors)
 
 
-def _verify_draws(model, signatures, label, batch):
+def _verify_draws(model, signatures, condition, batch):
     seed = np.array([3, batch], np.int32)
     count = 6 // batch
-    # One label a row: the samples of a conditional model have a batch of their own.
-    asked = {} if label is None else {"condition": tf.constant(label)}
+    # One condition a row: the samples of a conditional model have a batch of their own.
+    asked = _named(model, condition)
     asked.update(num_samples=tf.constant(count), seed=tf.constant(seed))
     for temperature in (1.0, 0.5):
         asked["temperature"] = tf.constant(temperature)
         answer = signatures["sample"](**asked)["samples"]
         with eagerly():
-            expected = joint_of(model, label).sample(count, seed=seed, temperature=temperature)
+            expected = joint_of(model, condition).sample(count, seed=seed, temperature=temperature)
         demand(
             same_draws(answer.numpy(), expected.numpy()),
             f"Of one seed, the export and the model draw different samples (at {temperature}).",
         )
     asked["temperature"] = tf.constant(1.0)
     for member in range(model.members):
-        joint = joint_of(model, label, member=None if model.members == 1 else member)
-        x = joint.sample(*([] if label is not None else [batch]), seed=7).numpy()
+        joint = joint_of(model, condition, member=None if model.members == 1 else member)
+        x = joint.sample(*([] if condition is not None else [batch]), seed=7).numpy()
         given = np.zeros(model.num_sites, bool)
         given[model.permutations[member][: model.num_sites // 2]] = True
         given = given.reshape([*model.grid_shape, *[1] * len(model.head.site_shape)])

@@ -21,6 +21,8 @@ def verify_layer(layer, num_sites, channels, seed=0, scale=1.0):
     * The support of the Jacobian *equals* the declared ``layer.depends(np.eye(num_sites))``: a leak
       fails, and so does an input without influence. It is the union over several draws of weights
       and inputs, since a rectifier may be dead in one.
+    * The condition of an example, if the layer takes one, changes every output of that example, and
+      none of another.
 
     The weights are overwritten, see `randomise`.
 
@@ -47,9 +49,10 @@ def verify_layer(layer, num_sites, channels, seed=0, scale=1.0):
     seen = np.zeros_like(declared)
     given = {}
     if layer.condition_size:
-        context = rng.normal(size=[4, layer.condition_size])
-        given = {"context": tf.constant(context, tf.float32)}
-    call = tf.function(lambda x: layer(x, **given), autograph=False)
+        condition = rng.normal(size=[4, layer.condition_size])
+        given = {"condition": tf.constant(condition, tf.float32)}
+    call = tf.function(lambda x, given: layer(x, **given), autograph=False)
+    reached = np.zeros(num_sites, bool)
 
     @tf.function(autograph=False)
     def gradient(x, site, weights):
@@ -62,17 +65,30 @@ def verify_layer(layer, num_sites, channels, seed=0, scale=1.0):
     for trial in range(6):
         randomise(layer, seed + trial, scale)
         x = tf.constant(rng.normal(size=[4, num_sites, channels]), tf.float32)
-        _verify_blindness(call, x, declared)
+        _verify_blindness(lambda x: call(x, given), x, declared)
+        reached |= _reached(call, x, given)
         if trial == 0:
             _verify_steps(layer, x, given, rng)
-        weights = tf.constant(rng.normal(size=call(x).shape[2]), tf.float32)
+        weights = tf.constant(rng.normal(size=call(x, given).shape[2]), tf.float32)
         for site in range(num_sites):
             row = gradient(x, tf.constant(site), weights)
             seen[site] |= np.any(row.numpy() != 0, axis=(0, 2))
+    for i in np.flatnonzero(~reached):
+        raise AssertionError(f"Output {i} does not depend on the condition.")
     for i, j in np.argwhere(seen & ~declared):
         raise AssertionError(f"Leak: output {i} depends on input {j}, which it must not see.")
     for i, j in np.argwhere(declared & ~seen):
         raise AssertionError(f"Dead input: output {i} does not depend on input {j} as declared.")
+
+
+def _reached(call, x, given):
+    """bool [n]: which outputs change with the condition; all, of a layer that takes none."""
+    if not given:
+        return np.ones(x.shape[1], bool)
+    other = given["condition"] + tf.constant([1.0, 0.0, 0.0, 0.0])[:, None]
+    y, changed = call(x, given), call(x, {"condition": other})
+    demand_close(changed[1:], y[1:], "An example's condition changes another's output", 1e-6)
+    return np.any(changed[0].numpy() != y[0].numpy(), axis=1)
 
 
 def _verify_steps(layer, x, given, rng):

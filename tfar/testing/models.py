@@ -27,6 +27,7 @@ from tfar.testing.checks import (
     of_models,
     quadrature,
     same_draws,
+    stacked,
     symbols,
 )
 
@@ -35,9 +36,9 @@ from tfar.testing.checks import (
 def verify_causality(model, differs=True):
     """Enumerates a toy: conditional i depends on the prefix x_<i of the order, and on it alone.
 
-    For every member of an ensemble, in its own order, and given every label: conditional i is the
-    same over all completions of a prefix and, with ``differs``, not the same for all prefixes. With
-    ``differs``, labels matter too. Of real values a few are taken, see `symbols`.
+    For every member of an ensemble, in its own order, and given each of a few conditions:
+    conditional i is the same over all completions of a prefix and, with ``differs``, not the same
+    for all prefixes, and not for all conditions. Of real values a few are taken, see `symbols`.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
@@ -58,15 +59,15 @@ def verify_causality(model, differs=True):
     values = [np.stack([v[min(k, len(v) - 1)] for v in values]) for k in range(base)]
     values = [value.reshape(model.event_shape) for value in values]
     depends = np.zeros([model.members, n, n], bool)
-    every = []
-    for member, label in itertools.product(range(model.members), conditions(model)):
+    every = [[] for _ in range(model.members)]
+    for member, condition in itertools.product(range(model.members), conditions(model)):
         order = np.asarray(model.permutations[member])
         codes = digits[:, order] * base ** np.arange(n)  # the sum of these is a number of the event
-        p = model(inputs_of(events, label), member=member)
+        p = model(inputs_of(events, condition), member=member)
         values_of = [np.broadcast_to(v, events.shape) for v in values]
         p = np.stack([np.exp(casting.log_prob(p, v)) for v in values_of], -1)
         p = p.reshape([-1, n, base])[:, order]
-        every.append(p)
+        every[member].append(p)
         for i, j in itertools.product(range(n), range(n)):
             others = codes.sum(1) - codes[:, j]
             _, first, group = np.unique(others, return_index=True, return_inverse=True)
@@ -77,10 +78,11 @@ def verify_causality(model, differs=True):
             raise AssertionError(f"Leak: conditional {i} depends on x_{j}" + where + ".")
         for i in np.flatnonzero(~depends[member].any(1))[1:]:
             demand(not differs, f"Conditional {i} is the same for all prefixes" + where + ".")
-    if differs and model.num_classes is not None:
-        change = np.max(np.abs(np.diff(every, axis=0)), axis=(0, 1, 3))
-        for i in np.flatnonzero(change < 1e-6):
-            raise AssertionError(f"Conditional {i} is the same for all labels.")
+    if differs and len(conditions(model)) > 1:
+        change = np.max(np.abs(np.diff(every, axis=1)), axis=(1, 2, 4))
+        for member, i in np.argwhere(change < 1e-6):
+            where = f" (of member {member}, in its order)" if model.members > 1 else ""
+            raise AssertionError(f"Conditional {i} is the same for all conditions{where}.")
     return depends
 
 
@@ -88,8 +90,8 @@ def verify_causality(model, differs=True):
 def verify_normalisation(model):
     """Enumerates a toy: the probabilities of all events sum to 1, and densities integrate to 1.
 
-    They do for the mixture of an ensemble, for each of its members, and given each label. Of real
-    values there may be two sites.
+    They do for the mixture of an ensemble, for each of its members, and given each of a few
+    conditions. Of real values there may be two sites.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
@@ -101,12 +103,12 @@ def verify_normalisation(model):
     values, weights = zip(*columns)
     events = grid(values, 2**20).reshape([-1, *model.event_shape])
     weights = grid(weights, 2**20).reshape([len(events), -1]).prod(axis=1)
-    for member, label in itertools.product(members(model), conditions(model)):
-        joint = joint_of(model, label, member=member)
+    for member, condition in itertools.product(members(model), conditions(model)):
+        joint = joint_of(model, condition, member=member)
         parts = np.array_split(events, len(events) // 2**16 + 1)
         p = np.concatenate([np.exp(joint.log_prob(part), dtype=np.float64) for part in parts])
         total = np.sum(weights * p)
-        what = f"Probabilities (member {member}, label {label}) do not sum to 1"
+        what = f"Probabilities (member {member}, condition {condition}) do not sum to 1"
         demand_close(total, 1.0, what)
 
 
@@ -134,21 +136,31 @@ def verify_sampling(model, seed=0, num_samples=4000):
     Raises:
       AssertionError: if one of these does not hold.
     """
-    tails = [_verify_sampling(model, label, seed, num_samples) for label in conditions(model)]
-    if model.num_classes is not None:  # a batch of labels draws from each of its own
-        labels = np.arange(model.num_classes).repeat(64)
-        batch = model.joint(condition=labels)
-        x, log_prob = batch.experimental_sample_and_log_prob(2, seed=seed)
-        demand_close(log_prob, batch.log_prob(x), "sample_and_log_prob of a batch of labels")
-        for label in conditions(model):
-            own = joint_of(model, label).log_prob(x).numpy()[:, labels == label]
-            message = f"A batch of labels gives another log_prob for label {label}"
-            demand_close(log_prob.numpy()[:, labels == label], own, message)
+    tails = [_verify_sampling(model, given, seed, num_samples) for given in conditions(model)]
+    if model.condition is not None:
+        _verify_batch(model, seed)
     return min(tails)
 
 
-def _verify_sampling(model, label, seed, num_samples):
-    joint, tails = joint_of(model, label), []
+def _verify_batch(model, seed):
+    """A batch of conditions draws each example from its own."""
+    values, rows = conditions(model), 64
+    turns = stacked(values, rows * len(values))
+    batch = model.joint(condition=turns)
+    x, log_prob = batch.experimental_sample_and_log_prob(2, seed=seed)
+    demand_close(log_prob, batch.log_prob(x), "sample_and_log_prob of a batch of conditions")
+    for k, condition in enumerate(values):
+        own = joint_of(model, condition).log_prob(x).numpy()
+        message = f"A batch of conditions gives another log_prob for {condition}"
+        demand_close(log_prob.numpy()[:, k :: len(values)], own[:, k :: len(values)], message)
+    alone = model.joint(condition=tf.nest.map_structure(lambda part: part[:1], turns))
+    again = batch[:1]
+    demand(again.batch_shape == [1], f"joint[:1] has the batch shape {again.batch_shape}.")
+    demand_close(again.log_prob(x[:, :1]), alone.log_prob(x[:, :1]), "joint[:1] is another")
+
+
+def _verify_sampling(model, condition, seed, num_samples):
+    joint, tails = joint_of(model, condition), []
     first = _drawn(joint, num_samples, seed)
     demand(np.array_equal(first, _drawn(joint, num_samples, seed)), "A seed draws two things.")
     second = _drawn(joint, num_samples, seed + 1)
@@ -158,10 +170,10 @@ def _verify_sampling(model, label, seed, num_samples):
             own = (
                 first
                 if model.members == 1
-                else _drawn(joint_of(model, label, member=member), num_samples, seed)
+                else _drawn(joint_of(model, condition, member=member), num_samples, seed)
             )
             none = np.zeros(model.num_sites, bool)
-            tails.append(_demand_uniform(model, member, label, own, none, "samples"))
+            tails.append(_demand_uniform(model, member, condition, own, none, "samples"))
     else:
         events = enumerate_events(model)
         p = np.exp(joint.log_prob(events).numpy().astype(np.float64))
@@ -182,11 +194,11 @@ def _verify_sampling(model, label, seed, num_samples):
     exact = joint.log_prob(few.reshape([200, *model.event_shape]))
     demand_close(log_prob, exact, "sample_and_log_prob gives another log_prob")
     with eagerly():
-        slow = _drawn(joint_of(model, label, cached=False), 200, seed)
+        slow = _drawn(joint_of(model, condition, cached=False), 200, seed)
     message = "The cached sampler does not draw what the oracle draws from the same seed."
     demand(same_draws(few, slow), message)
     for member in members(model)[-model.members :]:  # a mixture has no order to clamp in
-        tails += _verify_clamping(model, member, label, seed, num_samples)
+        tails += _verify_clamping(model, member, condition, seed, num_samples)
     return min(tails)
 
 
@@ -199,8 +211,8 @@ def _agreement(model, joint):
     return np.sum(np.exp(2 * joint.log_prob(events.reshape([-1, *model.event_shape])).numpy()))
 
 
-def _verify_clamping(model, member, label, seed, num_samples):
-    joint, n = joint_of(model, label, member=member), model.num_sites
+def _verify_clamping(model, member, condition, seed, num_samples):
+    joint, n = joint_of(model, condition, member=member), model.num_sites
     site_shape, d = model.head.site_shape, model.num_dimensions
     order = np.asarray(model.permutations[member or 0])
     count = num_samples // 2
@@ -230,7 +242,7 @@ def _verify_clamping(model, member, label, seed, num_samples):
         demand(np.all(samples[:, given] == kept), "A clamped prefix changes" + where)
         if is_unbounded(model.head):
             what = f"samples behind the prefix {prefix.tolist()}" + where
-            tails.append(_demand_uniform(model, member, label, samples, given, what))
+            tails.append(_demand_uniform(model, member, condition, samples, given, what))
             continue
         fits = np.all(flat[:, given] == prefix[given], axis=1)
         what = f"samples behind the prefix {prefix.tolist()}" + where
@@ -238,14 +250,14 @@ def _verify_clamping(model, member, label, seed, num_samples):
     return tails
 
 
-def _demand_uniform(model, member, label, samples, given, what):
+def _demand_uniform(model, member, condition, samples, given, what):
     """Of ``samples`` [N, n], F(x_i | x_<i) is uniform and independent at the sites not given.
 
     Of a discrete site it is drawn between F below the value and F at it. Counted are cells: so many
     parts of (0, 1) a site that there are some hundreds.
     """
     x = samples.reshape([-1, *model.event_shape])
-    p = model(inputs_of(x, label), member=member or 0)
+    p = model(inputs_of(x, condition), member=member or 0)
     x = tf.cast(x, p.dtype)
     upper, jump = p.cdf(x).numpy(), np.zeros(x.shape)
     for i in range(model.num_sites):
@@ -354,9 +366,9 @@ def _batch(model, seed):
 
 
 def _verify_loss(model, batch):
-    label = conditions(model)[0]
-    inputs = inputs_of(batch, label)
-    each = -joint_of(model, label).log_prob(batch).numpy()
+    condition = conditions(model)[0]
+    inputs = inputs_of(batch, condition)
+    each = -joint_of(model, condition).log_prob(batch).numpy()
     weights = np.random.RandomState(0).randint(0, 3, len(batch)).astype(np.float32)
     weights[0] = 3.0
     logs = model.evaluate(inputs, batch_size=len(batch), verbose=0, return_dict=True)
@@ -445,10 +457,10 @@ def verify_persistence(model, folder):
     model.save_weights(path)
     rebuilt = type(model).from_config(model.get_config())
     rebuilt.load_weights(path)
-    label = conditions(model)[-1]
+    condition = conditions(model)[-1]
     with eagerly():
-        x = joint_of(model, label).sample(16, seed=0)
-        again = joint_of(loaded, label).sample(16, seed=0)
+        x = joint_of(model, condition).sample(16, seed=0)
+        again = joint_of(loaded, condition).sample(16, seed=0)
     for copy, what in ((loaded, "load_model"), (rebuilt, "from_config and load_weights")):
         demand(type(copy) is type(model), f"{what} gives a {type(copy).__name__}.")
         count = len(copy.weights), len(model.weights)
@@ -460,7 +472,7 @@ def verify_persistence(model, folder):
             got, value = (json.dumps(v, sort_keys=True) for v in (copy.get_config()[key], value))
             demand(got == value, f"{what} gives {key} = {got[:99]} as config, not {value[:99]}.")
         for member in members(model):
-            expected = joint_of(model, label, member=member).log_prob(x)
-            actual = joint_of(copy, label, member=member).log_prob(x)
+            expected = joint_of(model, condition, member=member).log_prob(x)
+            actual = joint_of(copy, condition, member=member).log_prob(x)
             demand_close(actual, expected, f"{what} gives another log_prob (member {member})")
     demand(np.array_equal(again, x), "load_model gives a model that draws something else.")

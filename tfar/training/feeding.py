@@ -21,24 +21,26 @@ def inputs(recipe, data, split="train"):
 
     Args:
       recipe: a `tfar.training.Recipe`.
-      data: an array, a dict of arrays "x" and "condition", or a string.
+      data: an array, a dict of arrays "x" and "condition", which may be a dict of arrays itself,
+        or a string.
       split: its name, for messages.
 
     Returns:
       The array of examples or, if the recipe is conditional, the dict; a string as it is.
 
     Raises:
-      ValueError: if the recipe is conditional and the data have no labels, or it is no such data.
+      ValueError: if the recipe is conditional and the data have no condition, or they are no such
+        data.
     """
     parts = data if isinstance(data, dict) else {"x": data}
-    arrays = {key: _array(part) for key, part in parts.items()}
-    if arrays.get("x") is None or any(part is None for part in arrays.values()):
+    arrays = tf.nest.map_structure(_array, parts)
+    if "x" not in arrays or any(part is None for part in tf.nest.flatten(arrays)):
         raise ValueError(
             f'Expected the {split} data to be an array of numbers, a dict of arrays "x" and '
             f'"condition", or a string, got {_shown(data)}.'
         )
     if recipe.conditional and "condition" not in arrays:
-        raise ValueError(f"{recipe.name} is conditional, and {recipe.dataset} has no labels.")
+        raise ValueError(f"{recipe.name} is conditional, and {recipe.dataset} has no condition.")
     return arrays if recipe.conditional else arrays["x"]
 
 
@@ -63,9 +65,7 @@ def events(inputs):
 
 def rows_of(inputs, rows):
     """Some rows, a slice or ints, of what a model takes."""
-    if isinstance(inputs, dict):
-        return {key: value[rows] for key, value in inputs.items()}
-    return inputs[rows]
+    return tf.nest.map_structure(lambda part: part[rows], inputs)
 
 
 def shifted_fraction(recipe, epoch, epochs):

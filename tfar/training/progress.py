@@ -54,7 +54,8 @@ class Progress(keras.callbacks.Callback):
 class Samples(keras.callbacks.Callback):
     """Shows TensorBoard what is drawn from images' and texts' averaged models after each epoch.
 
-    The same seed draws each time. Of a conditional model the samples take the labels in turn.
+    The same seed draws each time. Of a model of images that is conditioned on a label the samples
+    take the labels in turn; of those with another condition nothing is drawn.
 
     Args:
       folder: of the log.

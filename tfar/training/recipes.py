@@ -37,7 +37,7 @@ class Recipe:
       paper: ``{"nats": float, "what": str, "reference": str}``, the figure to compare with; or
         ``{"none": str}``, the reason why there is none. A figure that is not on the test split has
         ``"splits": [...]``, the names of those that it is on together.
-      conditional: whether the model is given the data set's labels, its entry "condition".
+      conditional: whether the model is given the data set's entry "condition", labels for instance.
       epochs, batch_size, learning_rate: as in Keras; the rate is the peak, reached after the
         fraction ``warmup`` of all steps and followed by a cosine to 0. Each cycle after the first
         has half the peak of the one before, unless a tuple gives one for each.

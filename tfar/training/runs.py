@@ -104,14 +104,21 @@ def _lock(file):
         )
 
 
+def _named(data, name="x"):
+    """Pairs of names and arrays, of an array or a dict of them; those within a dict by a path."""
+    if not isinstance(data, dict):
+        return [(name, data)]
+    return [pair for key, part in sorted(data.items()) for pair in _named(part, key)]
+
+
 def digest(data):
-    """The SHA-256, in hexadecimal, of an array, of a dict of them, or of a string.
+    """The SHA-256, in hexadecimal, of an array, of a dict of them, nested or not, or of a string.
 
     >>> digest(np.zeros(3)) == digest([0.0, 0.0, 0.0]) != digest(np.zeros([3, 1]))
     True
     """
     sha = hashlib.sha256()
-    for name, part in sorted(data.items()) if isinstance(data, dict) else [("x", data)]:
+    for name, part in _named(data):
         if isinstance(part, str):
             part = np.frombuffer(part.encode("utf-8", "surrogatepass"), np.uint8)
         part = np.asarray(part)

@@ -209,7 +209,8 @@ def examples(name):
 
     Returns:
       ``(inputs, log_prob)``: what the model takes, uint8 [N, *event_shape] or a dict of that as
-      "x" and int32 labels [N] as "condition", and the published log-probabilities [N] nats.
+      "x" and the "condition", int32 labels [N] for instance, and the published log-probabilities
+      [N] nats.
 
     Raises:
       ValueError: as `info`, or if the file of the examples is damaged.
@@ -218,16 +219,17 @@ def examples(name):
 
     metrics, path = info(name), _folder("zoo") / name / "examples.npz"
     known = metrics["examples"]
-    labelled = metrics.get("num_classes") is not None
-    inputs = _unpacked(path, tuple(known["shape"]), labelled)
+    labels = {"condition": []} if metrics.get("num_classes") is not None else {}
+    given = (metrics.get("condition") or {}).get("shapes", labels)
+    inputs = _unpacked(path, tuple(known["shape"]), given)
     if len(known["log_prob"]) != known["shape"][0]:
         found = f"{len(known['log_prob'])} log-probabilities of {known['shape'][0]} examples"
         raise records.damaged(path.with_name("metrics.json"), f"it has {found}", _REMEDY)
     return inputs, np.asarray(known["log_prob"], np.float32)
 
 
-def _unpacked(path, shape, labelled):
-    """What `pack` has packed, from a file."""
+def _unpacked(path, shape, given):
+    """What `pack` has packed, from a file; ``given`` has the shapes of a condition by name."""
     import numpy as np
 
     if not path.exists():
@@ -244,16 +246,23 @@ def _unpacked(path, shape, labelled):
     except Exception as error:  # whatever NumPy makes of what is in there
         reason = f"no arrays can be made of it: {records.words(error)}"
         raise records.damaged(path, reason, _REMEDY) from error
-    expected = {"x": shape, **({"condition": shape[:1]} if labelled else {})}
+    expected = {"x": shape, **{key: (*shape[:1], *own) for key, own in given.items()}}
     found = {key: value.shape for key, value in parts.items()}
-    if found != expected or not all(value.dtype.kind in "iu" for value in parts.values()):
+    kinds = dict.fromkeys(given, "iuf")  # x is of integers, a condition of any numbers
+    if found != expected or any(v.dtype.kind not in kinds.get(k, "iu") for k, v in parts.items()):
         what = f"expected integers of the shapes {expected}, got {found}"
         raise records.damaged(path, what, _REMEDY)
-    return parts if labelled else parts["x"]
+    x = parts.pop("x")
+    if not given:
+        return x
+    nested = {key.removeprefix("condition_"): value for key, value in parts.items()}
+    return {"x": x, "condition": parts.get("condition", nested)}
 
 
 def pack(inputs):
     """The arrays of ``examples.npz``: binary examples eight in a byte, others as they are.
+
+    Those of a condition that is a dict have the names "condition_KEY".
 
     >>> pack(np.ones([2, 4], np.uint8))
     {'packed': array([255], dtype=uint8)}
@@ -263,7 +272,10 @@ def pack(inputs):
     parts = inputs if isinstance(inputs, dict) else {"x": inputs}
     x = parts["x"]
     packed = {"packed": np.packbits(x)} if x.max() <= 1 else {"x": x}
-    return {**packed, **{key: value for key, value in parts.items() if key != "x"}}
+    condition = parts.get("condition", {})
+    if isinstance(condition, dict):
+        return {**packed, **{f"condition_{key}": value for key, value in condition.items()}}
+    return {**packed, "condition": condition}
 
 
 def verify(name, model=None, tolerance=1e-4):

@@ -126,7 +126,7 @@ def described(model):
     >>> described(tfar.models.FVSBN([3]))["parameters"]
     '6'
     """
-    head, classes = model.head, model.num_classes
+    head, condition = model.head, model.condition
     module, name = type(model).__module__, type(model).__name__
     return {
         "class": f"tfar.models.{name}" if module.startswith("tfar.") else f"{module}.{name}",
@@ -134,7 +134,7 @@ def described(model):
         "head": head,
         "order": model.order if isinstance(model.order, str) else "given",
         "members": model.members,
-        "condition": "none" if classes is None else f"labels from 0 to {classes - 1}",
+        "condition": "none" if condition is None else condition.support,
         "parameters": f"{model.count_params():,}",
         "dtype": f"{model.dtype_policy.name}, samples {head.dtype.name}",
         **kinds.of(model).described(),
@@ -174,6 +174,9 @@ def _chosen(metrics):
     text = ""
     if metrics.get("num_classes"):
         text += f"- `condition` is a label from 0 to {metrics['num_classes'] - 1} for each row.\n"
+    if metrics.get("condition"):
+        names = ", ".join(f"`{name}`" for name in metrics["condition"]["shapes"])
+        text += f"- {names}: {metrics['condition']['support']}, for each row.\n"
     if metrics["members"] > 1:
         text += f"- `member`, from 0 to {metrics['members'] - 1}, chooses one of the ensemble.\n"
     return text + kinds.per(metrics.get("per", "example")).requests
@@ -196,6 +199,8 @@ def _limits(metrics):
 
 
 def _labels(metrics):
+    if metrics.get("condition"):
+        return f', as "x", and {metrics["condition"]["support"]} as "condition"'
     if not metrics.get("num_classes"):
         return ""
     return f', as "x", and labels 0 ... {metrics["num_classes"] - 1} as "condition"'

@@ -159,9 +159,19 @@ def _described(model):
         "order": model.order if isinstance(model.order, str) else "given",
         "members": model.members,
         "num_classes": model.num_classes,
+        **_condition(model.condition),
         "per": kinds.of(model).per,
         "parameters": model.count_params(),
     }
+
+
+def _condition(condition):
+    """What metrics say of a condition; of labels they have ``num_classes``."""
+    if condition is None or condition.num_classes is not None:
+        return {}
+    specs = condition.named(condition.structure)
+    shapes = {name: spec.shape.as_list() for name, spec in specs.items()}
+    return {"condition": {"support": condition.support, "shapes": shapes}}
 
 
 def _put(name, model, metrics, packed=None):

@@ -1,0 +1,49 @@
+"""A condition, added to every site."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfar.arguments import integer
+from tfar.layers.base import CausalLayer
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class ConditionBias(CausalLayer):
+    """y_i = x_i + U s: what a condition s adds is the same at all sites. Inclusive.
+
+    Args:
+      condition_size: d, the entries of s.
+
+    >>> layer = ConditionBias(2)
+    >>> layer(np.zeros([3, 5, 4]), condition=np.ones([3, 2])).shape
+    TensorShape([3, 5, 4])
+    """
+
+    stationary = True
+
+    def __init__(self, condition_size, **kwargs):
+        kwargs.pop("exclusive", None)
+        super().__init__(**kwargs)
+        self.condition_size = integer("condition_size", condition_size, least=1)
+
+    def build(self, input_shape):
+        self.condition_kernel = self.condition_weights(input_shape[-1])
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def call(self, x, condition=None, member=None, training=None):
+        return x + self.of_condition(condition, self.condition_kernel, x.dtype)[:, None]
+
+    def initial_state(self, batch_size, condition=None, member=None):
+        return self.of_condition(condition, self.condition_kernel, self.compute_dtype)
+
+    def step(self, x, state):
+        return tf.cast(x, state.dtype) + state, state
+
+    def depends(self, sources):
+        return np.asarray(sources, bool)
+
+    def get_config(self):
+        return {**super().get_config(), "condition_size": self.condition_size}
