@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from support.cases import mood
 
-from tfar import testing, text, zoo
+from tfar import kinds, testing, text, zoo
 from tfar.conditions import Embedded, Labels, Vector
 from tfar.heads import Bernoulli, Characters
 from tfar.models import (
@@ -174,7 +174,7 @@ def test_the_zoo_keeps_examples_with_their_conditions(condition, value, tmp_path
     np.savez(tmp_path / "examples.npz", **zoo.pack(inputs))
     shapes = metrics["condition"]["shapes"]
     found = artefacts._unpacked(tmp_path / "examples.npz", (2, 9), shapes)
-    np.testing.assert_array_equal(publishing.score(model, found), model.log_prob(inputs))
+    np.testing.assert_array_equal(kinds.of(model).log_prob(found), model.log_prob(inputs))
     for words_of in (cards._labels, cards._chosen):
         assert condition.support in words_of(metrics)
     with pytest.raises(ValueError, match="expected integers of the shapes"):
