@@ -24,7 +24,7 @@ from tfar.training import recipes
 from tfar.zoo import artefacts
 
 ROOT = pathlib.Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 CARDS = sorted((ROOT / "zoo").glob("*/card.md"))
 
 # Commands of ours that take hours, or that test_cli.py runs: they are parsed, options and all.
