@@ -82,7 +82,8 @@ def test_a_conditional_recipe_trains_on_a_structure_and_needs_it(tmp_path):
     model = training.train(recipe, tmp_path, data=data, verbose=0)
     nats = -model.log_prob(data["validation"]).numpy().mean()
     assert nats < 0.5 * np.log(2)  # which image it is costs log 2 where the word is not known
-    epochs = [list(feeding.batches(recipe, model, data["train"], 1)) for _ in range(2)]
+    once = dataclasses.replace(recipe, epochs=1)
+    epochs = [list(feeding.batches(once, model, data["train"])) for _ in range(2)]
     for one, other in zip(*epochs):
         assert set(one) == {"x", "condition"} and one["x"].shape == (16, 3, 3, 1)
         np.testing.assert_array_equal(one["x"], other["x"])
@@ -96,7 +97,7 @@ def test_a_conditional_recipe_trains_on_a_structure_and_needs_it(tmp_path):
 
 def test_no_thread_tunes_the_stream():
     """Where one did, freeing an interrupted run took up to a minute."""
-    stream = feeding.batches(toy(), FVSBN([3, 3, 1]), made_up([3, 3, 1])["train"], 1)
+    stream = feeding.batches(toy(), FVSBN([3, 3, 1]), made_up([3, 3, 1])["train"])
     assert stream.options().autotune.enabled is False
 
 
@@ -172,17 +173,15 @@ def test_validation_may_be_seldom(tmp_path):
 
 def test_batches_depend_on_seed_and_epoch_only():
     x = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
-    recipe, model = toy(batch_size=3, shift=0.0), FVSBN([1, 1, 1])
-    stream = np.stack(list(feeding.batches(recipe, model, x, epochs=3).as_numpy_iterator()))[..., 0]
-    later = np.stack(
-        list(feeding.batches(recipe, model, x, epochs=3, first=(1, 0)).as_numpy_iterator())
-    )
+    recipe, model = toy(batch_size=3, shift=0.0, epochs=3), FVSBN([1, 1, 1])
+    stream = np.stack(list(feeding.batches(recipe, model, x).as_numpy_iterator()))[..., 0]
+    later = np.stack(list(feeding.batches(recipe, model, x, first=(1, 0)).as_numpy_iterator()))
     assert stream.shape == (9, 3, 1, 1)
     np.testing.assert_array_equal(stream[3:], later[..., 0])
     assert len(np.unique(stream[:3])) == 9  # no example twice in an epoch
     assert not np.array_equal(stream[:3], stream[3:6])
-    other = dataclasses.replace(recipe, seed=2)
-    other = np.stack(list(feeding.batches(other, model, x, epochs=1).as_numpy_iterator()))[..., 0]
+    other = dataclasses.replace(recipe, seed=2, epochs=1)
+    other = np.stack(list(feeding.batches(other, model, x).as_numpy_iterator()))[..., 0]
     assert not np.array_equal(stream[:3], other)
 
 
@@ -210,7 +209,7 @@ def test_shift_falls_to_zero():
     x = np.zeros([64, 5, 5, 1], np.uint8)
     x[:, 2, 2] = 1
     recipe = toy(shift=1.0, shift_until=0.5)
-    stream = feeding.batches(recipe, FVSBN([5, 5, 1]), x, epochs=4)
+    stream = feeding.batches(recipe, FVSBN([5, 5, 1]), x)
     moved = [float(np.mean(batch[:, 2, 2] == 0)) for batch in stream.as_numpy_iterator()]
     assert np.mean(moved[:4]) > 0.6
     assert max(moved[8:]) == 0
@@ -334,7 +333,7 @@ def test_a_cycle_of_the_schedule_is_that_of_keras_without_branches(steps, warmup
 
 def test_cycles_run_the_schedule_again_from_half_the_rate(tmp_path):
     recipe = toy(cycles=(3, 2), epochs=5, shift=1.0, shift_until=1.0, warmup=0.25)
-    fractions = [feeding.shifted_fraction(recipe, epoch, 5) for epoch in range(5)]
+    fractions = [feeding.shifted_fraction(recipe, epoch) for epoch in range(5)]
     np.testing.assert_allclose(fractions, [1, 2 / 3, 1 / 3, 1, 1 / 2])
     schedule = training.Schedule([1e-2, 5e-3], [12, 8], recipe.warmup)
     rates = np.array([float(schedule(step)) for step in range(20)])
@@ -365,15 +364,15 @@ def test_cycles_run_the_schedule_again_from_half_the_rate(tmp_path):
 
 def test_each_cycle_may_have_a_rate_and_a_shift_of_its_own():
     recipe = toy(cycles=(4, 2), epochs=6, learning_rate=(1.0, 0.3), shift=(0.5, 0), shift_until=1.0)
-    assert recipes.cycles(recipe, 6) == [(0, 4, 1.0, 0.5), (4, 2, 0.3, 0)]
-    fractions = [feeding.shifted_fraction(recipe, epoch, 6) for epoch in range(6)]
+    assert recipe.periods == [(0, 4, 1.0, 0.5), (4, 2, 0.3, 0)]
+    fractions = [feeding.shifted_fraction(recipe, epoch) for epoch in range(6)]
     np.testing.assert_allclose(fractions, [0.5, 0.375, 0.25, 0.125, 0, 0])
     other = recipes.lasting(recipe, 9)
     assert (other.cycles, other.learning_rate, other.shift) == ((), 1.0, 0.5)
     with pytest.raises(ValueError, match="toy has 2 learning rates for 1 cycles"):
-        recipes.cycles(dataclasses.replace(recipe, cycles=()), 6)
+        dataclasses.replace(recipe, cycles=())
     with pytest.raises(ValueError, match="toy has 3 shifts for 2 cycles"):
-        recipes.cycles(dataclasses.replace(recipe, shift=(1, 1, 0)), 6)
+        dataclasses.replace(recipe, shift=(1, 1, 0))
 
 
 def test_a_run_may_begin_with_a_trained_model(tmp_path, monkeypatch):

@@ -4,7 +4,6 @@ import numpy as np
 import tensorflow as tf
 
 from tfar import kinds
-from tfar.training.recipes import cycles
 
 __all__ = [
     "batches",
@@ -68,14 +67,14 @@ def rows_of(inputs, rows):
     return tf.nest.map_structure(lambda part: part[rows], inputs)
 
 
-def shifted_fraction(recipe, epoch, epochs):
+def shifted_fraction(recipe, epoch):
     """The fraction of the images of an epoch that are moved, see `tfar.training.Recipe`."""
-    cycle = [cycle for cycle in cycles(recipe, epochs) if cycle.first <= epoch][-1]
+    cycle = [cycle for cycle in recipe.periods if cycle.first <= epoch][-1]
     falling = 1 - (epoch - cycle.first) / (recipe.shift_until * cycle.length)
     return cycle.shift * max(0.0, falling)
 
 
-def batches(recipe, model, data, epochs, first=(0, 0)):
+def batches(recipe, model, data, first=(0, 0)):
     """An endless-looking stream: the shuffled, augmented batches of one epoch after the other.
 
     What a batch holds depends on the seed, the epoch and the step only, so that a resumed run sees
@@ -85,15 +84,14 @@ def batches(recipe, model, data, epochs, first=(0, 0)):
       recipe: a `tfar.training.Recipe`.
       model: a `tfar.models.AutoregressiveModel`, whose kind says what an epoch's examples are.
       data: examples, a dict of them, or what else a model of that kind is trained on.
-      epochs: all of them.
       first: epoch and step to start at.
     """
     kind = kinds.of(model)
 
     def generate():
-        for epoch in range(first[0], epochs):
+        for epoch in range(first[0], recipe.epochs):
             rng = np.random.default_rng([recipe.seed, epoch])
-            fraction = shifted_fraction(recipe, epoch, epochs)
+            fraction = shifted_fraction(recipe, epoch)
             shown = kind.epoch(x, rng, fraction)
             shown = {**data, "x": shown} if isinstance(data, dict) else shown
             order = rng.permutation(len(events(shown)))[: steps * recipe.batch_size]

@@ -177,7 +177,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     differ = [split for split in SPLITS if before.get(split) != digests[split]]
     _refuse(known, "other data", [SPLITS[split] for split in differ])
     x, epochs = feeding.events(data["train"]), recipe.epochs
-    cycles = recipes.cycles(recipe, epochs)
+    cycles = recipe.periods
     with strategy.scope():
         model = build(recipe, x)
     kind = kinds.of(model)
@@ -232,7 +232,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     with place:
         while place.epoch < epochs and not best.gave_up(place.epoch):
             model.fit(
-                feeding.batches(recipe, model, data["train"], epochs, (place.epoch, place.step)),
+                feeding.batches(recipe, model, data["train"], (place.epoch, place.step)),
                 initial_epoch=place.epoch,
                 epochs=place.epoch + 1 if place.step else epochs,  # the rest of an epoch by itself
                 steps_per_epoch=steps - place.step,

@@ -17,11 +17,18 @@ import keras
 from tfar import arguments
 from tfar.training.muon import Muon
 
-__all__ = ["Cycle", "Recipe", "cycles", "different", "lasting", "load_recipe"]
+__all__ = ["Cycle", "Recipe", "different", "lasting", "load_recipe"]
 
 OPTIMIZERS = {"adamw": keras.optimizers.AdamW, "muon": Muon}
 PAPER = ("nats", "what", "reference")
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+
+class Cycle(typing.NamedTuple):
+    first: int
+    length: int
+    rate: float
+    shift: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +126,26 @@ class Recipe:
         check("patience", _optional, arguments.integer, least=1)
         check("seed", arguments.integer, least=0, most=2**32 - 1)
         check("source", _optional, arguments.string)
-        cycles(self, self.epochs)
+        self.periods  # noqa: B018 (or the clear error)
+
+    @property
+    def periods(self) -> list[Cycle]:
+        """First epoch, number of epochs, peak rate and shift of each cycle."""
+        lengths = self.cycles or (self.epochs,)
+        if sum(lengths) != self.epochs:
+            raise ValueError(
+                f"The cycles {list(lengths)} of {self.name} do not add up to {self.epochs} epochs."
+            )
+        peaks, shifts = self.learning_rate, self.shift
+        if not isinstance(peaks, tuple | list):
+            peaks = [peaks * 0.5**index for index in range(len(lengths))]
+        if not isinstance(shifts, tuple | list):
+            shifts = [shifts] * len(lengths)
+        for what, values in ("learning rates", peaks), ("shifts", shifts):
+            if len(values) != len(lengths):
+                raise ValueError(f"{self.name} has {len(values)} {what} for {len(lengths)} cycles.")
+        firsts = [sum(lengths[:index]) for index in range(len(lengths))]
+        return [Cycle(*values) for values in zip(firsts, lengths, peaks, shifts)]
 
 
 def _function(name, value):
@@ -153,47 +179,13 @@ def _one_or_each(name, value, **ranges):
     return arguments.number(name, value, **ranges)
 
 
-class Cycle(typing.NamedTuple):
-    first: int
-    length: int
-    rate: float
-    shift: float
-
-
-def cycles(recipe, epochs):
-    """First epoch, number of epochs, peak rate and shift of each cycle, a list of `Cycle`.
-
-    Args:
-      recipe: a `Recipe`.
-      epochs: the recipe's, or those in place of them.
-
-    Raises:
-      ValueError: if the recipe has cycles, of another number of epochs in all.
-    """
-    lengths = recipe.cycles or (epochs,)
-    if sum(lengths) != epochs:
-        raise ValueError(
-            f"The cycles {list(lengths)} of {recipe.name} do not add up to {epochs} epochs."
-        )
-    peaks, shifts = recipe.learning_rate, recipe.shift
-    if not isinstance(peaks, tuple | list):
-        peaks = [peaks * 0.5**index for index in range(len(lengths))]
-    if not isinstance(shifts, tuple | list):
-        shifts = [shifts] * len(lengths)
-    for what, values in ("learning rates", peaks), ("shifts", shifts):
-        if len(values) != len(lengths):
-            raise ValueError(f"{recipe.name} has {len(values)} {what} for {len(lengths)} cycles.")
-    firsts = [sum(lengths[:index]) for index in range(len(lengths))]
-    return [Cycle(*values) for values in zip(firsts, lengths, peaks, shifts)]
-
-
 def lasting(recipe, epochs, last=False):
     """The recipe with other epochs: of one cycle, or of the ``last`` one alone."""
     if last:
         lengths = (*recipe.cycles[:-1], epochs)
         several = lengths if len(lengths) > 1 else ()
         return dataclasses.replace(recipe, epochs=sum(lengths), cycles=several)
-    first = cycles(recipe, recipe.epochs)[0]
+    first = recipe.periods[0]
     return dataclasses.replace(
         recipe, epochs=epochs, cycles=(), learning_rate=first.rate, shift=first.shift
     )
