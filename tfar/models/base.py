@@ -1,20 +1,19 @@
 """The base of all models: a Keras model that returns the distribution of every conditional."""
 
-import os
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfar import conditions, heads, orders
-from tfar.arguments import flag, integer, integers
+from tfar.arguments import integers
 from tfar.distribute.replicas import Distributed, never_empty
-from tfar.distributions import casting
 from tfar.layers import CausalLayer
 from tfar.layers.probes import check_exclusive, condition_size
 from tfar.models.fitting import Fitting
 from tfar.models.inputs import InputChecks
-from tfar.sampling.joint import Autoregressive
+from tfar.models.saving import Saving
+from tfar.models.scoring import Scoring
+from tfar.models.stepping import Stepping
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -24,7 +23,9 @@ if keras.backend.backend() != "tensorflow":
 
 
 @keras.saving.register_keras_serializable(package="tfar")
-class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
+class AutoregressiveModel(
+    Scoring, Stepping, Saving, Fitting, Distributed, InputChecks, keras.Model
+):
     """p(x) = prod_i p(x_i | x_<i), with all conditionals computed by one causal network.
 
     ``model(x)`` for ``x`` of shape [B, *event_shape] is a ``tfd.Distribution`` of that batch shape:
@@ -205,115 +206,6 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
         x = inputs["x"] if isinstance(inputs, dict) else inputs
         return keras.KerasTensor(x.shape, dtype=self.head.dtype.name)
 
-    # Scoring ------------------------------------------------------------------------------------
-
-    def log_prob(self, inputs, member=None, counted=None):
-        """log p(x), [B] float32 nats; of an ensemble log (1/R) sum_r p_r(x), or of one member.
-
-        A value outside the head's support, or an invalid condition, has log-probability -inf.
-        ``counted``, bools of the shape of the sites, leaves the other conditionals out.
-        """
-        x, condition = self._pick(inputs)
-        inputs = conditions.joined(x, condition)
-        member = self.check_member(member)
-        if counted is not None:
-            counted = casting.tensor("counted", counted)
-            if (
-                counted.dtype != tf.bool
-                or counted.shape[-len(self.grid_shape) :] != self.grid_shape
-            ):
-                raise ValueError(
-                    f"Expected counted to be bools of shape {list(self.grid_shape)}, got "
-                    f"{counted.dtype.name} of shape {counted.shape}."
-                )
-        if member is not None or self.members == 1:
-            conditionals = self(inputs, member=0 if member is None else member)
-            return self._score(inputs, conditionals, counted)
-        each = tf.map_fn(
-            lambda r: self._score(inputs, self(inputs, member=r), counted),
-            tf.range(self.members),
-            fn_output_signature=tf.TensorSpec([x.shape[0]], tf.float32),
-            parallel_iterations=1,
-        )
-        return tf.reduce_logsumexp(each, axis=0) - np.log(self.members).astype(np.float32)
-
-    def _score(self, inputs, conditionals, counted=None):
-        x, condition = self._pick(inputs)
-        supported = self.head.in_support(x)
-        valid = tf.reduce_all(supported, axis=list(range(1, x.shape.rank)))
-        if condition is not None:
-            valid &= self.condition.valid(condition)
-        # Some of TFP's distributions fail at values that are not theirs.
-        log_prob = casting.log_prob(conditionals, tf.where(supported, x, tf.zeros_like(x)))
-        if counted is not None:
-            log_prob = tf.where(counted, log_prob, 0.0)
-        log_prob = tf.reduce_sum(log_prob, axis=list(range(1, log_prob.shape.rank)))
-        return tf.where(valid, log_prob, -np.inf)
-
-    def joint(
-        self,
-        member=None,
-        cached=True,
-        jit_compile=False,
-        validate_args=False,
-        condition=None,
-        observed=None,
-    ):
-        """The joint distribution, a `tfar.sampling.Autoregressive`.
-
-        Args:
-          member: of an ensemble, the number of one member; by default the whole mixture.
-          cached: whether to sample by the network's `step` (False: the slow oracle).
-          jit_compile: whether XLA compiles the sampler: seconds for each number of samples, and
-            faster from then on.
-          validate_args: whether values are checked inside ``tf.function`` too.
-          condition: of a conditional model, what it is given; one or a batch, which is that of
-            the distribution.
-          observed: bool [*event_shape]: p(the others | those that are observed), see there.
-        """
-        options = (member, cached, jit_compile, validate_args)
-        if condition is not None or self.condition is not None or observed is not None:
-            return Autoregressive(self, *options, condition=condition, observed=observed)
-        key = repr(options)  # what is no option may have no hash
-        if key not in self._joints:
-            self._joints[key] = Autoregressive(self, *options)
-        return self._joints[key]
-
-    def ordered_for(self, observed, member=None):
-        """The model, or one of the same weights, in an order that begins with the observed sites.
-
-        Args:
-          observed: bool [n], in the layout.
-          member: of an ensemble.
-
-        Raises:
-          ValueError: if there is none.
-        """
-        member, observed = self.check_member(member), self._observed_sites(observed)
-        if self.members > 1 and member is None:
-            raise ValueError(
-                f"Sites are observed in one order, and this is an ensemble of {self.members}: use "
-                "model.joint(member=r, observed=...)."
-            )
-        order = self.permutations[member or 0]
-        known = observed[order]
-        if (known[:-1] < known[1:]).any():
-            raise ValueError(
-                "The observed sites are no prefix of the order of this model, in which site "
-                f"{order[np.argmin(known)]}, not observed, comes before site "
-                f"{order[np.flatnonzero(known)[-1]]}: tfar.models.OrderlessNADE takes any sites."
-            )
-        return self
-
-    def _observed_sites(self, observed):
-        observed = np.asarray(observed)
-        if observed.dtype != bool or observed.shape != (self.num_sites,):
-            raise ValueError(
-                f"Expected observed to be bools of shape {[self.num_sites]}, got "
-                f"{observed.dtype} of shape {list(observed.shape)}."
-            )
-        return observed
-
     def adapt(self, x):
         """Sets the output biases to the marginal distribution of every site, a good start.
 
@@ -339,76 +231,6 @@ class AutoregressiveModel(Fitting, Distributed, InputChecks, keras.Model):
 
     def _marginal_layout(self, params):
         return params[self.permutations[0]]
-
-    # Sampling -----------------------------------------------------------------------------------
-
-    def initial_state(self, batch_size, member=0, cached=True, condition=None):
-        """The state before the first site of the order; ``condition`` has ``batch_size`` rows."""
-        if not tf.is_tensor(batch_size):
-            batch_size = integer("batch_size", batch_size, least=0)
-        if condition is not None:
-            condition = self._encoded(self.condition.tensors(condition))
-        member = self.check_member(member)
-        if flag("cached", cached) and isinstance(self.network, CausalLayer):
-            return self.network.initial_state(batch_size, **self._given(condition, member))
-        shape = [batch_size, self.num_sites, self.head.num_inputs]
-        condition = () if condition is None else condition
-        return tf.constant(0), tf.zeros(shape, self.compute_dtype), condition
-
-    def step(self, x, state, member=0, cached=True):
-        """The parameters of the next site of the order.
-
-        Args:
-          x: [B, head.num_inputs], the encoded value of the site before (zeros at first).
-          state: what `initial_state` or the last `step` returned.
-          member: which member of an ensemble.
-          cached: False takes the slow and obviously right way, a buffer of what has been drawn
-            and a full pass, for any network at all.
-
-        Returns:
-          ``(params, state)`` with float32 ``params`` [B, head.num_params].
-        """
-        if not tf.TensorShape(getattr(x, "shape", ())).is_compatible_with(
-            [None, self.head.num_inputs]
-        ):
-            raise ValueError(
-                f"Expected x to be a tensor [B, {self.head.num_inputs}], got {x!r:.200}."
-            )
-        if cached and isinstance(self.network, CausalLayer):
-            params, state = self.network.step(tf.cast(x, self.compute_dtype), state)
-            return tf.cast(params, tf.float32), state
-        site, seen, condition = state
-        permutation = tf.gather(tf.constant(self.permutations), member)
-        before = tf.one_hot(tf.gather(permutation, tf.maximum(site - 1, 0)), self.num_sites)
-        before = tf.cast(before, seen.dtype)[:, None]
-        seen += before * tf.cast(x, seen.dtype)[:, None]
-        known = None if isinstance(condition, tuple) else condition
-        params = self._parameters(seen, known, member)[:, permutation[site]]
-        return tf.cast(params, tf.float32), (site + 1, seen, condition)
-
-    # Persistence --------------------------------------------------------------------------------
-
-    def save(self, filepath, *args, **kwargs):
-        """As in Keras, to a ``.keras`` file.
-
-        Raises:
-          ValueError: of an HDF5 file, which Keras would write and could not read again.
-        """
-        folder = kwargs.get("zipped") is False  # which Keras writes without a suffix
-        path = os.fspath(filepath) if isinstance(filepath, str | os.PathLike) else None
-        if path is None or not (folder or path.startswith("hf://") or path.endswith(".keras")):
-            raise ValueError(
-                f"Expected a path that ends in .keras, got {filepath if path is None else path!r}: "
-                "Keras cannot load a model of its own class from HDF5. "
-                "save_weights('NAME.weights.h5') writes weights."
-            )
-        return super().save(filepath, *args, **kwargs)
-
-    def export(self, *args, **kwargs):
-        raise NotImplementedError(
-            "keras.Model.export cannot write a model that returns a distribution; "
-            "use save() and keras.saving.load_model()."
-        )
 
     def get_config(self):
         config = {

@@ -1,0 +1,119 @@
+"""Scoring: log p(x) of the conditionals, of an ensemble, and the joint distribution."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfar import conditions
+from tfar.distributions import casting
+from tfar.sampling.joint import Autoregressive
+
+
+class Scoring:
+    """What a model of conditionals makes of them: log p(x), and the joint distribution."""
+
+    def log_prob(self, inputs, member=None, counted=None):
+        """log p(x), [B] float32 nats; of an ensemble log (1/R) sum_r p_r(x), or of one member.
+
+        A value outside the head's support, or an invalid condition, has log-probability -inf.
+        ``counted``, bools of the shape of the sites, leaves the other conditionals out.
+        """
+        x, condition = self._pick(inputs)
+        inputs = conditions.joined(x, condition)
+        member = self.check_member(member)
+        if counted is not None:
+            counted = casting.tensor("counted", counted)
+            if (
+                counted.dtype != tf.bool
+                or counted.shape[-len(self.grid_shape) :] != self.grid_shape
+            ):
+                raise ValueError(
+                    f"Expected counted to be bools of shape {list(self.grid_shape)}, got "
+                    f"{counted.dtype.name} of shape {counted.shape}."
+                )
+        if member is not None or self.members == 1:
+            conditionals = self(inputs, member=0 if member is None else member)
+            return self._score(inputs, conditionals, counted)
+        each = tf.map_fn(
+            lambda r: self._score(inputs, self(inputs, member=r), counted),
+            tf.range(self.members),
+            fn_output_signature=tf.TensorSpec([x.shape[0]], tf.float32),
+            parallel_iterations=1,
+        )
+        return tf.reduce_logsumexp(each, axis=0) - np.log(self.members).astype(np.float32)
+
+    def _score(self, inputs, conditionals, counted=None):
+        x, condition = self._pick(inputs)
+        supported = self.head.in_support(x)
+        valid = tf.reduce_all(supported, axis=list(range(1, x.shape.rank)))
+        if condition is not None:
+            valid &= self.condition.valid(condition)
+        # Some of TFP's distributions fail at values that are not theirs.
+        log_prob = casting.log_prob(conditionals, tf.where(supported, x, tf.zeros_like(x)))
+        if counted is not None:
+            log_prob = tf.where(counted, log_prob, 0.0)
+        log_prob = tf.reduce_sum(log_prob, axis=list(range(1, log_prob.shape.rank)))
+        return tf.where(valid, log_prob, -np.inf)
+
+    def joint(
+        self,
+        member=None,
+        cached=True,
+        jit_compile=False,
+        validate_args=False,
+        condition=None,
+        observed=None,
+    ):
+        """The joint distribution, a `tfar.sampling.Autoregressive`.
+
+        Args:
+          member: of an ensemble, the number of one member; by default the whole mixture.
+          cached: whether to sample by the network's `step` (False: the slow oracle).
+          jit_compile: whether XLA compiles the sampler: seconds for each number of samples, and
+            faster from then on.
+          validate_args: whether values are checked inside ``tf.function`` too.
+          condition: of a conditional model, what it is given; one or a batch, which is that of
+            the distribution.
+          observed: bool [*event_shape]: p(the others | those that are observed), see there.
+        """
+        options = (member, cached, jit_compile, validate_args)
+        if condition is not None or self.condition is not None or observed is not None:
+            return Autoregressive(self, *options, condition=condition, observed=observed)
+        key = repr(options)  # what is no option may have no hash
+        if key not in self._joints:
+            self._joints[key] = Autoregressive(self, *options)
+        return self._joints[key]
+
+    def ordered_for(self, observed, member=None):
+        """The model, or one of the same weights, in an order that begins with the observed sites.
+
+        Args:
+          observed: bool [n], in the layout.
+          member: of an ensemble.
+
+        Raises:
+          ValueError: if there is none.
+        """
+        member, observed = self.check_member(member), self._observed_sites(observed)
+        if self.members > 1 and member is None:
+            raise ValueError(
+                f"Sites are observed in one order, and this is an ensemble of {self.members}: use "
+                "model.joint(member=r, observed=...)."
+            )
+        order = self.permutations[member or 0]
+        known = observed[order]
+        if (known[:-1] < known[1:]).any():
+            raise ValueError(
+                "The observed sites are no prefix of the order of this model, in which site "
+                f"{order[np.argmin(known)]}, not observed, comes before site "
+                f"{order[np.flatnonzero(known)[-1]]}: tfar.models.OrderlessNADE takes any sites."
+            )
+        return self
+
+    def _observed_sites(self, observed):
+        observed = np.asarray(observed)
+        if observed.dtype != bool or observed.shape != (self.num_sites,):
+            raise ValueError(
+                f"Expected observed to be bools of shape {[self.num_sites]}, got "
+                f"{observed.dtype} of shape {list(observed.shape)}."
+            )
+        return observed
