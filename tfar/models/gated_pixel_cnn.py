@@ -11,7 +11,7 @@ from tfar import arguments, conditions, heads
 from tfar.arguments import flag
 from tfar.layers import Causal, GatedStacks, SiteBias
 from tfar.models.base import AutoregressiveModel
-from tfar.models.pixel_cnn import image_sites, output_layers
+from tfar.models.images import image_sites, output_layers
 
 
 @keras.saving.register_keras_serializable(package="tfar")

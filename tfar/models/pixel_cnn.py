@@ -8,44 +8,10 @@ sections 3.4 and 3.5.
 import keras
 
 from tfar import arguments, conditions, heads
-from tfar.arguments import flag, integer, integers, rate
+from tfar.arguments import flag, integer, rate
 from tfar.layers import Causal, CausalConv2D, ConditionBias, SiteBias, Sum
 from tfar.models.base import AutoregressiveModel
-
-
-def image_sites(event_shape, head):
-    """(H, W, sites of a pixel) for images [H, W, C]: C sites, or one where the head is of vectors.
-
-    Raises:
-      ValueError: if ``event_shape`` is not that of an image.
-    """
-    height, width, colours = integers("event_shape (H, W, C)", event_shape, least=1, count=3)
-    return height, width, 1 if head.site_shape else colours
-
-
-def output_layers(head, image_shape, subpixels, positions):
-    """The last layers of a convolutional network: 1x1 up to the head's parameters.
-
-    They are float32 whatever the policy, as an output is in Keras: a location that is rounded to
-    bfloat16 is off by half a level in 256. The convolution is called "output", by which
-    `tfar.training.Muon` knows it.
-
-    Args:
-      head: a `tfar.heads.Head`.
-      image_shape: (H, W).
-      subpixels: sites of a pixel.
-      positions: whether a bias for every site is added.
-    """
-    convolution = CausalConv2D(
-        head.num_params,
-        1,
-        image_shape,
-        subpixels,
-        kernel_initializer="zeros",  # with the biases of `adapt`, training starts at the marginals
-        dtype="float32",
-        name="output",
-    )
-    return [convolution, SiteBias(dtype="float32")] if positions else [convolution]
+from tfar.models.images import image_sites, output_layers
 
 
 @keras.saving.register_keras_serializable(package="tfar")

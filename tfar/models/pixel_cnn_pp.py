@@ -13,7 +13,7 @@ from tfar import conditions, heads
 from tfar.arguments import flag, integers
 from tfar.layers import Causal, MultiscaleStreams
 from tfar.models.base import AutoregressiveModel
-from tfar.models.pixel_cnn import image_sites, output_layers
+from tfar.models.images import image_sites, output_layers
 
 
 @keras.saving.register_keras_serializable(package="tfar")

@@ -20,7 +20,7 @@ from tfar.layers import (
     Sum,
 )
 from tfar.models.base import AutoregressiveModel
-from tfar.models.pixel_cnn import image_sites, output_layers
+from tfar.models.images import image_sites, output_layers
 
 
 @keras.saving.register_keras_serializable(package="tfar")

@@ -27,7 +27,7 @@ from tfar.layers import (
     Sum,
     Tied,
 )
-from tfar.models.pixel_cnn import image_sites
+from tfar.models.images import image_sites
 from tfar.models.sequence import SequenceModel
 
 
