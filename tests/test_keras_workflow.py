@@ -335,3 +335,22 @@ def test_regularisation_and_frozen_layers_count():
     np.testing.assert_allclose(logs["loss"], logs["nats"] + penalty, rtol=1e-4)
     network.trainable = False
     assert model.trainable_weights == []
+
+
+def test_a_model_says_what_it_is_and_draws(capsys):
+    model = shared("gated_pixel_cnn_labels")
+    said = repr(model)
+    assert said.startswith("GatedPixelCNN(event_shape=[2, 3, 1], head=Bernoulli(centered=False), ")
+    assert f"condition=labels from 0 to 2, parameters={model.count_params():,})" in said
+    model.summary()
+    assert said in capsys.readouterr().out
+    lines = []
+    model.summary(print_fn=lambda line, **_: lines.append(line))
+    assert lines[0] == said and len(lines) > 1
+    x = model.sample(3, seed=1, condition=[2, 0])
+    np.testing.assert_array_equal(x, model.joint(condition=[2, 0]).sample(3, seed=1))
+    one = shared("made_orders")
+    assert "members=2" in repr(one)
+    np.testing.assert_array_equal(
+        one.sample(4, seed=2, member=1), one.joint(member=1).sample(4, seed=2)
+    )

@@ -61,6 +61,9 @@ class AutoregressiveModel(
 
     >>> network = tfar.layers.MaskedDense(range(4), range(4), num_sites=4, exclusive=True)
     >>> model = AutoregressiveModel(network, [2, 2], tfar.heads.Bernoulli())
+    >>> model
+    AutoregressiveModel(event_shape=[2, 2], head=Bernoulli(centered=False), order=raster,
+    parameters=20)
     >>> model(np.array([[[0, 1], [1, 1]]])).batch_shape
     TensorShape([1, 2, 2])
     >>> float(model.joint().prob(np.zeros([2, 2])).numpy() < 1)
@@ -147,6 +150,20 @@ class AutoregressiveModel(
     def num_dimensions(self):
         """Entries of an event, what bits/dim are counted by."""
         return int(np.prod(self.event_shape))
+
+    def __repr__(self):
+        parts = [f"{type(self).__name__}(event_shape={list(self.event_shape)}, head={self.head!r}"]
+        parts.append(f"order={self.order if isinstance(self.order, str) else 'given'}")
+        if self.members > 1:
+            parts.append(f"members={self.members}")
+        if self.condition is not None:
+            parts.append(f"condition={self.condition.support}")
+        return ", ".join([*parts, f"parameters={self.count_params():,})"])
+
+    def summary(self, *args, **kwargs):
+        """As in Keras, below a line that says event shape, head, order and parameters."""
+        (kwargs.get("print_fn") or print)(repr(self))
+        super().summary(*args, **kwargs)
 
     def _encoded(self, condition, training=None):
         """A condition as the network takes it, [B, d]; None of None."""

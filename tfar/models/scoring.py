@@ -83,6 +83,30 @@ class Scoring:
             self._joints[key] = Autoregressive(self, *options)
         return self._joints[key]
 
+    def sample(self, sample_shape=(), seed=None, condition=None, member=None, **options):
+        """Samples of ``model.joint(member, condition=condition)``, a tensor.
+
+        Args:
+          sample_shape: how many, an int or a shape.
+          seed: None, an int, a scalar int tensor or a pair of ints.
+          condition: of a conditional model, what it is given: one, or a batch of them.
+          member: of an ensemble, the number of one member; by default the whole mixture.
+          **options: ``value``, ``temperature``, ``top_k``, ``top_p``, see
+            `tfar.sampling.Autoregressive`.
+
+        Returns:
+          [*sample_shape, *batch, *event_shape] of the head's dtype; the batch is that of the
+          condition, and of ``value``.
+
+        Raises:
+          ValueError: if an argument is not as above.
+
+        >>> tfar.models.FVSBN([2, 3]).sample(5, seed=1).shape
+        TensorShape([5, 2, 3])
+        """
+        joint = self.joint(member=member, condition=condition)
+        return joint.sample(sample_shape, seed=seed, **options)
+
     def ordered_for(self, observed, member=None):
         """The model, or one of the same weights, in an order that begins with the observed sites.
 
