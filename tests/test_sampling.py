@@ -1,6 +1,8 @@
 """The sampling loop beyond verify_sampling: clamped values, temperature, the oracle, ensembles."""
 
 import gc
+import pathlib
+import re
 import weakref
 
 import numpy as np
@@ -8,9 +10,10 @@ import pytest
 import tensorflow as tf
 from support.cases import ENSEMBLES, MODELS, events, given, shared
 
-from tfar import conditions
+from tfar import conditions, sampling
 from tfar.heads import Bernoulli, Categorical
 from tfar.models import FVSBN, MADE
+from tfar.sampling import protocol
 from tfar.testing import enumerate_events, randomise
 from tfar.testing.checks import eagerly, same_draws
 
@@ -198,6 +201,18 @@ def test_seeds_of_64_bits_are_not_cut_to_32():
     assert stateless_seed(2**33 + 1).numpy().tolist() != stateless_seed(1).numpy().tolist()
 
 
+def test_sampling_asks_a_model_for_what_the_protocol_says():
+    asked = set()
+    for path in pathlib.Path(sampling.__file__).parent.glob("*.py"):
+        asked |= set(re.findall(r"\bmodel\.(?!joint\()(\w+)", path.read_text()))
+    declared = {name for name in vars(protocol.Conditionals) if not name.startswith("_")}
+    declared |= set(protocol.Conditionals.__annotations__)
+    assert {"step", "once"} <= asked <= declared
+    assert isinstance(shared("fvsbn_image"), protocol.Conditionals)
+    with pytest.raises(ValueError, match=r"Expected model to be a tfar\.models\.Autoregressive"):
+        sampling.Autoregressive(FVSBN)
+
+
 def test_joints_of_a_model_share_a_compiled_sampler_that_keeps_none_of_them():
     model = MODELS["gated_pixel_cnn_labels"]()
     joint = model.joint(condition=[0, 1])
@@ -206,7 +221,7 @@ def test_joints_of_a_model_share_a_compiled_sampler_that_keeps_none_of_them():
     del joint
     gc.collect()
     assert dropped() is None
-    (compiled,) = model.samplers.values()
+    (compiled,) = model._made.values()
     traces = compiled.experimental_get_tracing_count()
     model.joint(condition=[1, 2]).sample(2, seed=1)
     assert compiled.experimental_get_tracing_count() == traces == 1

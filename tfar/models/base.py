@@ -130,8 +130,7 @@ class AutoregressiveModel(
                 check_exclusive(network, self.num_sites, head.num_inputs, size)
         self.built = True
         # Not things that Keras should track: joint distributions, and their compiled samplers.
-        object.__setattr__(self, "_joints", {})
-        object.__setattr__(self, "samplers", {})
+        object.__setattr__(self, "_made", {})
 
     def _permutations(self, order):
         return orders.get(order, self.num_sites)[None]

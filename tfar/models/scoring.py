@@ -78,10 +78,8 @@ class Scoring:
         options = (member, cached, jit_compile, validate_args)
         if condition is not None or self.condition is not None or observed is not None:
             return Autoregressive(self, *options, condition=condition, observed=observed)
-        key = repr(options)  # what is no option may have no hash
-        if key not in self._joints:
-            self._joints[key] = Autoregressive(self, *options)
-        return self._joints[key]
+        key = "joint", repr(options)  # what is no option may have no hash
+        return self.once(key, lambda: Autoregressive(self, *options))
 
     def sample(self, sample_shape=(), seed=None, condition=None, member=None, **options):
         """Samples of ``model.joint(member, condition=condition)``, a tensor.

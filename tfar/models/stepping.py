@@ -52,3 +52,9 @@ class Stepping:
         known = None if isinstance(condition, tuple) else condition
         params = self._parameters(seen, known, member)[:, permutation[site]]
         return tf.cast(params, tf.float32), (site + 1, seen, condition)
+
+    def once(self, key, make):
+        """What ``make()`` gave for a key when it was first asked for, for instance a sampler."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]

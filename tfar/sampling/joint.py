@@ -13,6 +13,7 @@ from tfar.arguments import flag, integer
 from tfar.distributions import casting
 from tfar.sampling import loop
 from tfar.sampling.policy import Policy
+from tfar.sampling.protocol import Conditionals
 
 tfd = tfp.distributions
 
@@ -86,7 +87,7 @@ class Autoregressive(tfd.Distribution):
         name="Autoregressive",
     ):
         parameters = dict(locals())
-        if isinstance(model, type) or not hasattr(model, "check_member"):
+        if isinstance(model, type) or not isinstance(model, Conditionals):
             raise ValueError(
                 f"Expected model to be a tfar.models.AutoregressiveModel, got {model!r:.200}."
             )

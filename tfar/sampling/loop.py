@@ -9,28 +9,30 @@ from tfar import conditions, randomness
 
 def compiled(model, member=None, cached=True, jit_compile=False):
     """`draw` of a model as a ``tf.function``, made once: one serves every joint of the model."""
-    key = member, cached, jit_compile
-    if key not in model.samplers:
-        model.samplers[key] = tf.function(
+
+    def make():
+        return tf.function(
             functools.partial(draw, model, member, cached),
             autograph=False,
             reduce_retracing=True,
             jit_compile=jit_compile or None,
         )
-    return model.samplers[key]
+
+    return model.once((member, cached, jit_compile), make)
 
 
 def compiled_advance(model, scored):
     """`advance` of a model as a ``tf.function``, made once, of ``(carry, count, seed, policy,
     values, known)``; for models that are no ensembles."""
-    key = "advance", scored
-    if key not in model.samplers:
-        model.samplers[key] = tf.function(
+
+    def make():
+        return tf.function(
             functools.partial(advance, model, scored=scored),
             autograph=False,
             reduce_retracing=True,
         )
-    return model.samplers[key]
+
+    return model.once(("advance", scored), make)
 
 
 def draw(model, member, cached, n, seed, policy, values, known, condition, scored):

@@ -1,0 +1,62 @@
+"""What the joint distribution and the sampling loop ask of a model, and nothing else."""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import tensorflow as tf
+
+from tfar.conditions import Condition
+from tfar.heads import Head
+
+
+@runtime_checkable
+class Conditionals(Protocol):
+    """A model of p(x_i | x_<i, c), as `tfar.models.AutoregressiveModel` is one.
+
+    Attributes:
+      event_shape: of one example.
+      grid_shape: of the sites; the event's, without the last axis where the head is one of vectors.
+      num_sites: n.
+      num_dimensions: entries of an event.
+      head: turns parameters into distributions, and draws.
+      condition: what it is conditioned on, or None.
+      members: R, the orders or masks of an ensemble, or 1.
+      permutations: int [R, n], the sites of each member in its order.
+      variables: those that ``log_prob`` and ``step`` read.
+    """
+
+    event_shape: Sequence[int]
+    grid_shape: Sequence[int]
+    num_sites: int
+    num_dimensions: int
+    head: Head
+    condition: Condition | None
+    members: int
+    permutations: np.ndarray
+    variables: Sequence[Any]
+
+    def check_member(self, member: Any) -> Any:
+        """``member``; ValueError if it is known and there is none."""
+
+    def check_support(self, x: tf.Tensor) -> None:
+        """ValueError that names the first value of an eager tensor outside the support."""
+
+    def ordered_for(self, observed: np.ndarray, member: int | None = None) -> "Conditionals":
+        """The model in an order that begins with the observed sites, or ValueError."""
+
+    def log_prob(self, inputs: Any, member: Any = None, counted: Any = None) -> tf.Tensor:
+        """log p(x), [B] nats, of all sites or of those that are counted."""
+
+    def initial_state(
+        self, batch_size: Any, member: Any = 0, cached: bool = True, condition: Any = None
+    ) -> Any:
+        """The state before the first site."""
+
+    def step(
+        self, x: tf.Tensor, state: Any, member: Any = 0, cached: bool = True
+    ) -> tuple[tf.Tensor, Any]:
+        """``(params, state)`` of the next site, given the encoded value of the one before."""
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What ``make()`` gave for a key when it was first asked: compiled samplers."""
