@@ -180,7 +180,7 @@ def test_no_kind():
 
 def test_the_contract_fails_where_a_text_is_another():
     kind = kinds.of(CharRNN([4], (3,), "rnn", Characters("ab")))
-    with pytest.raises(AssertionError, match="The export goes on from '' by 'a', the model by"):
+    with pytest.raises(AssertionError, match="The export continues '' by 'a', the model by"):
         kind.verify_signatures({"generate": lambda **given: {"text": tf.constant("a")}})
 
 

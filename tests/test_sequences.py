@@ -115,7 +115,7 @@ def test_layers_that_run_backwards_are_refused():
         (lambda: Transformer([2, 8, 1], stem=5, patch=4), "at most the 3 that a stem of 5.*got 4"),
         (lambda: Patches(Shift(), 4, 3).build((None, 6, 1)), "of 4 sites do not divide 6 of them"),
         (lambda: Patches(CausalSelfAttention(1), 2, 3), "is inclusive: a patch would see itself"),
-        (lambda: Transformer([4], tied=True), "Weights are tied of a head of categories"),
+        (lambda: Transformer([4], tied=True), "head of categories with tied=True, got Bernoulli"),
     ],
 )
 def test_bad_arguments(make, message):

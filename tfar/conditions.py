@@ -357,7 +357,7 @@ def checked(model, value):
     """The tensors of a value that a model is conditioned on; None of a model that takes none.
 
     Raises:
-      ValueError: if the model takes a condition and there is none, or the other way round; if it is
+      ValueError: if a condition is missing, or given to a model that takes none; if it is
         not valid, or has no static shape.
     """
     if (value is None) != (model.condition is None):

@@ -81,7 +81,7 @@ def read(path):
     """The bytes of a file.
 
     Raises:
-      OSError: that names ``path``; a FileNotFoundError if there is none.
+      OSError: that names ``path``; FileNotFoundError if it does not exist.
 
     >>> read("none.json")
     Traceback (most recent call last):

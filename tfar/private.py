@@ -79,7 +79,7 @@ def is_multi_worker(strategy):
 
 
 def operation(name):
-    """The ``OpDef`` of an operation of TensorFlow, or None if there is none of that name."""
+    """The ``OpDef`` of an operation of TensorFlow, or None if there is no such operation."""
     return op_def_registry.get(name)
 
 

@@ -13,7 +13,7 @@ def stateless_seed(seed):
     else; here the same int always draws the same.
 
     Raises:
-      ValueError: if it is none of these.
+      ValueError: if it is anything else.
 
     >>> stateless_seed(7).numpy().tolist()
     [0, 7]

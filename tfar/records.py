@@ -18,7 +18,7 @@ def read(path, fields, remedy):
       remedy: a sentence that says how to get a whole file.
 
     Raises:
-      OSError: that names the file, if it cannot be read; a FileNotFoundError if there is none.
+      OSError: that names the file, if it cannot be read; FileNotFoundError if it is missing.
       ValueError: if it is damaged; one sentence that names the file, and the remedy.
 
     >>> import pathlib, tempfile

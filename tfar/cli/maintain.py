@@ -30,7 +30,7 @@ def export(model, folder, **limits):
 @main.command("export-again", cls=Command)
 @click.argument("names", nargs=-1)
 def export_again(names):
-    """Write the SavedModels of the zoo (or of NAMES) anew, with the same weights, in a clone."""
+    """Write the SavedModels of the zoo (or of NAMES) again, with the same weights, in a clone."""
     from tfar.zoo import publishing
 
     for name in names or zoo.list():

@@ -44,7 +44,7 @@ def binarized_mnist(split: str, *, download: bool = True) -> np.ndarray:
     """Static binarized MNIST: Larochelle's draw, on which NADE, MADE and PixelRNN report.
 
     Every pixel was drawn once, its grey value being the probability of a one. Figures on *dynamic*
-    binarization (drawn anew each epoch) are not comparable. Rows are in TFDS' order, a fixed
+    binarization (drawn again each epoch) are not comparable. Rows are in TFDS' order, a fixed
     shuffle of the original files' (whose test file is sorted by class).
 
     Args:

@@ -78,7 +78,7 @@ class Source:
         return arrays
 
     def _prepared(self, download: bool) -> tfds.core.DatasetBuilder:
-        """Returns the builder of a prepared copy, which is made if there is none."""
+        """Returns the builder of a prepared copy, which is made if it does not exist."""
         builders = [self._builder(folder) for folder in _tfds_folders()]
         for builder in builders:
             if builder.data_path.exists():
@@ -170,14 +170,14 @@ def _no_warnings():
 
 
 def check_split(name: str, split: str, splits: Iterable[str]) -> None:
-    """Raises ValueError, which names the splits that there are, if `split` is none of them."""
+    """Raises ValueError, which names the splits that there are, if `split` is not one of them."""
     if not isinstance(split, str) or split not in splits:
         names = ", ".join(map(repr, splits))
         raise ValueError(f"{name} has no split {split!r}; its splits are {names}")
 
 
 def original(file_name: str) -> pathlib.Path | None:
-    """Returns the path of an original file in TFAR_DATA_DIR, or None where there is none."""
+    """Returns the path of an original file in TFAR_DATA_DIR, or None if it is not there."""
     folder = os.environ.get("TFAR_DATA_DIR")
     path = pathlib.Path(folder or "", file_name).expanduser()
     return path if folder and path.is_file() else None

@@ -38,7 +38,7 @@ def get(strategy):
         which is returned.
 
     Raises:
-      ValueError: if there is none of that name.
+      ValueError: if there is no strategy of that name.
 
     >>> get("default").num_replicas_in_sync
     1
@@ -68,7 +68,7 @@ def own_folder(strategy, folder):
     For None every worker has a temporary one.
 
     Saving takes all workers, because they add up their metrics, and so all of them save; what the
-    others save is thrown away. They read what the chief has written, hence ``folder`` is to be on
+    others save is thrown away. They read what the chief has written, hence ``folder`` must be on
     a disk that all workers see.
     """
     with tempfile.TemporaryDirectory() as copy:

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 
 def tensor(name, value, dtype_hint=None):
-    """A tensor of integers, bools or floats; ValueError of what is none.
+    """A tensor of integers, bools or floats; ValueError for anything else.
 
     >>> tensor("x", [[0, 1], [0]])
     Traceback (most recent call last):
@@ -26,7 +26,7 @@ def parameters(rank, **values):
     """Tensors of floats whose last ``rank`` axes are those of a parameter.
 
     Raises:
-      ValueError: if one is none, or has fewer axes.
+      ValueError: if one is not a tensor of floats, or has fewer axes.
     """
     tensors = [tensor(name, value, tf.float32) for name, value in values.items()]
     for name, x in zip(values, tensors):

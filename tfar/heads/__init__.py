@@ -40,7 +40,7 @@ def get(head: Head | str | None) -> Head:
       head: a `Head`, or "bernoulli", "poisson" or "negative_binomial": others need arguments.
 
     Raises:
-      ValueError: if it is none of these, for instance a class.
+      ValueError: if it is anything else, for instance a class.
 
     >>> get("poisson")
     Poisson()

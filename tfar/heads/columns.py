@@ -21,7 +21,7 @@ class Columns(Head):
       heads: heads of scalars, such as `Bernoulli`, `Categorical` and `GaussianMixture`.
 
     Raises:
-      ValueError: if there is none, or one is of vectors.
+      ValueError: if the list is empty, or a head is one of vectors.
 
     >>> head = Columns([tfar.heads.Bernoulli(), tfar.heads.GaussianMixture(2)])
     >>> head.num_params, head.distribution(tf.zeros([5, 2, 6])).batch_shape

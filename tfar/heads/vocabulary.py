@@ -57,7 +57,7 @@ class Vocabulary:
         """The text of integers [n], an array or a sequence.
 
         Raises:
-          ValueError: if they are none, or one is not the number of a character.
+          ValueError: if they are not integers, or one is not the number of a character.
         """
         numbers = np.asarray(numbers)
         if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):

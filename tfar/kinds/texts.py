@@ -29,7 +29,7 @@ class Texts(Kind):
     )
     use = '--prompt "ROMEO:"'
     requests = (
-        "- `generate` goes on from `prompt`, UTF-8, by `length` characters, each drawn among\n"
+        "- `generate` continues `prompt`, UTF-8, by `length` characters, each drawn among\n"
         "  the `top_k` likeliest and, of these, those that have `top_p` together.\n"
     )
 
@@ -162,5 +162,5 @@ class Texts(Kind):
                     expected = model.generate(
                         prompt, length, seed=seed, condition=condition, **policy
                     )
-                message = f"The export goes on from {prompt!r} by {answer!r}, the model by "
+                message = f"The export continues {prompt!r} by {answer!r}, the model by "
                 demand(answer == expected, f"{message}{expected!r}, under {policy}.")

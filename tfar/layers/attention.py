@@ -47,7 +47,7 @@ def as_bias(seen):
 
 @keras.saving.register_keras_serializable(package="tfar")
 class CausalSelfAttention(CausalLayer):
-    """Every site asks the sites up to itself, or the last ``window`` of them:
+    """Every site attends to the sites up to itself, or the last ``window`` of them:
 
     y_i = W_o [head_1, ..., head_H],  head_h = sum_j a_ij v_j,
     a_i = softmax_j(q_i . k_j / sqrt(D)) over i - window < j <= i,
@@ -150,7 +150,7 @@ class CausalSelfAttention(CausalLayer):
         return tf.reshape(y, [-1, blocks * size, self.num_heads, self.head_size])[:, :n]
 
     def _within(self, offset):
-        """bool: whether a site asks the one that is ``offset`` sites before it."""
+        """bool: whether a site attends to the one ``offset`` sites before it."""
         return (offset >= 0) & (offset < self.reach)
 
     def _cache_sizes(self):

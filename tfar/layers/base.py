@@ -77,7 +77,7 @@ class CausalLayer(Checked):
 
     @property
     def output_bias(self):
-        """The variable that is added to the outputs, n p entries, or None if there is none."""
+        """The variable that is added to the outputs, n p entries, or None."""
         return None
 
     def depends(self, sources):

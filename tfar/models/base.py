@@ -102,7 +102,7 @@ class AutoregressiveModel(
         if taken != size:
             raise ValueError(
                 f"Expected a network that takes a condition of size {size}, got {network.name!r}, "
-                f"which takes one of size {taken} (0 is none)."
+                f"which takes one of size {taken} (0: no condition)."
             )
         self.condition_layer = getattr(self.condition, "layer", None)  # for Keras to track
         self.permutations = self._permutations(order)

@@ -45,7 +45,7 @@ class CharRNN(SequenceModel):
       **kwargs: passed to ``keras.Model``.
 
     Raises:
-      ValueError: if events are not sequences, or the cell is none.
+      ValueError: if events are not sequences, or the cell is unknown.
 
     The slides' example, "hello" over the characters h, e, l, o; its probability is the product of
     those of its characters, each given the ones before:

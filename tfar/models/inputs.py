@@ -59,7 +59,7 @@ class InputChecks:
         return x, condition
 
     def check_member(self, member):
-        """``member``, a tensor, None or an int; ValueError if it is known and there is none."""
+        """``member``, a tensor, None or an int; ValueError if it is known and out of range."""
         if member is None or tf.is_tensor(member):
             return member
         try:
@@ -96,7 +96,7 @@ class InputChecks:
           ``x``, with arrays or tensors in the place of data frames and lists.
 
         Raises:
-          ValueError: if it is none of these, or holds what cannot be modelled.
+          ValueError: if it is anything else, or holds what cannot be modelled.
         """
         if isinstance(x, STREAMS) or hasattr(x, "__next__") or _is_loader(x):
             return x

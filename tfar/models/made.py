@@ -38,7 +38,7 @@ def hidden_sites(num_units, ranks, degrees="even", least=1, rng=None):
       int32 array [H].
 
     Raises:
-      ValueError: if ``degrees`` is none of these.
+      ValueError: if ``degrees`` is anything else.
 
     >>> hidden_sites(6, ranks=[0, 1, 2]).tolist()
     [1, 1, 1, 1, 2, 2]

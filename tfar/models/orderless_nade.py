@@ -33,7 +33,7 @@ class OrderlessNADE(AutoregressiveModel):
     passes, less their first and last layers.
 
     Since every order serves, what is given may be any sites: ``model.joint(observed=...)``, in one
-    order, which begins with them and goes on as that of the member (of an ensemble by default the
+    order, which begins with them and continues in that of the member (of an ensemble by default the
     first).
 
     Args:

@@ -55,7 +55,7 @@ class PixelRNN(AutoregressiveModel):
       **kwargs: passed to ``keras.Model``.
 
     Raises:
-      ValueError: if ``event_shape`` is not that of an image, or the recurrence is none.
+      ValueError: if ``event_shape`` is not that of an image, or the recurrence is unknown.
 
     >>> model = PixelRNN([8, 8, 1], units=4, layers=2, recurrence="diagonal")
     >>> model.joint().sample(2, seed=1).shape

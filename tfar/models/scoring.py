@@ -113,7 +113,7 @@ class Scoring:
           member: of an ensemble.
 
         Raises:
-          ValueError: if there is none.
+          ValueError: if no order of the model begins with them.
         """
         member, observed = self.check_member(member), self._observed_sites(observed)
         if self.members > 1 and member is None:

@@ -25,7 +25,7 @@ class SequenceModel(AutoregressiveModel):
           network: what trains one trains the other.
 
         Raises:
-          ValueError: if the network knows positions, or the length is none.
+          ValueError: if the network knows positions, or the length is invalid.
 
         >>> model = tfar.models.CharRNN([8], (4,), head=tfar.heads.Characters("abc"))
         >>> model.of_length(20).joint().sample(seed=1).shape

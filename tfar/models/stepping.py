@@ -7,7 +7,7 @@ from tfar.layers import CausalLayer
 
 
 class Stepping:
-    """What the sampling loop asks of a model: a state, and the parameters of the next site."""
+    """What the sampling loop needs of a model: a state, and the parameters of the next site."""
 
     def initial_state(self, batch_size, member=0, cached=True, condition=None):
         """The state before the first site of the order; ``condition`` has ``batch_size`` rows."""

@@ -52,7 +52,7 @@ class Transformer(SequenceModel):
     (*pre-norm*: the residual path is the identity). A condition c adds U c to every x^0_i. Sampling
     keeps the keys and values of the sites that can be asked, see `tfar.layers.CausalSelfAttention`.
 
-    With "rotary" positions and a ``window`` the model is stationary, and goes on from a text
+    With "rotary" positions and a ``window`` the model is stationary, and continues a text
     without end: see `tfar.models.SequenceModel`.
 
     Args:
@@ -60,7 +60,7 @@ class Transformer(SequenceModel):
       width: channels of a site.
       layers: L.
       num_heads: heads of attention, which divide the width.
-      window: how many sites a site asks in each layer, itself among them; None for all.
+      window: how many sites a site attends to in each layer, itself included; None for all.
       positions: "rotary", or "learned" for a vector p_i for every site and, unless tied, a bias
         for its parameters.
       stem: of images, the odd kernel size of a causal convolution that takes the place of the
@@ -80,9 +80,9 @@ class Transformer(SequenceModel):
       **kwargs: passed to ``keras.Model``.
 
     Raises:
-      ValueError: if the positions are neither, the heads do not fit, a head is to be tied that
-        does not take logits, there is a stem and no image or a tied head, or there
-        are patches that do not divide a row, or that the stem does not see all of.
+      ValueError: if the positions are unknown, the width is not divisible by the heads, ``tied`` is
+        True with a head that does not take logits or with a stem, a stem is given without an image,
+        or patches do not divide a row, or are larger than what the stem sees.
 
     >>> head = tfar.heads.Characters("abcdefgh")
     >>> model = Transformer([32], width=16, layers=2, num_heads=2, window=16, tied=True, head=head)
@@ -121,9 +121,11 @@ class Transformer(SequenceModel):
         width, layers = integer("width", width, least=1), integer("layers", layers, least=0)
         mlp, dropout = number("mlp", mlp, above=0), rate("dropout", dropout)
         if tied and not head.of_logits:
-            raise ValueError(f"Weights are tied of a head of categories, and {head} is none.")
+            raise ValueError(f"Expected a head of categories with tied=True, got {head}.")
         if tied and stem is not None:
-            raise ValueError("A stem takes the place of the embedding, which is to be tied.")
+            raise ValueError(
+                "With a stem, which takes the place of the embedding, tied must be False."
+            )
         if patch is not None and stem is None:
             raise ValueError("Patches need a stem: it sees what is inside of a patch.")
         dtype = kwargs.get("dtype")

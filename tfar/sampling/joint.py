@@ -35,13 +35,13 @@ class Autoregressive(tfd.Distribution):
 
     With ``observed`` it is p(x_u | x_o), the sites that are not observed given those that are, for
     an ``x`` that holds both: ``log_prob(x)`` counts x_u alone, and ``sample(value=x)`` keeps x_o
-    and draws x_u. The observed sites are to be a prefix of the order; a model of all orders, such
+    and draws x_u. The observed sites must be a prefix of the order; a model of all orders, such
     as `tfar.models.OrderlessNADE`, takes any sites.
 
     Arguments of ``sample`` besides TFP's own:
 
     * ``seed``: ``None``, an int, a scalar int tensor, or a pair of ints (TFP's stateless seed).
-    * ``value``: [*batch, *event_shape], float with NaN where an entry is to be drawn. What is given
+    * ``value``: [*batch, *event_shape], float with NaN where an entry is drawn. What is given
       has to be a prefix of the order and comes back untouched. An array that is shorter along the
       first axis of the event is taken to lack the rest (the lower rows of an image). The samples
       have shape ``sample_shape + batch + event_shape``.
@@ -55,7 +55,7 @@ class Autoregressive(tfd.Distribution):
       model: a `tfar.models.AutoregressiveModel`.
       member: of an ensemble, the number of one member; None for the mixture.
       cached: whether to sample by the network's `step`; False uses a full pass per site.
-      jit_compile: whether XLA compiles the sampler, anew for every number of samples. It takes
+      jit_compile: whether XLA compiles the sampler, again for every number of samples. It takes
         seconds, and pays where the same number is drawn again and again; the draws are the same
         but where a conditional differs in its last digits.
       validate_args: whether values are checked inside ``tf.function`` too.
@@ -211,7 +211,7 @@ class Autoregressive(tfd.Distribution):
         return tf.reduce_all(head.in_support(x)), f"{head} takes {head.support}."
 
     def _asserting(self, x, *checks):
-        """x, behind ``(condition, message)`` checks if arguments are to be validated in graphs."""
+        """x, behind ``(condition, message)`` checks if arguments are validated in graphs."""
         if not self.validate_args:
             return x
         asserted = [tf.debugging.Assert(condition, [message]) for condition, message in checks]

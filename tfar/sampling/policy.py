@@ -55,7 +55,7 @@ class Policy(tf.experimental.ExtensionType):
         return self.top_k is not None or self.top_p is not None
 
     def check(self, head):
-        """Raises ValueError if values are to be left out of a head that knows no such thing."""
+        """Raises ValueError if values would be left out of a head without categories."""
         if self.restricts and not head.of_logits:
             raise ValueError(
                 f"top_k and top_p choose among the categories of a head that has some, and {head} "

@@ -1,4 +1,4 @@
-"""What the joint distribution and the sampling loop ask of a model, and nothing else."""
+"""What the joint distribution and the sampling loop need of a model, and nothing else."""
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -37,7 +37,7 @@ class Conditionals(Protocol):
     variables: Sequence[Any]
 
     def check_member(self, member: Any) -> Any:
-        """``member``; ValueError if it is known and there is none."""
+        """``member``; ValueError if it is known and out of range."""
 
     def check_support(self, x: tf.Tensor) -> None:
         """ValueError that names the first value of an eager tensor outside the support."""

@@ -68,7 +68,7 @@ class Client(abc.ABC):
         return found
 
     def _checked(self, model, version, signature, names):
-        """The dtypes of a signature, asked for anew where those known do not fit: the server may
+        """The dtypes of a signature, requested again where those known do not fit: the server may
         have another version by now."""
         for known in (self._signatures.get((model, version)), None):
             if known is None:
@@ -188,7 +188,7 @@ class Rest(Client):
         options.update(timeout=self.timeout, allow_redirects=False)
         try:
             answer = getattr(requests, method)(url, **options)
-        except (requests.RequestException, ValueError) as error:  # a host that is none: ValueError
+        except (requests.RequestException, ValueError) as error:  # ValueError: an invalid host
             raise RuntimeError(f"{url} gave no answer: {self._reason(error)}.") from error
         expected = f"JSON with {key!r}"
         status = f"{answer.status_code} {answer.reason}"

@@ -269,7 +269,7 @@ def digest(folder):
     Others, requests that warm a server up for instance, may be added.
 
     Raises:
-      FileNotFoundError: if there is none of them.
+      FileNotFoundError: if neither exists.
     """
     folder = arguments.path("folder", folder)
     listed = [folder / GRAPH, folder / CONFIG, *folder.glob("variables/variables.*")]

@@ -13,7 +13,7 @@ def read_csv(path):
     """A data frame of a CSV file, whatever separates its columns (``;`` in the wine data).
 
     Raises:
-      ValueError: that names the file, if it is none.
+      ValueError: that names the file, if it is not a CSV file with a header.
       OSError: if it cannot be read.
     """
     try:

@@ -115,7 +115,7 @@ def steps_per_epoch(recipe, model, data):
     """Batches of an epoch, as many as every epoch has; arguments as of `batches`.
 
     Raises:
-      ValueError: if there is none.
+      ValueError: if there is less than one batch.
     """
     count = kinds.of(model).count(events(data))
     steps = count // recipe.batch_size

@@ -30,8 +30,8 @@ def build(recipe, x):
       x: the training examples, or a training text.
 
     Raises:
-      ValueError: if the recipe's function returns something else than a model, or the examples are
-        none of it.
+      ValueError: if the recipe's function returns something else than a model, or the examples do
+        not fit it.
     """
     keras.utils.set_random_seed(recipe.seed)
     policy = keras.config.dtype_policy()
@@ -80,8 +80,8 @@ def train(
         place of the last cycle's.
       data: ``{"train": ..., "validation": ...}`` in place of the recipe's data set, arrays, dicts
         of arrays "x" and "condition", or strings.
-      verbose: 0 for silence, 1 for Keras' bar of every epoch, 2 for a line an epoch; "auto", 1 on
-        a terminal and else 2.
+      verbose: 0 to print nothing, 1 for Keras' bar of every epoch, 2 for a line an epoch; "auto" is
+        1 on a terminal and 2 otherwise.
       strategy: a ``tf.distribute.Strategy`` or a name, see `tfar.distribute.strategies.get`.
       precision: "float32", "bfloat16" or "float16" in place of the recipe's; weights and the
         log-likelihood are in float32 always, and the loss is scaled for "float16".
@@ -98,7 +98,7 @@ def train(
       FileNotFoundError: if the data set is not there.
       BlockingIOError: if another run writes to the folder.
       ValueError: if the folder holds a run of another recipe or of other data, or a damaged one;
-        there is less than a batch of data, or it is none of the model's; an argument is wrong;
+        there is less than a batch of data, or they do not fit the model; an argument is wrong;
         ``start`` is another model than the recipe's; or training diverged.
       OSError: if the folder cannot be read or written, or the disk is full; what was saved before
         is kept.

@@ -42,7 +42,7 @@ class Recipe:
       model: function of the training examples, an array, or of the training text, a string, that
         returns an uncompiled model.
       paper: ``{"nats": float, "what": str, "reference": str}``, the figure to compare with; or
-        ``{"none": str}``, the reason why there is none. A figure that is not on the test split has
+        ``{"none": str}``, the reason why there is no figure. One that is not on the test split has
         ``"splits": [...]``, the names of those that it is on together.
       conditional: whether the model is given the data set's entry "condition", labels for instance.
       epochs, batch_size, learning_rate: as in Keras; the rate is the peak, reached after the
@@ -195,7 +195,7 @@ def load_recipe(path):
     """Reads a recipe file; the recipe has the name of its folder.
 
     Raises:
-      FileNotFoundError: if there is none.
+      FileNotFoundError: if the file does not exist.
       ValueError: that names the file, if it lacks a field, has one that `Recipe` does not know or
         refuses, or raises an error; then the line is named too.
     """

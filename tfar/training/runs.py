@@ -38,7 +38,7 @@ def locked(folder):
 
     Raises:
       BlockingIOError: if another run holds the folder; the message says which, and since when.
-      OSError: that names the folder, if it is none or cannot be written.
+      OSError: that names the folder, if it is not a folder or cannot be written.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())

@@ -28,7 +28,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         self.warmup = float(warmup)
 
     def __call__(self, step):
-        # Keras' `CosineDecay` is the same for a cycle, but a `tf.cond`, and an optimizer asks for
+        # Keras' `CosineDecay` is the same for a cycle, but a `tf.cond`, and an optimizer computes
         # the rate once for every weight that decays: with it, the first step of a PixelCNN++ took
         # 26 s for 20 (one cycle) and 51 s for 29 (three).
         step, first, rate = tf.cast(step, tf.float32), 0, tf.constant(0.0)

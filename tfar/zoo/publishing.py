@@ -137,7 +137,7 @@ def _start(record):
 
 
 def export_again(name):
-    """Writes an artefact's SavedModel anew, with the same weights: for a new TensorFlow or tfar.
+    """Writes an artefact's SavedModel again, with the same weights, for a new TensorFlow or tfar.
 
     Returns:
       The metrics, with the new checksum.
