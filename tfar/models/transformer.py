@@ -123,9 +123,7 @@ class Transformer(SequenceModel):
         if tied and not head.of_logits:
             raise ValueError(f"Expected a head of categories with tied=True, got {head}.")
         if tied and stem is not None:
-            raise ValueError(
-                "With a stem, which takes the place of the embedding, tied must be False."
-            )
+            raise ValueError("A stem takes the place of the embedding: expected tied=False.")
         if patch is not None and stem is None:
             raise ValueError("Patches need a stem: it sees what is inside of a patch.")
         dtype = kwargs.get("dtype")
