@@ -19,11 +19,30 @@ tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
+class Untuned(tf.data.Options):
+    """Without the thread that tunes an iterator: at times it is waited for for up to a minute.
+
+    TensorFlow joins it when an iterator is freed, and a thread that has missed the call to end
+    sleeps on until it tunes again.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.autotune.enabled = False
+
+
+tf.data.Options = Untuned  # which Keras gives its data sets of arrays
+held = None  # the module of the last test, and its model
+
+
 @pytest.fixture(autouse=True)
-def _same_start():
+def _same_start(request):
     """Seeds what draws its own seed (initialisers, shuffling), and restores the global policy."""
-    # To seed TensorFlow drops all functions that it has optimised: only after a test that did.
-    if tf.compat.v1.get_seed(0)[0] != SEED:
+    global held
+    model = getattr(request.node, "callspec", None) and request.node.callspec.params.get("name")
+    # To seed TensorFlow drops all functions that it has optimised, which tests of a model share.
+    if (request.path, model) != held or tf.compat.v1.get_seed(0)[0] != SEED:
+        held = request.path, model
         keras.utils.set_random_seed(SEED)
     random.seed(SEED)
     np.random.seed(SEED)  # noqa: NPY002 (for what draws from it)

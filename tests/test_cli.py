@@ -333,7 +333,7 @@ def test_complete_with_a_model_of_ones_own(monkeypatch, tmp_path):
     out.unlink()
     for arguments, message in (
         ((), "No images are packed with this model: give --data"),
-        (("--data", "bare"), "m.keras is conditional, and bare has no labels"),
+        (("--data", "bare"), "m.keras is conditional, and bare has no condition"),
         (("--data", "text"), "of the shape [2, 2, 1] of the model, got []"),
         (("--data", "small"), "of the shape [2, 2, 1] of the model, got [1, 2, 1]"),
         (("--data", "mine", "-n", 4), "There are 3 test images"),
