@@ -1,6 +1,7 @@
 """Threads are limited and absl's flags marked as parsed (TFP's own tests need that) at import."""
 
 import os
+import pathlib
 import random
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -17,6 +18,19 @@ SEED = 1
 flags.FLAGS.mark_as_parsed()
 tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+SLOW = set((pathlib.Path(__file__).parent / "support" / "slow.txt").read_text().split())
+# Models and layers of which no contract is slow.
+QUICK = {"nade", "made_categorical", "own_plain", "dense_exclusive", "conv_exclusive", "recurrent"}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        case = parameters.get("name", parameters.get("layer"))
+        if item.nodeid.split("[")[0] in SLOW and case not in QUICK:
+            item.add_marker("slow")
 
 
 class Untuned(tf.data.Options):
@@ -39,7 +53,8 @@ held = None  # the module of the last test, and its model
 def _same_start(request):
     """Seeds what draws its own seed (initialisers, shuffling), and restores the global policy."""
     global held
-    model = getattr(request.node, "callspec", None) and request.node.callspec.params.get("name")
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    model = parameters.get("name")
     # To seed TensorFlow drops all functions that it has optimised, which tests of a model share.
     if (request.path, model) != held or tf.compat.v1.get_seed(0)[0] != SEED:
         held = request.path, model
