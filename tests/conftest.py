@@ -34,11 +34,7 @@ def pytest_collection_modifyitems(items):
 
 
 class Untuned(tf.data.Options):
-    """Without the thread that tunes an iterator: at times it is waited for for up to a minute.
-
-    TensorFlow joins it when an iterator is freed, and a thread that has missed the call to end
-    sleeps on until it tunes again.
-    """
+    """Without the thread that tunes an iterator: to free one at times took more than a minute."""
 
     def __init__(self):
         super().__init__()
