@@ -14,7 +14,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import os
 
+    from tfar import (
+        conditions,
+        datasets,
+        distribute,
+        distributions,
+        heads,
+        kinds,
+        layers,
+        models,
+        orders,
+        plots,
+        sampling,
+        serving,
+        tables,
+        testing,
+        text,
+        training,
+        zoo,
+    )
     from tfar.models import AutoregressiveModel
+    from tfar.serving import client
+    from tfar.serving.savedmodel import export
+    from tfar.tables import fit_table
 
 __version__ = "0.1.0"
 

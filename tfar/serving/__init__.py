@@ -5,7 +5,21 @@ What a SavedModel needs is imported when it is first used: a client needs no Ten
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tfar.serving.savedmodel import (
+        CONFIG,
+        GRAPH,
+        check_model,
+        describe,
+        digest,
+        export,
+        limits,
+        meta_graph,
+        no_model,
+        restore,
+    )
 
 __all__ = [
     "CONFIG",
