@@ -5,8 +5,38 @@ no time. Where Keras has been imported already, the models are too: ``keras.savi
 needs to know them.
 """
 
+from __future__ import annotations
+
 import importlib
 import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import os
+
+    from tfar import (
+        conditions,
+        datasets,
+        distribute,
+        distributions,
+        heads,
+        kinds,
+        layers,
+        models,
+        orders,
+        plots,
+        sampling,
+        serving,
+        tables,
+        testing,
+        text,
+        training,
+        zoo,
+    )
+    from tfar.models import AutoregressiveModel
+    from tfar.serving import client
+    from tfar.serving.savedmodel import export
+    from tfar.tables import fit_table
 
 __version__ = "0.1.0"
 
@@ -35,7 +65,7 @@ __all__ = [
 ]
 
 
-def load(model):
+def load(model: str | os.PathLike[str]) -> AutoregressiveModel:
     """A trained model, uncompiled, by whatever a user calls it; see `tfar.zoo.find`.
 
     Args:
@@ -54,7 +84,7 @@ def load(model):
     return zoo.find(model)[0]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name == "export":
         return importlib.import_module("tfar.serving").export
     if name == "fit_table":
@@ -66,7 +96,7 @@ def __getattr__(name):
     raise AttributeError(f"module 'tfar' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
 
 

@@ -3,13 +3,25 @@
 Every function returns the argument as what it is taken for, or raises ValueError.
 """
 
+from __future__ import annotations
+
 import math
 import operator
 import os
 import pathlib
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import types
+    from collections.abc import Callable, Iterable
+    from typing import Any, NoReturn
+
+    import keras
+
+T = TypeVar("T")
 
 
-def integer(name, value, least=None, most=None):
+def integer(name: str, value: Any, least: float | None = None, most: float | None = None) -> int:
     """An int (NumPy's too), in a range; no bool, and no float, though it may be whole.
 
     >>> integer("filters", 2.5, least=1)
@@ -28,7 +40,9 @@ def integer(name, value, least=None, most=None):
     return number
 
 
-def integers(name, values, least=None, count=None):
+def integers(
+    name: str, values: Any, least: float | None = None, count: int | None = None
+) -> tuple[int, ...]:
     """A tuple of ints, at least one, or ``count`` of them.
 
     >>> integers("hidden", [8, 0], least=1)
@@ -50,7 +64,7 @@ def integers(name, values, least=None, count=None):
     return numbers
 
 
-def odd(name, value):
+def odd(name: str, value: Any) -> int:
     """An odd int of at least 1.
 
     >>> odd("kernel_size", 4)
@@ -66,7 +80,7 @@ def odd(name, value):
     _refuse(name, "an odd integer of at least 1", value)
 
 
-def rate(name, value):
+def rate(name: str, value: Any) -> float:
     """A fraction of what is left out in training, a float in [0, 1).
 
     >>> rate("dropout", 2.0)
@@ -77,7 +91,14 @@ def rate(name, value):
     return number(name, value, least=0, below=1)
 
 
-def number(name, value, least=None, most=None, above=None, below=None):
+def number(
+    name: str,
+    value: Any,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> float:
     """A finite float, in a range that is closed (least, most) or open (above, below).
 
     >>> number("dropout", 1.5, least=0, below=1)
@@ -96,7 +117,7 @@ def number(name, value, least=None, most=None, above=None, below=None):
     return real
 
 
-def choice(name, value, options):
+def choice(name: str, value: T, options: Iterable[Any]) -> T:
     """One of some options, which are hashable.
 
     >>> choice("cell", "lstn", ("gru", "lstm"))
@@ -109,7 +130,7 @@ def choice(name, value, options):
     return value
 
 
-def string(name, value):
+def string(name: str, value: Any) -> str:
     """A str.
 
     >>> string("prompt", None)
@@ -122,7 +143,7 @@ def string(name, value):
     return value
 
 
-def flag(name, value):
+def flag(name: str, value: Any) -> bool:
     """A bool (NumPy's too), and nothing that merely counts as one.
 
     >>> flag("direct", "no")
@@ -137,7 +158,7 @@ def flag(name, value):
     return bool(value)
 
 
-def instance(name, value, kind, what):
+def instance(name: str, value: Any, kind: type | types.UnionType, what: str) -> Any:
     """An instance of a class, which is ``what``.
 
     >>> instance("layer", "relu", int, "a number")
@@ -150,7 +171,7 @@ def instance(name, value, kind, what):
     return value
 
 
-def items(name, values, what, is_one):
+def items(name: str, values: Any, what: str, is_one: Callable[[Any], Any]) -> list[Any]:
     """A list, not empty, of what ``is_one`` takes.
 
     >>> items("heads", 3, "a list of heads", callable)
@@ -167,14 +188,14 @@ def items(name, values, what, is_one):
     return listed
 
 
-def activation(name, value):
+def activation(name: str, value: Any) -> Callable[..., Any]:
     """What ``keras.activations.get`` makes of a name, a function or None."""
     import keras
 
     return _resolved(name, value, keras.activations.get, "an activation of Keras or a function")
 
 
-def initializer(name, value):
+def initializer(name: str, value: Any) -> keras.initializers.Initializer:
     """What ``keras.initializers.get`` makes of a name, a config or an initializer."""
     import keras
 
@@ -188,7 +209,7 @@ def _resolved(name, value, get, what):
         _refuse(name, what, value)
 
 
-def path(name, value):
+def path(name: str, value: Any) -> pathlib.Path:
     """A ``pathlib.Path``, of a str or a path.
 
     >>> path("folder", None)
@@ -201,7 +222,7 @@ def path(name, value):
     return pathlib.Path(value)
 
 
-def _refuse(name, expected, value):
+def _refuse(name: str, expected: str, value: Any) -> NoReturn:
     shown = repr(value)
     shown = shown if len(shown) <= 200 else f"{shown[:200]}..."
     raise ValueError(f"Expected {name} to be {expected}, got {shown}.") from None

@@ -17,8 +17,11 @@ condition               one value                          what the network is g
 TensorShape([6, 4])
 """
 
+from __future__ import annotations
+
 import abc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import keras
 import numpy as np
@@ -27,6 +30,10 @@ import tensorflow as tf
 from tfar import private
 from tfar.arguments import instance, integer, integers
 from tfar.distributions import casting
+from tfar.typing import Nest, Shape, Training
+
+if TYPE_CHECKING:
+    from tfar.sampling.protocol import Conditionals
 
 __all__ = ["Condition", "Embedded", "Labels", "Vector", "checked", "get", "joined", "size"]
 
@@ -43,10 +50,13 @@ class Condition(abc.ABC):
       num_classes: K of a single label, None of everything else.
     """
 
-    num_classes = None
+    structure: Nest
+    size: int
+    support: str
+    num_classes: int | None = None
 
     @abc.abstractmethod
-    def tensors(self, value, name="condition"):
+    def tensors(self, value: Nest, name: str = "condition") -> Nest:
         """A value as tensors of the dtypes of `structure`.
 
         Raises:
@@ -54,22 +64,24 @@ class Condition(abc.ABC):
         """
 
     @abc.abstractmethod
-    def valid(self, value):
+    def valid(self, value: Nest) -> tf.Tensor:
         """Whether each value of a batch is one of the model's, bools [*batch]."""
 
     @abc.abstractmethod
-    def clean(self, value):
+    def clean(self, value: Nest) -> Nest:
         """A value with valid numbers in the place of those that are not."""
 
     @abc.abstractmethod
-    def encode(self, value, dtype=tf.float32, training=None):
+    def encode(
+        self, value: Nest, dtype: tf.DType = tf.float32, training: Training = None
+    ) -> tf.Tensor:
         """Values [B, ...] to network inputs [B, size]; invalid ones to finite numbers."""
 
     @abc.abstractmethod
     def examples(self) -> list:
         """A few different values to test a model with, a list of NumPy arrays or of dicts."""
 
-    def batch_shape(self, value) -> tf.TensorShape:
+    def batch_shape(self, value: Nest) -> tf.TensorShape:
         """The batch of a value that `tensors` has given, a ``tf.TensorShape``."""
         leads = tf.nest.map_structure(
             lambda x, spec: x.shape[: x.shape.rank - spec.shape.rank], value, self.structure
@@ -79,7 +91,7 @@ class Condition(abc.ABC):
             raise ValueError(f"Expected conditions of one batch shape, got {shapes}.")
         return shapes[0]
 
-    def rows(self, value, batch):
+    def rows(self, value: Nest, batch: Shape | tf.Tensor | tf.TensorShape) -> Nest:
         """A value broadcast to a batch, a shape or int32 tensor, and flattened: [N, *shape]."""
         batch = tf.convert_to_tensor(batch, tf.int32)
 
@@ -90,19 +102,19 @@ class Condition(abc.ABC):
 
         return tf.nest.map_structure(flat, value, self.structure)
 
-    def specs(self, *batch):
+    def specs(self, *batch: int | None) -> Nest:
         """``tf.TensorSpec`` of values of a batch, in the structure of a value."""
         return tf.nest.map_structure(
             lambda spec: tf.TensorSpec([*batch, *spec.shape], spec.dtype), self.structure
         )
 
-    def named(self, value):
+    def named(self, value: Nest) -> dict[str, Any]:
         """The tensors of a value by name: "condition" or, of a dict, "condition_KEY"."""
         if not isinstance(self.structure, dict):
             return {"condition": value}
         return {f"condition_{key}": value[key] for key in self.structure}
 
-    def packed(self, named):
+    def packed(self, named: Mapping[str, Any]) -> Nest:
         """The value of which `named` has made names."""
         if not isinstance(self.structure, dict):
             return named["condition"]
@@ -112,7 +124,7 @@ class Condition(abc.ABC):
 class _Numbers(Condition):
     """A single tensor of numbers."""
 
-    def tensors(self, value, name="condition"):
+    def tensors(self, value: Nest, name: str = "condition") -> Nest:
         x = casting.tensor(name, value)
         rank, shape = self.structure.shape.rank, self.structure.shape
         known = x.shape.rank is not None and x.shape.rank >= rank
@@ -129,10 +141,22 @@ class _Numbers(Condition):
             )
         return self._narrowed(x, inside)
 
-    def valid(self, value):
+    def valid(self, value: Nest) -> tf.Tensor:
         inside = self._inside(value)
         rank = self.structure.shape.rank
         return tf.reduce_all(inside, axis=list(range(-rank, 0))) if rank else inside
+
+    @abc.abstractmethod
+    def _widened(self, x, name):
+        """The tensor in the dtype in which numbers are checked, or ValueError."""
+
+    @abc.abstractmethod
+    def _inside(self, x):
+        """Whether each number is valid, bools of the shape of x."""
+
+    @abc.abstractmethod
+    def _narrowed(self, x, inside):
+        """The tensor in the dtype of `structure`."""
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -147,7 +171,7 @@ class Labels(_Numbers):
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
 
-    def __init__(self, num_classes: int, shape: Sequence[int] = ()):
+    def __init__(self, num_classes: int, shape: Sequence[int] = ()) -> None:
         self.count = integer("num_classes", num_classes, least=1)
         self.shape = _shape(shape)
         self.num_classes = None if self.shape else self.count
@@ -168,21 +192,23 @@ class Labels(_Numbers):
     def _narrowed(self, x, inside):
         return tf.where(inside, tf.cast(x, tf.int32), -1)  # 2^32 is not label 0
 
-    def clean(self, value):
+    def clean(self, value: Nest) -> Nest:
         return tf.where(self._inside(value), value, 0)
 
-    def encode(self, value, dtype=tf.float32, training=None):
+    def encode(
+        self, value: Nest, dtype: tf.DType = tf.float32, training: Training = None
+    ) -> tf.Tensor:
         return tf.reshape(tf.one_hot(value, self.count, dtype=dtype), [-1, self.size])
 
-    def examples(self):
+    def examples(self) -> list:
         places = np.arange(np.prod(self.shape, dtype=int)).reshape(self.shape)
         return [np.int32((places + k) % self.count) for k in range(min(3, self.count))]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"num_classes": self.count, "shape": list(self.shape)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)
 
 
@@ -197,7 +223,7 @@ class Vector(_Numbers):
     6
     """
 
-    def __init__(self, shape: int | Sequence[int]):
+    def __init__(self, shape: int | Sequence[int]) -> None:
         self.shape = _shape([shape] if isinstance(shape, int | np.integer) else shape)
         self.structure = tf.TensorSpec(self.shape, tf.float32)
         self.size = int(np.prod(self.shape))
@@ -212,20 +238,22 @@ class Vector(_Numbers):
     def _narrowed(self, x, inside):
         return x
 
-    def clean(self, value):
+    def clean(self, value: Nest) -> Nest:
         return tf.where(self._inside(value), value, 0.0)
 
-    def encode(self, value, dtype=tf.float32, training=None):
+    def encode(
+        self, value: Nest, dtype: tf.DType = tf.float32, training: Training = None
+    ) -> tf.Tensor:
         return tf.cast(tf.reshape(self.clean(value), [-1, self.size]), dtype)
 
-    def examples(self):
-        return list(np.float32(np.random.RandomState(1).normal(size=[2, *self.shape])))
+    def examples(self) -> list:
+        return list(np.float32(np.random.RandomState(1).normal(size=[2, *self.shape])))  # type: ignore[call-overload]  # no scalar
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"shape": list(self.shape)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)
 
 
@@ -249,7 +277,7 @@ class Embedded(Condition):
     16
     """
 
-    def __init__(self, parts: Condition | dict[str, Condition], layer: keras.layers.Layer):
+    def __init__(self, parts: Condition | dict[str, Condition], layer: keras.layers.Layer) -> None:
         self.parts = parts
         each = parts if isinstance(parts, dict) and parts else {"": parts}
         for key, part in each.items():
@@ -285,7 +313,7 @@ class Embedded(Condition):
             )
         return int(shape[1])
 
-    def tensors(self, value, name="condition"):
+    def tensors(self, value: Nest, name: str = "condition") -> Nest:
         if isinstance(self.parts, dict) and (
             not isinstance(value, dict) or set(value) != set(self.parts)
         ):
@@ -297,30 +325,32 @@ class Embedded(Condition):
         self.batch_shape(each)
         return each
 
-    def valid(self, value):
+    def valid(self, value: Nest) -> tf.Tensor:
         valid = tf.nest.flatten(self._each(lambda part, v: part.valid(v), value))
         return tf.reduce_all(tf.stack(valid), axis=0)
 
-    def clean(self, value):
+    def clean(self, value: Nest) -> Nest:
         return self._each(lambda part, v: part.clean(v), value)
 
-    def encode(self, value, dtype=tf.float32, training=None):
+    def encode(
+        self, value: Nest, dtype: tf.DType = tf.float32, training: Training = None
+    ) -> tf.Tensor:
         takes = {"training": training} if private.takes_training(self.layer) else {}
         return tf.cast(self.layer(self.clean(value), **takes), dtype)
 
-    def examples(self):
+    def examples(self) -> list:
         few = self._each(lambda part: part.examples())
         count = max(map(len, few.values())) if isinstance(few, dict) else len(few)
         return [self._each(lambda _, one, k=k: one[k % len(one)], few) for k in range(count)]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "parts": self._each(keras.saving.serialize_keras_object),
             "layer": keras.saving.serialize_keras_object(self.layer),
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**{key: keras.saving.deserialize_keras_object(config[key]) for key in config})
 
 
@@ -348,12 +378,12 @@ def size(condition: Condition | None) -> int:
     return 0 if condition is None else condition.size
 
 
-def joined(x, condition):
+def joined(x: Nest, condition: Nest) -> Nest:
     """What a model takes: ``x`` alone where there is no condition, or both in a dict."""
     return x if condition is None else {"x": x, "condition": condition}
 
 
-def checked(model, value):
+def checked(model: Conditionals, value: Nest) -> Nest:
     """The tensors of a value that a model is conditioned on; None of a model that takes none.
 
     Raises:
@@ -368,8 +398,8 @@ def checked(model, value):
         )
     if value is None:
         return None
-    tensors = model.condition.tensors(value)
-    batch = model.condition.batch_shape(tensors)
+    tensors = model.condition.tensors(value)  # type: ignore[union-attr]  # not None, as the value
+    batch = model.condition.batch_shape(tensors)  # type: ignore[union-attr]
     if not batch.is_fully_defined():
         raise ValueError(f"Expected a condition of a static shape, got the batch shape {batch}.")
     return tensors

@@ -1,14 +1,22 @@
 """Files: written atomically, whole or the one before stays; errors name the file."""
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
 import pathlib
 import shutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tfar.typing import Path
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: Path) -> Iterator[pathlib.Path]:
     """A path beside ``path`` to write to, which takes its place when the block ends.
 
     Where the block raises, nothing of it is left and ``path`` is as before; what a killed process
@@ -49,7 +57,7 @@ def replacing(path):
         _remove(partial)
 
 
-def check_writable(path):
+def check_writable(path: Path) -> None:
     """Raises OSError, before any work, where `replacing` could not write ``path``.
 
     >>> check_writable("/proc/none/model.keras")
@@ -77,7 +85,7 @@ def _make_folder(path):
         raise NotADirectoryError(errno.ENOTDIR, "there is a file above it") from error
 
 
-def read(path):
+def read(path: Path) -> bytes:
     """The bytes of a file.
 
     Raises:

@@ -5,14 +5,21 @@ layout of the event) that is modelled as number i. Models take one of the names 
 permutation.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from tfar.arguments import integer
 
+if TYPE_CHECKING:
+    from tfar.typing import Order
+
 __all__ = ["get", "random", "raster", "reversed", "several"]
 
 
-def raster(num_sites):
+def raster(num_sites: int) -> np.ndarray:
     """The layout's own order: row by row.
 
     >>> raster(4).tolist()
@@ -21,7 +28,7 @@ def raster(num_sites):
     return np.arange(integer("num_sites", num_sites, least=1), dtype=np.int32)
 
 
-def reversed(num_sites):
+def reversed(num_sites: int) -> np.ndarray:
     """From the last site to the first.
 
     >>> reversed(4).tolist()
@@ -30,7 +37,7 @@ def reversed(num_sites):
     return raster(num_sites)[::-1].copy()
 
 
-def random(num_sites, seed=0):
+def random(num_sites: int, seed: int = 0) -> np.ndarray:
     """A permutation drawn by ``np.random.RandomState(seed)``, the same on every machine.
 
     >>> sorted(random(4, seed=1).tolist())
@@ -44,7 +51,7 @@ def random(num_sites, seed=0):
 NAMED = {"raster": raster, "reversed": reversed, "random": random}
 
 
-def get(order, num_sites):
+def get(order: Order, num_sites: int) -> np.ndarray:
     """The permutation that ``order`` stands for.
 
     Args:
@@ -77,7 +84,7 @@ def get(order, num_sites):
     return permutation.astype(np.int32)
 
 
-def several(order):
+def several(order: Order) -> bool:
     """Whether an order is several, [R, n].
 
     >>> several("random"), several([1, 0]), several([[1, 0], [0, 1]])

@@ -1,15 +1,23 @@
 """Pictures of samples."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfar import arguments, files
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tfar.typing import Path, Shape
+
 __all__ = ["drawable", "grid", "save_grid"]
 
 
-def drawable(event_shape, dtype):
+def drawable(event_shape: Shape, dtype: np.typing.DTypeLike) -> bool:
     """Whether `grid` draws samples of such a shape and dtype: whole numbers, of one row or image.
 
     >>> drawable([28, 28, 1], np.int32), drawable([11], np.float32)
@@ -21,7 +29,7 @@ def drawable(event_shape, dtype):
     return pictured and np.issubdtype(dtype, np.integer)
 
 
-def grid(x, columns=None, scale=3, margin=1):
+def grid(x: np.ndarray, columns: int | None = None, scale: int = 3, margin: int = 1) -> np.ndarray:
     """Samples side by side in one picture.
 
     Args:
@@ -71,7 +79,7 @@ def grid(x, columns=None, scale=3, margin=1):
     return picture.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
-def save_grid(x, path, **kwargs):
+def save_grid(x: np.ndarray, path: Path, **kwargs: Any) -> None:
     """Writes `grid` to a PNG file, atomically."""
     import matplotlib.image
 

@@ -5,8 +5,13 @@ our classes override. `tests/test_private.py` holds each to what we take it for,
 bounds the versions to those for which that was tried.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
+from tensorflow_probability import distributions as tfd
 
 # Methods that our classes override, by the class that has them: it must call them.
 OVERRIDDEN = {
@@ -22,37 +27,37 @@ OVERRIDDEN = {
 }
 
 
-def takes_training(layer):
+def takes_training(layer: keras.layers.Layer) -> bool:
     """Whether the ``call`` of a Keras layer has an argument ``training``."""
     return layer._call_has_training_arg
 
 
-def all_layers(model):
+def all_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
     """All the layers inside of a Keras model or layer, at any depth."""
     return list(model._flatten_layers(include_self=False))
 
 
-def has_loss(model):
+def has_loss(model: keras.Model) -> bool:
     """Whether a Keras model was compiled with a loss."""
     return model._compile_loss is not None
 
 
-def has_metrics(model):
+def has_metrics(model: keras.Model) -> bool:
     """Whether a Keras model was compiled with metrics."""
     return model._compile_metrics is not None
 
 
-def forget_epoch(model):
+def forget_epoch(model: keras.Model) -> None:
     """Undoes what ``BackupAndRestore`` leaves in a model: a later ``fit`` would stop short."""
     model._initial_epoch = None
 
 
-def is_validation(arguments):
+def is_validation(arguments: Mapping[str, Any]) -> bool:
     """Whether these keyword arguments of ``evaluate`` are those that ``fit`` gives it."""
     return bool(arguments.get("_use_cached_eval_dataset"))
 
 
-def sum_first(optimizer, check):
+def sum_first(optimizer: keras.optimizers.Optimizer, check: Callable[..., Any]) -> None:
     """Makes a Keras optimizer look at gradients when they are added up over replicas, not before.
 
     Keras clips the gradients of each replica by itself and, where the loss is scaled, asks the
@@ -70,7 +75,7 @@ def sum_first(optimizer, check):
         optimizer.check_finite = lambda grads: check(finite(grads))
 
 
-def is_multi_worker(strategy):
+def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
     """Whether Keras takes a ``tf.distribute`` strategy for one of several workers."""
     return (
         isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
@@ -78,11 +83,11 @@ def is_multi_worker(strategy):
     )
 
 
-def operation(name):
+def operation(name: str) -> Any:
     """The ``OpDef`` of an operation of TensorFlow, or None if there is no such operation."""
     return op_def_registry.get(name)
 
 
-def set_parameters(distribution, parameters):
+def set_parameters(distribution: tfd.Distribution, parameters: dict[str, Any]) -> None:
     """Sets the ``parameters`` of a ``tfd.Distribution`` whose base class has set its own."""
     distribution._parameters = distribution._no_dependency(parameters)

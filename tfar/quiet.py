@@ -9,7 +9,7 @@ import sys
 KEEPER = "import sys; sent = sys.stdin.buffer.read(); sys.stderr.buffer.write(sent)"
 
 
-def import_tensorflow():
+def import_tensorflow() -> None:
     """Imports all that a model needs. An import that fails shows what was written before.
 
     With TFAR_DEBUG in the environment everything is shown as it comes.

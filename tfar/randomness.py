@@ -1,12 +1,14 @@
 """Random numbers: the same ones in eager mode, in a graph, under XLA and in a server."""
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 _PHILOX = 1  # ``tf.random.Algorithm.PHILOX``, as the raw operation takes it
 
 
-def stateless_seed(seed):
+def stateless_seed(seed: Any) -> tf.Tensor:
     """An int32 [2] seed of ``None``, an int, a scalar int tensor, or a pair of ints.
 
     TFP takes an int for a seed of the global generator, so that a second call draws something
@@ -41,7 +43,7 @@ def stateless_seed(seed):
     return seed if seed.shape.rank else tf.stack([0, seed])
 
 
-def uniforms(seed, stream, shape):
+def uniforms(seed: tf.Tensor, stream: int | tf.Tensor, shape: Any) -> tf.Tensor:
     """Uniform random numbers in (0, 1), float32, as a pure function of seed, stream and place.
 
     Philox is run by its raw operation with a key and a counter of our own, since
@@ -62,7 +64,7 @@ def uniforms(seed, stream, shape):
     return (tf.cast(bits, tf.float32) + 0.5) * 2.0**-23
 
 
-def derived(seed, stream):
+def derived(seed: tf.Tensor, stream: int | tf.Tensor) -> tf.Tensor:
     """A seed, int32 [2], that is a pure function of a seed and a stream.
 
     >>> derived(tf.constant([0, 7]), 1).shape
@@ -79,7 +81,7 @@ def _bits(seed, stream, shape):
     )
 
 
-def category(logits, uniforms):
+def category(logits: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """The k of p(k) = softmax(logits)_k that a random number u gives, the least with F(k) > u.
 
     Args:

@@ -1,14 +1,23 @@
 """JSON files that tfar has written, read with the suspicion that a file deserves."""
 
+from __future__ import annotations
+
 import json
 import numbers
+from typing import TYPE_CHECKING
 
 from tfar import files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from tfar.typing import Path
 
 NUMBER = numbers.Real
 
 
-def read(path, fields, remedy):
+def read(path: Path, fields: Mapping[str, Any], remedy: str) -> dict[str, Any]:
     """The dict in a JSON file.
 
     Args:
@@ -35,19 +44,19 @@ def read(path, fields, remedy):
     return held
 
 
-def check(path, held, fields, remedy):
+def check(path: Path, held: Any, fields: Mapping[str, Any], remedy: str) -> None:
     """Raises ValueError as `read` unless what a file has held has some fields."""
     reason = _difference(held, fields)
     if reason:
         raise damaged(path, reason, remedy)
 
 
-def damaged(path, reason, remedy):
+def damaged(path: Path, reason: object, remedy: str) -> ValueError:
     """The ValueError of a damaged file or folder."""
     return ValueError(f"{path} is damaged: {reason}. {remedy}")
 
 
-def words(error):
+def words(error: Exception) -> str:
     """What an exception says, on a line; of one of Keras, what it has come from."""
     line = " ".join(str(error).split())
     return line.rpartition("Exception encountered: ")[2][:200].rstrip(".")

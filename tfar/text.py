@@ -1,20 +1,29 @@
 """Text as sequences of characters: generation and likelihoods."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import tensorflow as tf
 
 from tfar import arguments, conditions, kinds, randomness
 from tfar.sampling import Policy, loop
+from tfar.typing import Nest, Progress, Seed, Temperature
+
+if TYPE_CHECKING:
+    from tfar.models import SequenceModel
 
 __all__ = ["generate", "is_text", "log_prob", "stream", "windows"]
 
 
-def is_text(model):
+def is_text(model: Any) -> bool:
     """Whether a model is one of text: of sequences, with a head that has a vocabulary."""
     return kinds.Texts.fits(model)
 
 
-def windows(numbers, length, first=0):
+def windows(numbers: np.ndarray, length: int, first: int = 0) -> np.ndarray:
     """A sequence [N] cut into windows [(N - first) // length, length], from ``first`` on.
 
     What is left over at the end is left out.
@@ -27,16 +36,16 @@ def windows(numbers, length, first=0):
 
 
 def stream(
-    model,
-    prompt="",
-    length=500,
-    temperature=None,
-    top_k=None,
-    top_p=None,
-    seed=None,
-    piece=16,
-    condition=None,
-):
+    model: SequenceModel,
+    prompt: str = "",
+    length: int = 500,
+    temperature: Temperature = None,
+    top_k: int | tf.Tensor | None = None,
+    top_p: Temperature = None,
+    seed: Seed = None,
+    piece: int = 16,
+    condition: Nest = None,
+) -> Iterator[str]:
     """Continues a prompt, and yields what is drawn piece by piece.
 
     Args:
@@ -91,12 +100,18 @@ def _clamped(numbers, seed, policy):
     return tf.constant(len(numbers)), seed, policy, values, tf.ones_like(values, tf.bool)
 
 
-def generate(model, prompt="", length=500, **options):
+def generate(model: SequenceModel, prompt: str = "", length: int = 500, **options: Any) -> str:
     """The prompt and what is drawn after it, a string; see `stream`."""
     return prompt + "".join(stream(model, prompt, length, **options))
 
 
-def log_prob(model, text, block=256, progress=None, condition=None):
+def log_prob(
+    model: SequenceModel,
+    text: str,
+    block: int = 256,
+    progress: Progress = None,
+    condition: Nest = None,
+) -> np.ndarray:
     """log p of a text of any length, block by block: each given all that comes before it.
 
     Memory does not grow with the text: it is scored by the loop that samples, a site at a time.

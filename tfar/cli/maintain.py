@@ -13,7 +13,7 @@ from tfar.cli.shell import Command, existing_model, existing_recipe, main, outpu
 @click.option("--max-rows", type=click.IntRange(1), help="Rows to score, in place of what fits.")
 @click.option("--max-samples", type=click.IntRange(1), help="Samples to draw, in place of it.")
 @click.option("--max-length", type=click.IntRange(1), help="Characters of a text, 10,000 if none.")
-def export(model, folder, **limits):
+def export(model: str, folder: str, **limits: int | None) -> None:
     """Write MODEL as a SavedModel that TensorFlow Serving serves.
 
     FOLDER is a new one, for the server a version number below the model's name: models/mine/1.
@@ -29,7 +29,7 @@ def export(model, folder, **limits):
 
 @main.command("export-again", cls=Command)
 @click.argument("names", nargs=-1)
-def export_again(names):
+def export_again(names: tuple[str, ...]) -> None:
     """Write the SavedModels of the zoo (or of NAMES) again, with the same weights, in a clone."""
     from tfar.zoo import publishing
 
@@ -43,7 +43,7 @@ def export_again(names):
     "--base-path", help="Where the server finds the models.  [default: the zoo of this tfar]"
 )
 @click.option("--out", default="models.config", show_default=True, callback=output())
-def serve_config(base_path, out):
+def serve_config(base_path: str | None, out: str) -> None:
     """Write a models.config of the whole zoo, for tensorflow_model_server."""
     config = zoo.serve_config(base_path)
     with files.replacing(out) as partial:
@@ -54,7 +54,7 @@ def serve_config(base_path, out):
 @main.command(cls=Command)
 @click.argument("name", callback=existing_recipe)
 @click.argument("run", type=click.Path(exists=True, file_okay=False))
-def publish(name, run):
+def publish(name: str, run: str) -> None:
     """Make the best weights of RUN the artefact NAME (in a clone of the repository)."""
     from tfar.zoo import cards, publishing
 
@@ -65,7 +65,7 @@ def publish(name, run):
 
 @main.command()
 @click.option("--write", type=click.Path(exists=True, dir_okay=False), help="A README to update.")
-def table(write):
+def table(write: str | None) -> None:
     """The results table, from every metrics.json of the zoo."""
     from tfar.zoo import cards
 

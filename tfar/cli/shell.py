@@ -1,29 +1,38 @@
 """The command line. TensorFlow is imported by the commands that need it, never for ``--help``."""
 
+from __future__ import annotations
+
 import csv
 import os
 import pathlib
 import sys
 import traceback
 import zipfile
+from typing import TYPE_CHECKING
 
 import click
 
 import tfar
 from tfar import files, quiet, zoo
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    from tfar.models import AutoregressiveModel
+
 
 class Commands(click.Group):
     """Turns errors into one sentence and exit status 1; of an interruption, 130."""
 
-    def invoke(self, ctx):
+    def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except KeyboardInterrupt as error:
             stopped = click.ClickException("Interrupted.")
-            stopped.exit_code = 130  # as shells have it: 128 and the number of the signal
+            stopped.exit_code = 130  # type: ignore[misc]  # as shells have it: 128 and the number of the signal
             raise stopped from error
         except Exception as error:
             if os.environ.get("TFAR_DEBUG"):  # not raised: Click makes "Aborted!" of an EOFError
@@ -31,7 +40,7 @@ class Commands(click.Group):
             raise click.ClickException(sentence(error)) from error
 
 
-def sentence(error):
+def sentence(error: BaseException) -> str:
     """What an error says; of a kind that users cannot mend, how to see where it comes from."""
     if isinstance(error, UnicodeDecodeError):
         return f"Expected text in UTF-8, got other bytes at position {error.start}."
@@ -48,14 +57,14 @@ def sentence(error):
 class Command(click.Command):
     """One that computes: TensorFlow is imported first, see `tfar.quiet`."""
 
-    def invoke(self, ctx):
+    def invoke(self, ctx: click.Context) -> Any:
         quiet.import_tensorflow()
         return super().invoke(ctx)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(tfar.__version__, prog_name="tfar")
-def main():
+def main() -> None:
     """Autoregressive density models: sample, score and train the models of the zoo.
 
     MODEL is a name that `tfar list` shows, the path of a .keras file, or a folder that `tfar
@@ -70,7 +79,7 @@ def main():
 # What options are checked for, before anything is imported or computed ----------------------------
 
 
-def existing_model(context, parameter, model):
+def existing_model(context: click.Context, parameter: click.Parameter, model: str) -> str:
     """The callback of MODEL: it exists, or a name near it is suggested."""
     if model.endswith(".keras"):
         if not os.path.exists(model):
@@ -84,20 +93,20 @@ def existing_model(context, parameter, model):
     return model
 
 
-def zoo_name(context, parameter, name):
+def zoo_name(context: click.Context, parameter: click.Parameter, name: str) -> str:
     """The callback of the name of a model of the zoo."""
     zoo.info(name)
     return name
 
 
-def existing_recipe(context, parameter, recipe):
+def existing_recipe(context: click.Context, parameter: click.Parameter, recipe: str) -> str:
     """The callback of RECIPE."""
     if not recipe.endswith(".py"):
         zoo.recipe_path(recipe)
     return recipe
 
 
-def output(*endings):
+def output(*endings: str) -> Callable[..., str | None]:
     """The callback of --out: a file that can be written, with one of the endings if any."""
 
     def check(context, parameter, out):
@@ -112,7 +121,7 @@ def output(*endings):
     return check
 
 
-def refuse(context, reason, *names):
+def refuse(context: click.Context, reason: str, *names: str) -> None:
     """ValueError if one of the parameters was given, which means nothing, for a reason."""
     for parameter in context.command.params:
         given = context.get_parameter_source(parameter.name)
@@ -123,7 +132,7 @@ def refuse(context, reason, *names):
 # What commands share ------------------------------------------------------------------------------
 
 
-def progress(label):
+def progress(label: str) -> Callable[[Sequence[Any]], Iterable[Any]]:
     """A wrapper of iterables that shows a bar on a terminal."""
 
     def wrap(iterable):
@@ -133,12 +142,12 @@ def progress(label):
     return wrap
 
 
-def say(doing):
+def say(doing: str) -> None:
     """Says on standard error what takes a while."""
     click.echo(f"{doing} ...", err=True)
 
 
-def load(model):
+def load(model: str) -> tuple[AutoregressiveModel, str | None]:
     """``(model, name)``, see `tfar.zoo.find`."""
     say(f"Loading {model}")
     return zoo.find(model)

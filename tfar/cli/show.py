@@ -10,7 +10,7 @@ from tfar.cli.shell import existing_model, load, main, sentence
 
 
 @main.command("list")
-def list_models():
+def list_models() -> None:
     """The trained models, with their test NLL.
 
     Summaries are cut to the width of the terminal; `tfar info NAME` has the whole.
@@ -36,7 +36,7 @@ def list_models():
 
 @main.command()
 @click.argument("name", metavar="MODEL", callback=existing_model)
-def info(name):
+def info(name: str) -> None:
     """The card of a model of the zoo, or what is known of another one."""
     if name in zoo.list():
         zoo.info(name)  # or the clear error

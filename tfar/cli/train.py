@@ -1,13 +1,19 @@
 """Commands that train."""
 
+from __future__ import annotations
+
 import contextlib
 import pathlib
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from tfar import files, zoo
 from tfar.cli.shell import Command, existing_recipe, main, say
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @main.command(cls=Command)
@@ -35,7 +41,7 @@ from tfar.cli.shell import Command, existing_recipe, main, say
 )
 @click.option("--tensorboard", is_flag=True, help="Log scalars and samples to TensorBoard.")
 @click.option("--start", help="A trained model to begin with, for the last cycle of the recipe.")
-def train(recipe, out, epochs, strategy, **options):
+def train(recipe: str, out: str | None, epochs: int | None, strategy: str, **options: Any) -> None:
     """Train RECIPE, a name of the zoo or a recipe.py; resumes where it stopped.
 
     However it stopped: the results are those of a run that was never stopped. A run that is
@@ -91,7 +97,15 @@ def _interruptible():
 @click.option("--categorical", multiple=True, help="A column that has categories; likewise.")
 @click.option("--epochs", default=300, show_default=True, type=click.IntRange(1), help="At most.")
 @click.option("--seed", default=0, show_default=True, help="Of the split, the weights and all.")
-def train_table(file, out, run, drop, categorical, epochs, seed):
+def train_table(
+    file: str,
+    out: str,
+    run: str | None,
+    drop: tuple[str, ...],
+    categorical: tuple[str, ...],
+    epochs: int,
+    seed: int,
+) -> None:
     """Fit a joint distribution to the columns of the CSV in FILE.
 
     A tenth of the rows is held out, and says when to stop. `tfar sample` then draws rows, `tfar

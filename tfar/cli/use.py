@@ -1,6 +1,9 @@
 """Commands that use trained models."""
 
+from __future__ import annotations
+
 import pathlib
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +19,9 @@ from tfar.cli.shell import (
     say,
     zoo_name,
 )
+
+if TYPE_CHECKING:
+    from typing import IO, Any
 
 
 def _writable(context, parameter, out):
@@ -65,7 +71,17 @@ def _print(strings):
     help="Of a text: characters to draw.",
 )
 @click.pass_context
-def sample(context, model, num, out, seed, label, prompt, length, **policy):
+def sample(
+    context: click.Context,
+    model: str,
+    num: int | None,
+    out: str | None,
+    seed: int,
+    label: int | None,
+    prompt: str,
+    length: int,
+    **policy: Any,
+) -> None:
     """Draw samples of MODEL into a PNG (or, by its ending, an .npy file).
 
     A model of text continues a prompt, and its texts are printed as they come, or written to a .txt
@@ -78,7 +94,7 @@ def sample(context, model, num, out, seed, label, prompt, length, **policy):
     loaded, _ = load(model)
     kind, own = kinds.of(loaded), {"prompt": prompt, "length": length}
     refuse(context, f"{model} is a model of {kind.name}", *(own.keys() - kind.options))
-    options = {name: own[name] for name in kind.options}
+    options: dict[str, Any] = {name: own[name] for name in kind.options}
     if loaded.num_classes is None:
         refuse(context, f"{model} is not conditional", "label")
     else:
@@ -100,7 +116,7 @@ def sample(context, model, num, out, seed, label, prompt, length, **policy):
 @main.command(cls=Command)
 @click.argument("model", callback=existing_model)
 @click.argument("file", type=click.File("rb"))
-def score(model, file):
+def score(model: str, file: IO[bytes]) -> None:
     """The log-likelihood of the text or table in FILE (- for standard input) under MODEL.
 
     A table is a CSV file; the figure is the mean over its rows.
@@ -131,7 +147,9 @@ def score(model, file):
     help="A picture or an array.  [default: completed.png]",
 )
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
-def complete(model, rows, data, num, draws, out, seed):
+def complete(
+    model: str, rows: int, data: str | None, num: int, draws: int, out: str | None, seed: int
+) -> None:
     """Keep the first ROWS of test images, and let MODEL draw the rest, several times.
 
     With a model of the zoo a few images are packed, and no data set is needed. In the picture each
@@ -153,7 +171,7 @@ def complete(model, rows, data, num, draws, out, seed):
     else:
         raise click.UsageError("No images are packed with this model: give --data.")
     x = feeding.events(inputs)
-    kept = kind.first_rows(x, rows)
+    kept = kind.first_rows(x, rows)  # type: ignore[attr-defined]  # as it keeps rows
     if num > len(x):
         raise ValueError(f"There are {len(x)} test images: it cannot complete {num}.")
     if loaded.condition is None:
@@ -162,7 +180,7 @@ def complete(model, rows, data, num, draws, out, seed):
         raise ValueError(f"{model} is conditional, and {data} has no condition.")
     say(f"Drawing {draws} times the rest of {num} images")
     inputs = feeding.rows_of(inputs, slice(num))
-    kind.write(kind.complete(inputs, kept, draws, seed), out)
+    kind.write(kind.complete(inputs, kept, draws, seed), out)  # type: ignore[attr-defined]
     click.echo(out)
 
 
@@ -175,7 +193,7 @@ def complete(model, rows, data, num, draws, out, seed):
     show_default=True,
     type=click.Choice(["train", "validation", "test"]),
 )
-def evaluate(model, data, split):
+def evaluate(model: str, data: str | None, split: str) -> None:
     """The NLL of a whole split, in nats and bits/dim, with its standard error."""
     from tfar import datasets, kinds
     from tfar.training import feeding
@@ -209,7 +227,7 @@ def evaluate(model, data, split):
     help="A name that `list` shows.",
 )
 @click.pass_context
-def demo(context, out, name):
+def demo(context: click.Context, out: str | None, name: str) -> None:
     """Load a trained model, verify it, draw samples; needs no download."""
     from tfar import kinds
     from tfar.zoo import cards
@@ -236,5 +254,5 @@ def demo(context, out, name):
     if kind.printed:
         return _print(kind.strings(kind.draw(kind.number, seed=0)))
     say(f"Drawing {kind.number} {kind.samples}")
-    kind.write(kind.draw(kind.number, seed=0), out)
+    kind.write(kind.draw(kind.number, seed=0), out)  # type: ignore[arg-type]  # named above
     click.echo(f"samples            {out}")

@@ -20,7 +20,7 @@ from tfar.datasets.uci import SOURCES
 class UciBinaryConfig(tfds.core.BuilderConfig):
     """A config that carries what is known of its data set."""
 
-    def __init__(self, source: Source):
+    def __init__(self, source: Source) -> None:
         super().__init__(name=source.builder.split("/")[1])
         self.source = source
 

@@ -1,12 +1,16 @@
 """What makes several replicas compute what one device computes, under `tf.distribute`."""
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 from tfar import private
 from tfar.distribute import strategies
+from tfar.typing import Nest, OfModel
 
 
-class Distributed:
+class Distributed(OfModel):
     """The training and test steps of a Keras model under any ``tf.distribute`` strategy.
 
     A batch of N examples is split over R replicas, n_r of it each. Keras adds up the gradients of
@@ -25,7 +29,7 @@ class Distributed:
     all workers too, its ``shuffle(seed=...)`` included.
     """
 
-    def check_shuffling(self, x, shuffle):
+    def check_shuffling(self, x: Any, shuffle: bool | str) -> None:
         """ValueError if several workers would shuffle arrays each in its own way."""
         several = strategies.num_workers(self.distribute_strategy) > 1
         if not several or not shuffle or isinstance(x, tf.data.Dataset):
@@ -37,13 +41,13 @@ class Distributed:
                 "with shuffle=False."
             )
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Any]:
         return _reducible(super().train_step(data), self.distribute_strategy)
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, Any]:
         return _reducible(super().test_step(data), self.distribute_strategy)
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> Any:
         # Keras would build the optimizer while it traces the first step, and as a trace that makes
         # variables is thrown away, trace the step again.
         if not self.optimizer.built:
@@ -59,7 +63,7 @@ class Distributed:
             private.sum_first(self.optimizer, _everywhere)
 
 
-def share(loss, count):
+def share(loss: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     """A replica's share of the loss of a whole batch, L = sum_r n_r L_r / sum_r n_r.
 
     Its gradient is that of n_r L_r / N, so that the sum over replicas is the gradient of L. Its
@@ -88,7 +92,7 @@ def share(loss, count):
     return part + tf.stop_gradient(total / number / replica.num_replicas_in_sync - part)
 
 
-def never_empty(function, x, condition):
+def never_empty(function: Callable[..., tf.Tensor], x: tf.Tensor, condition: Nest) -> tf.Tensor:
     """``function(x, condition)``, [B, ...], where a replica may be left no examples, B = 0.
 
     TensorFlow's convolutions give wrong shapes, or fail, on an empty batch: the function is then

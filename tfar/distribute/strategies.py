@@ -4,6 +4,7 @@ import contextlib
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -27,7 +28,7 @@ STRATEGIES = {
 }
 
 
-def get(strategy):
+def get(strategy: str | tf.distribute.Strategy) -> tf.distribute.Strategy:
     """The ``tf.distribute.Strategy`` of a name.
 
     Args:
@@ -48,7 +49,7 @@ def get(strategy):
     return STRATEGIES[arguments.choice("strategy", strategy, tuple(STRATEGIES))]()
 
 
-def is_chief(strategy):
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process is the one that writes: of several workers the chief, or the first.
 
     >>> is_chief(get("default"))
@@ -62,7 +63,9 @@ def is_chief(strategy):
 
 
 @contextlib.contextmanager
-def own_folder(strategy, folder):
+def own_folder(
+    strategy: tf.distribute.Strategy, folder: pathlib.Path | None
+) -> Iterator[pathlib.Path]:
     """A folder that this process may write to: ``folder`` of the chief, a copy of other workers.
 
     For None every worker has a temporary one.
@@ -82,7 +85,7 @@ def own_folder(strategy, folder):
         any_worker(strategy, True)  # and the chief has written before a worker reads again
 
 
-def num_workers(strategy):
+def num_workers(strategy: tf.distribute.Strategy) -> int:
     """Processes that train together.
 
     >>> num_workers(get("default"))
@@ -93,7 +96,7 @@ def num_workers(strategy):
     return max(1, len(tf.nest.flatten(strategy.cluster_resolver.cluster_spec().as_dict())))
 
 
-def any_worker(strategy, condition):
+def any_worker(strategy: tf.distribute.Strategy, condition: bool) -> bool:
     """Whether a bool is true in any of the workers, all of which are to ask, and wait for it."""
     if num_workers(strategy) == 1:
         return condition

@@ -1,9 +1,12 @@
 """How data get into a distribution."""
 
+from typing import Any
+
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 
-def tensor(name, value, dtype_hint=None):
+def tensor(name: str, value: Any, dtype_hint: tf.DType | None = None) -> tf.Tensor:
     """A tensor of integers, bools or floats; ValueError for anything else.
 
     >>> tensor("x", [[0, 1], [0]])
@@ -22,7 +25,7 @@ def tensor(name, value, dtype_hint=None):
     return x
 
 
-def parameters(rank, **values):
+def parameters(rank: int, **values: Any) -> list[tf.Tensor]:
     """Tensors of floats whose last ``rank`` axes are those of a parameter.
 
     Raises:
@@ -38,7 +41,7 @@ def parameters(rank, **values):
     return tensors
 
 
-def log_prob(p, x):
+def log_prob(p: tfd.Distribution, x: Any) -> tf.Tensor:
     """log p(x), float32 nats, of values of any dtype: they are cast to that of the distribution.
 
     That is not always the dtype of what a head draws: counts are int32, and TFP's distributions of

@@ -1,12 +1,14 @@
 """Independent distributions of several families, side by side."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfar.arguments import items
 from tfar.distributions import casting
-
-tfd = tfp.distributions
 
 
 def _is_of_scalars(column):
@@ -29,7 +31,13 @@ class Columns(tfd.AutoCompositeTensorDistribution):
     (TensorShape([2, 2]), TensorShape([2]))
     """
 
-    def __init__(self, columns, validate_args=False, allow_nan_stats=True, name="Columns"):
+    def __init__(
+        self,
+        columns: Sequence[tfd.Distribution],
+        validate_args: bool = False,
+        allow_nan_stats: bool = True,
+        name: str = "Columns",
+    ) -> None:
         parameters = dict(locals())
         what = "a list of distributions of scalars"
         self.columns = items("columns", columns, what, _is_of_scalars)
@@ -65,7 +73,7 @@ class Columns(tfd.AutoCompositeTensorDistribution):
     def _default_event_space_bijector(self):
         return None
 
-    def __getitem__(self, slices):
+    def __getitem__(self, slices: Any) -> tfd.Distribution:
         slices = list(slices) if isinstance(slices, tuple) else [slices]
         rank = self.batch_shape.rank
         taken = sum(one is not None and one is not Ellipsis for one in slices)

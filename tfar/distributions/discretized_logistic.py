@@ -3,12 +3,11 @@
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfar import randomness
 from tfar.arguments import integer
 from tfar.distributions import casting
-
-tfd = tfp.distributions
 
 
 class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
@@ -47,16 +46,16 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
 
     def __init__(
         self,
-        logits,
-        loc,
-        log_scale,
-        coupling,
-        levels=256,
-        dtype=tf.int32,
-        validate_args=False,
-        allow_nan_stats=True,
-        name="DiscretizedLogisticMixture",
-    ):
+        logits: tf.Tensor,
+        loc: tf.Tensor,
+        log_scale: tf.Tensor,
+        coupling: tf.Tensor,
+        levels: int = 256,
+        dtype: tf.DType = tf.int32,
+        validate_args: bool = False,
+        allow_nan_stats: bool = True,
+        name: str = "DiscretizedLogisticMixture",
+    ) -> None:
         parameters = dict(locals())
         (self.logits,) = casting.parameters(1, logits=logits)
         self.loc, self.log_scale, self.coupling = casting.parameters(
@@ -136,7 +135,7 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
         log_prob = tf.reduce_logsumexp(log_prob, axis=-1)
         return tf.where(tf.reduce_all(inside, axis=-1), log_prob, -np.inf)
 
-    def invert(self, uniforms):
+    def invert(self, uniforms: tf.Tensor) -> tf.Tensor:
         """The draw that [..., 1 + C] random numbers in (0, 1) give, of the batch shape [...].
 
         The first number chooses a component; each of the others inverts F of a channel. Channels

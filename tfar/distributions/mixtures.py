@@ -3,11 +3,10 @@
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfar import private, randomness
 from tfar.distributions import casting
-
-tfd = tfp.distributions
 
 # Beyond so many scales from loc z^2 overflows, and with it log p or its gradient: log p is -inf.
 FAR = 1e19
@@ -20,11 +19,17 @@ class _Mixture(tfd.MixtureSameFamily):
     values: it is -inf where every component is more than 1e19 scales away, with a gradient of 0.
     """
 
-    family = None  # of TFP, of loc and scale
+    family: type[tfd.Distribution]  # of TFP, of loc and scale
 
     def __init__(
-        self, logits, loc, log_scale, validate_args=False, allow_nan_stats=True, name=None
-    ):
+        self,
+        logits: tf.Tensor,
+        loc: tf.Tensor,
+        log_scale: tf.Tensor,
+        validate_args: bool = False,
+        allow_nan_stats: bool = True,
+        name: str | None = None,
+    ) -> None:
         parameters = dict(locals())
         del parameters["__class__"]
         self.logits, self.loc, self.log_scale = casting.parameters(
@@ -60,7 +65,7 @@ class _Mixture(tfd.MixtureSameFamily):
         each = tf.where(near | ~some[..., None], weights + each, -np.inf)
         return tf.where(some, tf.reduce_logsumexp(each, axis=-1), -np.inf)
 
-    def invert(self, uniforms):
+    def invert(self, uniforms: tf.Tensor) -> tf.Tensor:
         """The draw that [..., 2] random numbers in (0, 1) give, of the batch shape [...].
 
         The first one chooses a component, the second one inverts its distribution function.

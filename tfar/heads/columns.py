@@ -1,14 +1,19 @@
 """The head of rows of a table: a head for each column."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from tfar import distributions
 from tfar.arguments import integer, items
 from tfar.heads.base import Head
 from tfar.heads.discrete import Bernoulli, Categorical
 from tfar.heads.real import LogisticMixture
+from tfar.typing import Temperature
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -30,7 +35,7 @@ class Columns(Head):
 
     dtype = tf.float32
 
-    def __init__(self, heads):
+    def __init__(self, heads: Sequence[Head]) -> None:
         self.heads = items("heads", heads, "a list of at least one head, of scalars", _is_scalar)
         self.num_params, self.num_inputs, self.num_uniforms = (
             max(getattr(head, name) for head in self.heads)
@@ -38,7 +43,7 @@ class Columns(Head):
         )
         self.support = "what each column takes (" + ", ".join(h.support for h in self.heads) + ")"
 
-    def encode(self, x, dtype=tf.float32):
+    def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
         each = [self._encoded(head, x[..., i], dtype) for i, head in enumerate(self.heads)]
         return tf.stack(each, axis=-2)
 
@@ -48,7 +53,7 @@ class Columns(Head):
         missing = self.num_inputs - head.num_inputs
         return tf.pad(code, [[0, 0]] * (code.shape.rank - 1) + [[0, missing]])
 
-    def distribution(self, params, temperature=None):
+    def distribution(self, params: tf.Tensor, temperature: Temperature = None) -> tfd.Distribution:
         return distributions.Columns(
             [
                 head.distribution(params[..., i, : head.num_params], temperature)
@@ -56,7 +61,9 @@ class Columns(Head):
             ]
         )
 
-    def draw(self, params, uniforms, temperature=None):
+    def draw(
+        self, params: tf.Tensor, uniforms: tf.Tensor, temperature: Temperature = None
+    ) -> tf.Tensor:
         each = [
             self._drawn(head, params[..., i, :], uniforms[..., i, :], temperature)
             for i, head in enumerate(self.heads)
@@ -67,28 +74,28 @@ class Columns(Head):
         params, uniforms = params[..., : head.num_params], uniforms[..., : head.num_uniforms]
         return tf.cast(head.draw(params, uniforms, temperature), self.dtype)
 
-    def marginal(self, x):
+    def marginal(self, x: np.ndarray) -> np.ndarray:
         rows = []
         for i, head in enumerate(self.heads):
             params = head.marginal(x[:, i : i + 1])
             rows.append(np.pad(params, ((0, 0), (0, self.num_params - head.num_params))))
         return np.concatenate(rows)
 
-    def in_support(self, x):
+    def in_support(self, x: tf.Tensor) -> tf.Tensor:
         each = [head.in_support(x[..., i]) for i, head in enumerate(self.heads)]
         return tf.stack(each, axis=-1)
 
-    def at(self, site):
+    def at(self, site: int | tf.Tensor) -> Any:
         return _OneColumn(self, site) if tf.is_tensor(site) else self.heads[site]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"heads": [keras.saving.serialize_keras_object(head) for head in self.heads]}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls([keras.saving.deserialize_keras_object(head) for head in config["heads"]])
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Columns({self.heads!r})"
 
 
@@ -99,7 +106,7 @@ def _is_scalar(head):
 class _OneColumn:
     """The head of the column whose number is a tensor, as the sampling loop needs it."""
 
-    def __init__(self, columns, site):
+    def __init__(self, columns: Columns, site: tf.Tensor) -> None:
         self.columns, self.site = columns, site
         self.of_logits = False
 
@@ -107,13 +114,15 @@ class _OneColumn:
         branches = [lambda head=head: function(head) for head in self.columns.heads]
         return tf.switch_case(self.site, branches)
 
-    def encode(self, x, dtype=tf.float32):
+    def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
         return self._switch(lambda head: self.columns._encoded(head, x, dtype))
 
-    def draw(self, params, uniforms, temperature=None):
+    def draw(
+        self, params: tf.Tensor, uniforms: tf.Tensor, temperature: Temperature = None
+    ) -> tf.Tensor:
         return self._switch(lambda h: self.columns._drawn(h, params, uniforms, temperature))
 
-    def log_prob(self, params, x):
+    def log_prob(self, params: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         return self._switch(lambda h: h.log_prob(params[..., : h.num_params], x))
 
 
@@ -142,7 +151,7 @@ class Table(Columns):
     Bernoulli(centered=False)
     """
 
-    def __init__(self, columns, num_components=10):
+    def __init__(self, columns: Sequence[dict[str, Any]], num_components: int = 10) -> None:
         what = "a list of at least one dict, each with a name and categories or a mean and a std"
         self.columns = [dict(column) for column in items("columns", columns, what, _is_column)]
         self.num_components = integer("num_components", num_components, least=1)
@@ -154,12 +163,12 @@ class Table(Columns):
         count = len(column["categories"])
         return Bernoulli() if count == 2 else Categorical(count)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"columns": self.columns, "num_components": self.num_components}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Table({self.columns!r}, {self.num_components})"

@@ -5,11 +5,10 @@ import abc
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfar.heads.base import Head
-
-tfd = tfp.distributions
+from tfar.typing import Temperature
 
 MOST = 2**24 - 1  # the largest count: float32 holds all integers up to it
 LARGEST_MEAN = 1e6
@@ -27,10 +26,10 @@ class _Counts(Head):
     dtype = tf.int32
     support = f"an integer from 0 to {MOST}"
 
-    def encode(self, x, dtype=tf.float32):
+    def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
         return tf.cast(tf.math.log1p(tf.cast(x, tf.float32)), dtype)[..., None]
 
-    def distribution(self, params, temperature=None):
+    def distribution(self, params: tf.Tensor, temperature: Temperature = None) -> tfd.Distribution:
         if temperature is not None:
             raise ValueError(f"{self} has no distribution at a temperature, it draws at one only.")
         return self._family(tf.cast(params, tf.float64))
@@ -43,7 +42,9 @@ class _Counts(Head):
     def _cdf(self, x, params):
         """P(X <= x), float64, of float64 counts and parameters."""
 
-    def draw(self, params, uniforms, temperature=None):
+    def draw(
+        self, params: tf.Tensor, uniforms: tf.Tensor, temperature: Temperature = None
+    ) -> tf.Tensor:
         """The least k with P(X <= k) > u.
 
         At a temperature T that is the quantile at Phi(T Phi^-1(u)), with Phi the normal
@@ -66,7 +67,7 @@ class _Counts(Head):
         _, drawn = tf.while_loop(lambda *_: True, halve, ends, maximum_iterations=steps)
         return tf.cast(drawn, self.dtype)
 
-    def in_support(self, x):
+    def in_support(self, x: tf.Tensor) -> tf.Tensor:
         x = tf.cast(x, tf.float64)
         return (x >= 0) & (x <= MOST) & (x == tf.floor(x))
 
@@ -93,7 +94,7 @@ class Poisson(_Counts):
         rate = tf.exp(tf.minimum(params[..., 0], np.log(LARGEST_MEAN)))
         return upper_gamma(x + 1, rate + tf.zeros_like(x))
 
-    def marginal(self, x):
+    def marginal(self, x: np.ndarray) -> np.ndarray:
         return np.log((x.astype(np.float64).sum(axis=0) + 1) / (len(x) + 1))[:, None]
 
 
@@ -128,14 +129,14 @@ class NegativeBinomial(_Counts):
         shape = tf.exp(concentration) + tf.zeros_like(x)
         return tf.math.betainc(shape, x + 1, tf.sigmoid(concentration - mean) + tf.zeros_like(x))
 
-    def marginal(self, x):
+    def marginal(self, x: np.ndarray) -> np.ndarray:
         """By moments."""
         mean = (x.astype(np.float64).sum(axis=0) + 1) / (len(x) + 1)
         excess = np.maximum(x.astype(np.float64).var(axis=0) - mean, 1e-3 * mean)
         return np.log(np.stack([mean, mean**2 / excess], axis=1))
 
 
-def upper_gamma(a, x):
+def upper_gamma(a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Q(a, x) = Gamma(a, x) / Gamma(a), float64, for any a: P(X < a) of a Poisson X of mean x.
 
     TensorFlow's own is cut after 2,000 terms, and off by 1e-4 at a = x = 3e5. From a = 10^4 on the

@@ -1,16 +1,17 @@
 """Heads of zeros and ones, of categories, and of characters."""
 
+from typing import Any, Self
+
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfar import randomness
 from tfar.arguments import flag, integer
 from tfar.heads.base import Head, tempered, tempered_categories
 from tfar.heads.vocabulary import Vocabulary
-
-tfd = tfp.distributions
+from tfar.typing import Temperature
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -31,30 +32,32 @@ class Bernoulli(Head):
     dtype = tf.int32
     support = "0 or 1"
 
-    def __init__(self, centered=False):
+    def __init__(self, centered: bool = False) -> None:
         self.centered = flag("centered", centered)
 
-    def encode(self, x, dtype=tf.float32):
+    def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
         x = tf.cast(x, dtype)[..., None]
         return 2 * x - 1 if self.centered else x
 
-    def distribution(self, params, temperature=None):
+    def distribution(self, params: tf.Tensor, temperature: Temperature = None) -> tfd.Distribution:
         return tfd.Bernoulli(logits=tempered(params[..., 0], temperature), dtype=self.dtype)
 
-    def draw(self, params, uniforms, temperature=None):
+    def draw(
+        self, params: tf.Tensor, uniforms: tf.Tensor, temperature: Temperature = None
+    ) -> tf.Tensor:
         on = tf.sigmoid(tempered(params[..., 0], temperature))
         return tf.cast(uniforms[..., 0] < on, self.dtype)
 
-    def marginal(self, x):
+    def marginal(self, x: np.ndarray) -> np.ndarray:
         on = x.astype(np.float64).sum(axis=0) + 1
         return np.log(on / (len(x) + 2 - on))[:, None]
 
-    def in_support(self, x):
+    def in_support(self, x: tf.Tensor) -> tf.Tensor:
         if x.dtype == tf.bool:
             return tf.ones_like(x)
         return (x == 0) | (x == 1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"centered": self.centered}
 
 
@@ -78,30 +81,32 @@ class Categorical(Head):
     dtype = tf.int32
     of_logits = True
 
-    def __init__(self, num_categories):
+    def __init__(self, num_categories: int) -> None:
         self.num_categories = integer("num_categories", num_categories, least=2)
         self.num_params = self.num_inputs = self.num_categories
         self.support = f"an integer from 0 to {self.num_categories - 1}"
 
-    def encode(self, x, dtype=tf.float32):
+    def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
         return tf.one_hot(tf.cast(x, tf.int32), self.num_categories, dtype=dtype)
 
-    def distribution(self, params, temperature=None):
+    def distribution(self, params: tf.Tensor, temperature: Temperature = None) -> tfd.Distribution:
         logits = tempered_categories(params, temperature)
         return tfd.Categorical(logits=logits, dtype=self.dtype)
 
-    def draw(self, params, uniforms, temperature=None):
+    def draw(
+        self, params: tf.Tensor, uniforms: tf.Tensor, temperature: Temperature = None
+    ) -> tf.Tensor:
         return randomness.category(tempered_categories(params, temperature), uniforms[..., 0])
 
-    def marginal(self, x):
+    def marginal(self, x: np.ndarray) -> np.ndarray:
         counts = np.stack([(x == k).sum(axis=0) for k in range(self.num_categories)], axis=-1) + 1
         return np.log(counts / counts.sum(axis=-1, keepdims=True))
 
-    def in_support(self, x):
+    def in_support(self, x: tf.Tensor) -> tf.Tensor:
         x = tf.cast(x, tf.float32)
         return (x >= 0) & (x < self.num_categories) & (x == tf.floor(x))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"num_categories": self.num_categories}
 
 
@@ -118,14 +123,14 @@ class Characters(Categorical):
     'hello'
     """
 
-    def __init__(self, characters):
+    def __init__(self, characters: str) -> None:
         self.vocabulary = Vocabulary(characters)
         super().__init__(len(self.vocabulary))
 
     @classmethod
-    def of(cls, text):
+    def of(cls, text: str) -> Self:
         """The head of all the characters of a text."""
         return cls(Vocabulary.of(text).characters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"characters": self.vocabulary.characters}

@@ -1,12 +1,16 @@
 """The head of vectors of integers: mixtures of discretized logistics."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from tfar import distributions
 from tfar.arguments import integer
 from tfar.heads.base import Head, tempered_categories
+from tfar.typing import Temperature
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -35,7 +39,7 @@ class DiscretizedLogisticMixture(Head):
 
     dtype = tf.int32
 
-    def __init__(self, num_components, channels=1, levels=256):
+    def __init__(self, num_components: int, channels: int = 1, levels: int = 256) -> None:
         self.num_components = integer("num_components", num_components, least=1)
         self.channels = self.num_inputs = c = integer("channels", channels, least=1)
         self.levels = integer("levels", levels, least=2)
@@ -44,10 +48,10 @@ class DiscretizedLogisticMixture(Head):
         self.num_params = self.num_components * (1 + 2 * c + c * (c - 1) // 2)
         self.support = f"an integer from 0 to {self.levels - 1}"
 
-    def encode(self, x, dtype=tf.float32):
+    def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
         return tf.cast(tf.cast(x, tf.float32) * (2 / (self.levels - 1)) - 1, dtype)
 
-    def distribution(self, params, temperature=None):
+    def distribution(self, params: tf.Tensor, temperature: Temperature = None) -> tfd.Distribution:
         k, c = self.num_components, self.channels
         couplings = c * (c - 1) // 2
         logits, *rest = tf.split(params, [k, k * c, k * c, k * couplings], axis=-1)
@@ -69,13 +73,15 @@ class DiscretizedLogisticMixture(Head):
             self.dtype,
         )
 
-    def draw(self, params, uniforms, temperature=None):
+    def draw(
+        self, params: tf.Tensor, uniforms: tf.Tensor, temperature: Temperature = None
+    ) -> tf.Tensor:
         return self.distribution(params, temperature).invert(uniforms)
 
     def _places(self):
         return np.linspace(-1, 1, self.num_components + 2)[1:-1, None]  # [K, 1]
 
-    def marginal(self, x):
+    def marginal(self, x: np.ndarray) -> np.ndarray:
         """Components at quantiles of each channel's values and, if K > 1, a wide one.
 
         The wide one has the weight of one observation in N + 1, and smooths.
@@ -97,11 +103,11 @@ class DiscretizedLogisticMixture(Head):
         couplings = np.zeros([n, k * c * (c - 1) // 2])
         return np.concatenate([logits, *parts, couplings], axis=1)
 
-    def in_support(self, x):
+    def in_support(self, x: tf.Tensor) -> tf.Tensor:
         x = tf.cast(x, tf.float32)
         return (x >= 0) & (x < self.levels) & (x == tf.floor(x))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "num_components": self.num_components,
             "channels": self.channels,

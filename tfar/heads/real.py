@@ -1,14 +1,17 @@
 """Heads of real values: mixtures of Gaussians and of logistics."""
 
 import statistics
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from tfar import distributions
 from tfar.arguments import flag, integer, number
 from tfar.heads.base import Head, tempered_categories
+from tfar.typing import Temperature
 
 
 class _RealMixture(Head):
@@ -18,19 +21,21 @@ class _RealMixture(Head):
     num_uniforms = 2
     dtype = tf.float32
     support = "a finite number"
-    family = None  # of `tfar.distributions`
+    family: type[tfd.Distribution]  # of `tfar.distributions`
 
-    def __init__(self, num_components, equal_weights=False, mean=0.0, std=1.0):
+    def __init__(
+        self, num_components: int, equal_weights: bool = False, mean: float = 0.0, std: float = 1.0
+    ) -> None:
         self.num_components = integer("num_components", num_components, least=1)
         self.equal_weights = flag("equal_weights", equal_weights)
         self.mean, self.std = number("mean", mean), number("std", std, above=0)
         self.num_params = (2 if equal_weights else 3) * self.num_components
 
-    def encode(self, x, dtype=tf.float32):
+    def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
         standardised = (tf.cast(x, tf.float32) - self.mean) / self.std
         return tf.cast(standardised, dtype)[..., None]
 
-    def distribution(self, params, temperature=None):
+    def distribution(self, params: tf.Tensor, temperature: Temperature = None) -> tfd.Distribution:
         parts = tf.split(params, self.num_params // self.num_components, axis=-1)
         loc, log_scale = parts[-2:]
         logits = tf.zeros_like(loc) if self.equal_weights else parts[0]
@@ -40,14 +45,16 @@ class _RealMixture(Head):
             log_scale += tf.math.log(tf.cast(temperature, log_scale.dtype))
         return self.family(tempered_categories(logits, temperature), loc, log_scale)
 
-    def draw(self, params, uniforms, temperature=None):
+    def draw(
+        self, params: tf.Tensor, uniforms: tf.Tensor, temperature: Temperature = None
+    ) -> tf.Tensor:
         return self.distribution(params, temperature).invert(uniforms)
 
     def _places(self):
         middles = (np.arange(self.num_components) + 0.5) / self.num_components
         return np.float32([statistics.NormalDist().inv_cdf(p) for p in middles])
 
-    def marginal(self, x):
+    def marginal(self, x: np.ndarray) -> np.ndarray:
         """Components at quantiles of each column's values, and as wide as these are apart."""
         k = self.num_components
         x = (np.sort(x, axis=0).astype(np.float64) - self.mean) / self.std
@@ -56,10 +63,10 @@ class _RealMixture(Head):
         parts = [loc - self._places(), np.log(scale) + np.zeros_like(loc)]
         return np.concatenate(parts if self.equal_weights else [0 * loc, *parts], axis=1)
 
-    def in_support(self, x):
+    def in_support(self, x: tf.Tensor) -> tf.Tensor:
         return tf.math.is_finite(tf.cast(x, tf.float32))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "num_components": self.num_components,
             "equal_weights": self.equal_weights,

@@ -1,8 +1,16 @@
 """The characters of a text, and their numbers."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from tfar import arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Self
 
 
 class Vocabulary:
@@ -21,7 +29,7 @@ class Vocabulary:
     'hello'
     """
 
-    def __init__(self, characters):
+    def __init__(self, characters: str) -> None:
         if not isinstance(characters, str) or not 1 < len(characters) == len(set(characters)):
             raise ValueError(
                 f"Expected a string of at least two characters, all different, got {characters!r}."
@@ -30,14 +38,14 @@ class Vocabulary:
         self._numbers = {character: number for number, character in enumerate(characters)}
 
     @classmethod
-    def of(cls, text):
+    def of(cls, text: str) -> Self:
         """The vocabulary of a text, a string, in the order of Unicode."""
         return cls("".join(sorted(set(arguments.string("text", text)))))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.characters)
 
-    def encode(self, text):
+    def encode(self, text: str) -> np.ndarray:
         """Numbers of the characters of a string, int32 [len(text)].
 
         Raises:
@@ -53,7 +61,7 @@ class Vocabulary:
                 f"It has {self.characters!r}."
             ) from None
 
-    def decode(self, numbers):
+    def decode(self, numbers: Sequence[int] | np.ndarray) -> str:
         """The text of integers [n], an array or a sequence.
 
         Raises:

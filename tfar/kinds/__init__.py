@@ -7,10 +7,17 @@ signatures are exported. Commands, training, exports and cards ask it, and know 
 What a kind needs is imported when it is used: cards take its words, and import no TensorFlow.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
 from tfar.kinds.base import Kind, Vectors
 from tfar.kinds.images import Images
 from tfar.kinds.tables import Tables
 from tfar.kinds.texts import Texts
+
+if TYPE_CHECKING:
+    from tfar.models import AutoregressiveModel
 
 __all__ = [
     "KINDS",
@@ -25,10 +32,12 @@ __all__ = [
     "register",
 ]
 
+K = TypeVar("K", bound=Kind)
+
 KINDS = [Texts, Tables, Images, Vectors, Kind]  # the first that fits is a model's
 
 
-def of(model):
+def of(model: AutoregressiveModel) -> Kind:
     """The kind of a model, an object of one of the classes that are registered.
 
     Args:
@@ -46,7 +55,7 @@ def of(model):
     return next(kind for kind in KINDS if kind.fits(model))(model)
 
 
-def per(word):
+def per(word: str) -> type[Kind]:
     """The kind whose figures are means over what a word says, for its words: the class.
 
     Args:
@@ -65,7 +74,7 @@ def per(word):
     raise ValueError(f"Expected figures per one of {known}, got {word!r}.")
 
 
-def formats():
+def formats() -> list[str]:
     """Endings of the files that samples of one kind or another are written to.
 
     >>> formats()
@@ -74,7 +83,7 @@ def formats():
     return list(dict.fromkeys(ending for kind in reversed(KINDS) for ending in kind.formats))
 
 
-def register(kind):
+def register(kind: type[K]) -> type[K]:
     """A decorator that makes a kind of one's own known; it comes before those that are there.
 
     Args:

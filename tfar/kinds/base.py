@@ -1,11 +1,22 @@
 """What a kind of data is; and the default, arrays of any shape."""
 
+from __future__ import annotations
+
 import io
 import pathlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfar import arguments, files, plots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from tfar.models import AutoregressiveModel
+    from tfar.serving.costs import Limits
+    from tfar.typing import Nest, Path, Progress, Seed
 
 
 class Kind:
@@ -43,15 +54,15 @@ class Kind:
     """
 
     name = "arrays"
-    formats = (".png", ".npy")
+    formats: tuple[str, ...] = (".png", ".npy")
     number = 64
-    options = ()
+    options: tuple[str, ...] = ()
     samples = "samples"
     printed = False
     reads = False
     keeps_rows = False
     shifts = False
-    max_length = None
+    max_length: int | None = None
 
     per = "example"
     digits = 2
@@ -59,25 +70,25 @@ class Kind:
     counted = each = note = requests = ""
     use = "-n 64 --out samples.png"
 
-    def __init__(self, model):
+    def __init__(self, model: AutoregressiveModel) -> None:
         self.model = model
 
     @staticmethod
-    def fits(model):
+    def fits(model: Any) -> bool:
         """Whether a model is one of this kind, told from its head and the shape of its events."""
         return True
 
-    def described(self):
+    def described(self) -> dict[str, Any]:
         """What `tfar.zoo.cards.described` says of a model of this kind besides, a dict."""
         return {}
 
     # Data -----------------------------------------------------------------------------------------
 
-    def inputs(self, data):
+    def inputs(self, data: Any) -> Nest:
         """What the model takes of what a data set's function returned, for instance windows."""
         return data
 
-    def adapt(self, data):
+    def adapt(self, data: Any) -> None:
         """``model.adapt`` with the training data, if that is of any use.
 
         Raises:
@@ -85,11 +96,11 @@ class Kind:
         """
         self.model.adapt(data)
 
-    def count(self, data):
+    def count(self, data: Any) -> int:
         """How many examples an `epoch` has at least."""
         return len(data)
 
-    def epoch(self, data, rng, shift):
+    def epoch(self, data: Any, rng: np.random.Generator, shift: float) -> np.ndarray:
         """The examples of one epoch of training.
 
         Args:
@@ -101,7 +112,9 @@ class Kind:
 
     # Figures --------------------------------------------------------------------------------------
 
-    def log_prob(self, inputs, batch_size=500, progress=None):
+    def log_prob(
+        self, inputs: Nest, batch_size: int = 500, progress: Progress = None
+    ) -> np.ndarray:
         """log p(x) of many examples, [N] float64 nats, in batches.
 
         Args:
@@ -128,7 +141,7 @@ class Kind:
         ]
         return np.concatenate(nats).astype(np.float64)
 
-    def figures(self, data, progress=None):
+    def figures(self, data: Any, progress: Progress = None) -> dict[str, Any]:
         """NLL of a split, the mean over what `per` says.
 
         Args:
@@ -141,7 +154,7 @@ class Kind:
         each = -self.log_prob(self.inputs(data), progress=progress)
         return summary(each.mean(), each, len(each), self.model.num_dimensions)
 
-    def read(self, content, name):
+    def read(self, content: bytes, name: str) -> Any:
         """What is in a file, as `log_prob` takes it.
 
         Args:
@@ -153,7 +166,7 @@ class Kind:
         """
         raise NotImplementedError(f"{type(self).__name__} reads no files.")
 
-    def score(self, content, name, progress=None):
+    def score(self, content: bytes, name: str, progress: Progress = None) -> str:
         """The log-likelihood of what is in a file, in words; see `read`."""
         nats = self.log_prob(self.read(content, name), progress=progress)
         error = f" ± {standard_error(nats):.4f}" if len(nats) > 1 else ""
@@ -161,7 +174,7 @@ class Kind:
 
     # Samples --------------------------------------------------------------------------------------
 
-    def labels(self, num, label=None):
+    def labels(self, num: int, label: int | None = None) -> list[int] | None:
         """Labels of ``num`` samples, all one or each in turn; None of a model without classes.
 
         >>> network = {"filters": 4, "layers": 1, "num_classes": 3}
@@ -173,7 +186,7 @@ class Kind:
             return None
         return [i % self.model.num_classes if label is None else label for i in range(num)]
 
-    def draw(self, num, seed=None, label=None, **policy):
+    def draw(self, num: int, seed: Seed = None, label: int | None = None, **policy: Any) -> Any:
         """``num`` samples, as `write` takes them.
 
         Args:
@@ -186,17 +199,17 @@ class Kind:
         joint = self.model.joint(condition=labels)
         return joint.sample(num if labels is None else (), seed=seed, **policy).numpy()
 
-    def strings(self, samples):
+    def strings(self, samples: Any) -> Iterable[str]:
         """Strings to print, of a kind whose samples are `printed`."""
         raise NotImplementedError(f"{type(self).__name__} is not printed.")
 
     @property
-    def endings(self):
+    def endings(self) -> list[str]:
         """Those of the `formats` that the model's samples can be written in, the usual first."""
         drawn = plots.drawable(self.model.event_shape, self.model.head.dtype.as_numpy_dtype)
         return [ending for ending in self.formats if drawn or ending != ".png"]
 
-    def write(self, samples, path, **options):
+    def write(self, samples: Any, path: Path, **options: Any) -> None:
         """Writes samples to a file, atomically, in the format of its ending, one of `endings`.
 
         ``options`` are those of `tfar.plots.grid`.
@@ -209,12 +222,12 @@ class Kind:
             with partial.open("w", encoding="utf-8", newline="") as file:
                 file.writelines(self.strings(samples))
 
-    def show(self):
+    def show(self) -> None:
         """Writes samples to the default writer of TensorBoard, where they can be shown."""
 
     # Exports --------------------------------------------------------------------------------------
 
-    def signatures(self, limits):
+    def signatures(self, limits: Limits) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         """The signatures that exports of this kind have besides those of every model.
 
         Args:
@@ -226,7 +239,7 @@ class Kind:
         """
         return {}
 
-    def verify_signatures(self, signatures):
+    def verify_signatures(self, signatures: Mapping[str, Any]) -> None:
         """AssertionError unless an export's own signatures answer as the model does.
 
         Args:
@@ -240,11 +253,11 @@ class Vectors(Kind):
     name = "vectors"
 
     @staticmethod
-    def fits(model):
+    def fits(model: Any) -> bool:
         return len(model.event_shape) == 1
 
 
-def decoded(content, name):
+def decoded(content: bytes, name: str) -> str:
     """The text in the bytes of a file; ValueError that names the file if they are not UTF-8."""
     try:
         return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8").read()
@@ -254,12 +267,12 @@ def decoded(content, name):
         ) from error
 
 
-def standard_error(each):
+def standard_error(each: np.ndarray) -> float:
     """Of the mean of some figures [N]."""
     return each.std(ddof=1) / np.sqrt(len(each))
 
 
-def summary(mean, each, count, dimensions):
+def summary(mean: float, each: np.ndarray, count: int, dimensions: int) -> dict[str, Any]:
     """What `Kind.figures` returns: a mean in nats, and what its standard error is told from."""
     return {
         "examples": count,

@@ -1,11 +1,19 @@
 """Images: what is drawn of them, completed and moved."""
 
+from __future__ import annotations
+
 import pathlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfar import arguments, plots
 from tfar.kinds.base import Kind
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tfar.typing import Nest, Path, Seed
 
 SHOWN = 16  # to TensorBoard
 
@@ -18,13 +26,13 @@ class Images(Kind):
     shifts = True
 
     @staticmethod
-    def fits(model):
+    def fits(model: Any) -> bool:
         return len(model.event_shape) == 3
 
-    def epoch(self, data, rng, shift):
+    def epoch(self, data: Any, rng: np.random.Generator, shift: float) -> np.ndarray:
         return shifted(data, shift, rng) if shift else data
 
-    def first_rows(self, x, rows):
+    def first_rows(self, x: np.ndarray, rows: int) -> np.ndarray:
         """Which entries of images are in the first rows of pixels that the model draws.
 
         Args:
@@ -57,7 +65,9 @@ class Images(Kind):
             raise ValueError("The model does not draw row by row, so that no rows can be kept.")
         return kept
 
-    def complete(self, inputs, kept, draws=1, seed=None):
+    def complete(
+        self, inputs: Nest, kept: np.ndarray, draws: int = 1, seed: Seed = None
+    ) -> np.ndarray:
         """Images of which a part is kept, and the rest drawn again and again.
 
         Args:
@@ -79,14 +89,14 @@ class Images(Kind):
         drawn = joint.sample(draws, seed=seed, value=np.where(kept, x, np.nan)).numpy()
         return np.concatenate([x[:, None], drawn.swapaxes(0, 1)], axis=1)
 
-    def write(self, samples, path, **options):
+    def write(self, samples: Any, path: Path, **options: Any) -> None:
         """As of any array; of what `complete` returns, a row of the picture is of one image."""
         if samples.ndim == 5 and pathlib.Path(path).suffix == ".png":
             options = {"columns": samples.shape[1], **options}
             samples = samples.reshape([-1, *samples.shape[2:]])
         super().write(samples, path, **options)
 
-    def show(self):
+    def show(self) -> None:
         import tensorflow as tf
 
         known = self.model.condition is None or self.model.num_classes is not None
@@ -94,7 +104,7 @@ class Images(Kind):
             tf.summary.image("samples", plots.grid(self.draw(SHOWN, seed=1))[None])
 
 
-def shifted(x, fraction, rng):
+def shifted(x: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
     """Images [N, H, W, C] with a random ``fraction`` of them moved by up to one pixel each way.
 
     What is moved in is 0.

@@ -1,8 +1,19 @@
 """Tables: rows of mixed columns, as data frames."""
 
+from __future__ import annotations
+
 import io
+from typing import TYPE_CHECKING
 
 from tfar.kinds.base import Kind, decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    import pandas as pd
+
+    from tfar.typing import Seed
 
 
 class Tables(Kind):
@@ -16,23 +27,23 @@ class Tables(Kind):
     per = "row"
 
     @staticmethod
-    def fits(model):
+    def fits(model: Any) -> bool:
         from tfar import heads
 
         return isinstance(getattr(model, "head", None), heads.Table)
 
     @property
-    def columns(self):
-        return self.model.head.columns
+    def columns(self) -> list[dict[str, Any]]:
+        return self.model.head.columns  # type: ignore[attr-defined]  # as it fits
 
-    def described(self):
+    def described(self) -> dict[str, Any]:
         columns = ", ".join(
             f"{column['name']} ({'categorical' if 'categories' in column else 'real'})"
             for column in self.columns
         )
         return {"head": type(self.model.head).__name__, "columns": columns}
 
-    def read(self, content, name):
+    def read(self, content: bytes, name: str) -> Any:
         """The rows [N, n] of a CSV file in UTF-8."""
         from tfar import tables
 
@@ -43,10 +54,10 @@ class Tables(Kind):
         file.name = name
         return tables.to_array(self.columns, tables.read_csv(file))
 
-    def draw(self, num, seed=None, **options):
+    def draw(self, num: int, seed: Seed = None, **options: Any) -> pd.DataFrame:  # type: ignore[override]  # a label comes by name
         from tfar import tables
 
         return tables.to_frame(self.columns, super().draw(num, seed, **options))
 
-    def strings(self, samples):
+    def strings(self, samples: Any) -> Iterable[str]:
         return [samples.to_csv(index=False)]

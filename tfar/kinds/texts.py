@@ -1,8 +1,20 @@
 """Texts: sequences of characters of any length."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from tfar.kinds.base import Kind, decoded, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any
+
+    from tfar.heads import Vocabulary
+    from tfar.serving.costs import Limits
+    from tfar.typing import Nest, Progress, Seed
 
 BLOCK = 256  # characters whose log-probability is one observation of a text's
 SHOWN = 300  # characters, to TensorBoard
@@ -34,37 +46,37 @@ class Texts(Kind):
     )
 
     @staticmethod
-    def fits(model):
+    def fits(model: Any) -> bool:
         sequence = hasattr(model, "check_length")
         return sequence and hasattr(getattr(model, "head", None), "vocabulary")
 
     @property
-    def vocabulary(self):
-        return self.model.head.vocabulary
+    def vocabulary(self) -> Vocabulary:
+        return self.model.head.vocabulary  # type: ignore[attr-defined]  # as it fits
 
     # Data, a string or windows of numbers ---------------------------------------------------------
 
-    def inputs(self, data):
+    def inputs(self, data: Any) -> Nest:
         return self._windows(data) if isinstance(data, str) else data
 
-    def adapt(self, data):
+    def adapt(self, data: Any) -> None:
         """Of a string only its characters are checked."""
         if not isinstance(data, str):
             return super().adapt(data)
         self.vocabulary.encode(data)
 
-    def count(self, data):
+    def count(self, data: Any) -> int:
         """As many windows as there are wherever the first one begins."""
         if not isinstance(data, str):
             return super().count(data)
         (length,) = self.model.event_shape
         return (len(data) - length + 1) // length
 
-    def epoch(self, data, rng, shift):
+    def epoch(self, data: Any, rng: np.random.Generator, shift: float) -> np.ndarray:
         """Windows that begin elsewhere every epoch."""
         if not isinstance(data, str):
             return super().epoch(data, rng, shift)
-        return self._windows(data, rng.integers(*self.model.event_shape))
+        return self._windows(data, rng.integers(*self.model.event_shape))  # type: ignore[call-overload]  # one number
 
     def _windows(self, data, first=0):
         from tfar import text
@@ -73,7 +85,7 @@ class Texts(Kind):
 
     # Figures --------------------------------------------------------------------------------------
 
-    def figures(self, data, progress=None):
+    def figures(self, data: Any, progress: Progress = None) -> dict[str, Any]:
         """Of a string, the mean over its characters, each given all that come before it.
 
         The standard error is that of blocks of 256 characters.
@@ -86,11 +98,11 @@ class Texts(Kind):
         each = blocks[: len(data) // BLOCK] / BLOCK
         return summary(blocks.sum() / len(data), each, len(data), dimensions=1)
 
-    def read(self, content, name):
+    def read(self, content: bytes, name: str) -> Any:
         """A string, of a file in UTF-8."""
         return decoded(content, name)
 
-    def score(self, content, name, progress=None):
+    def score(self, content: bytes, name: str, progress: Progress = None) -> str:
         from tfar import text
 
         given = self.read(content, name)
@@ -103,7 +115,9 @@ class Texts(Kind):
 
     # Samples --------------------------------------------------------------------------------------
 
-    def draw(self, num, seed=None, prompt="", length=500, **policy):
+    def draw(  # type: ignore[override]  # a text has no label
+        self, num: int, seed: Seed = None, prompt: str = "", length: int = 500, **policy: Any
+    ) -> Iterator[str]:
         """Pieces of ``num`` texts, an iterator of strings, a line of dashes between two texts.
 
         The first text is the one that `tfar.text.generate` draws of the seed.
@@ -120,10 +134,10 @@ class Texts(Kind):
             yield from pieces
             yield "\n"
 
-    def strings(self, samples):
+    def strings(self, samples: Any) -> Iterable[str]:
         return samples
 
-    def show(self):
+    def show(self) -> None:
         import tensorflow as tf
 
         from tfar import text
@@ -135,13 +149,13 @@ class Texts(Kind):
 
     # Exports --------------------------------------------------------------------------------------
 
-    def signatures(self, limits):
+    def signatures(self, limits: Limits) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         from tfar.serving.generation import Generation
 
         generation = Generation(self.model, limits)
         return {"generate": (generation, generation.specs)}
 
-    def verify_signatures(self, signatures):
+    def verify_signatures(self, signatures: Mapping[str, Any]) -> None:
         import tensorflow as tf
 
         from tfar.testing.checks import conditions, demand, eagerly
@@ -155,7 +169,7 @@ class Texts(Kind):
                 policy, seed = {**every, **changes}, tf.constant([5, 6])
                 asked = {"prompt": prompt, "length": length, "seed": seed, **policy}
                 if condition is not None:
-                    asked.update(model.condition.named(condition))
+                    asked.update(model.condition.named(condition))  # type: ignore[union-attr]  # as it has one
                 asked = {key: tf.constant(value) for key, value in asked.items()}
                 answer = signatures["generate"](**asked)["text"].numpy().decode()
                 with eagerly():

@@ -1,5 +1,8 @@
 """Causal self-attention, with a cache of keys and values (Vaswani et al. 2017)."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -7,11 +10,12 @@ import tensorflow as tf
 from tfar.arguments import flag, instance, integer
 from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
+from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 LATEST = 16  # sites of a cache that are kept apart
 
 
-def rotate(x, positions):
+def rotate(x: tf.Tensor, positions: tf.Tensor | np.ndarray | Sequence[int]) -> tf.Tensor:
     """Turns pairs of channels by angles that grow with the position (rotary positions).
 
     (x_i, x_{i + D/2}) is turned by the angle position * 10000^(-2 i / D), so that the product of a
@@ -40,7 +44,7 @@ def rotate(x, positions):
     return tf.concat([a * cos - b * sin, a * sin + b * cos], axis=-1)
 
 
-def as_bias(seen):
+def as_bias(seen: tf.Tensor) -> tf.Tensor:
     """What is added to logits so that only what is ``seen`` counts: faster than Keras' mask."""
     return tf.where(seen, 0.0, -np.inf)
 
@@ -76,7 +80,9 @@ class CausalSelfAttention(CausalLayer):
     TensorShape([2, 5, 8])
     """
 
-    def __init__(self, num_heads, window=None, rotary=True, **kwargs):
+    def __init__(
+        self, num_heads: int, window: int | None = None, rotary: bool = True, **kwargs: Any
+    ) -> None:
         kwargs.pop("exclusive", None)
         super().__init__(**kwargs)
         self.num_heads = integer("num_heads", num_heads, least=1)
@@ -84,7 +90,7 @@ class CausalSelfAttention(CausalLayer):
         self.rotary = flag("rotary", rotary)
         self.stationary = window is not None
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         n, channels = input_shape[1:]
         each, rest = divmod(channels, self.num_heads)
         if rest or (self.rotary and each % 2):
@@ -100,7 +106,7 @@ class CausalSelfAttention(CausalLayer):
         self.inside.build(input_shape)
         self.outside.build(input_shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return input_shape
 
     def _projected(self, x, positions):
@@ -111,7 +117,9 @@ class CausalSelfAttention(CausalLayer):
             q, k = (tf.cast(rotate(part, positions), v.dtype) for part in (q, k))
         return q, k, v
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         n = x.shape[1]
         q, k, v = self._projected(x, tf.range(n))
         if n > 2 * self.reach:
@@ -158,7 +166,9 @@ class CausalSelfAttention(CausalLayer):
         latest = min(LATEST, self.reach)
         return -(-(self.reach - 1) // latest) * latest, latest
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         """(site, keys and values of older sites, keys and values of the latest).
 
         Keys and values are [B, H, sites, D]. The latest sites fill a part of a fixed size, which
@@ -170,7 +180,7 @@ class CausalSelfAttention(CausalLayer):
         )
         return tf.constant(0), older, latest
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         site, older, latest = state
         sizes = self._cache_sizes()
         place = site % sizes[1]
@@ -200,11 +210,11 @@ class CausalSelfAttention(CausalLayer):
         """Query, key and value of one site, each [B, H, D]."""
         return (t[:, 0] for t in self._projected(x[:, None], site[None]))
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         sites = np.arange(len(sources))
         return self._within(sites[:, None] - sites) @ np.asarray(sources, bool)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_heads": self.num_heads,
@@ -228,14 +238,14 @@ class Tied(CausalLayer):
     TensorShape([2, 5, 3])
     """
 
-    def __init__(self, layer, width, **kwargs):
+    def __init__(self, layer: CausalLayer, width: int, **kwargs: Any) -> None:
         kwargs.pop("exclusive", None)
         instance("layer", layer, CausalLayer, "a tfar.layers.CausalLayer")
         super().__init__(exclusive=layer.exclusive, **kwargs)
         self.layer, self.width = layer, integer("width", width, least=1)
         self.condition_size, self.stationary = layer.condition_size, layer.stationary
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         symbols = input_shape[-1]
         initializer = keras.initializers.RandomNormal(stddev=self.width**-0.5)
         self.embedding = self.add_weight(
@@ -245,7 +255,7 @@ class Tied(CausalLayer):
         if not self.layer.built:
             self.layer.build((*input_shape[:-1], self.width))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return tuple(input_shape)
 
     def _in(self, x):
@@ -256,26 +266,30 @@ class Tied(CausalLayer):
         x, embedding = (tf.cast(t, tf.float32) for t in (x, self.embedding))
         return x @ tf.transpose(embedding) + tf.cast(self.bias, tf.float32)
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         return self._out(
             self.layer(self._in(x), condition=condition, member=member, training=training)
         )
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         return self.layer.initial_state(batch_size, condition, member)
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         y, state = self.layer.step(self._in(x), state)
         return self._out(y), state
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         return self.layer.depends(sources)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         layer = keras.saving.serialize_keras_object(self.layer)
         return {**super().get_config(), "layer": layer, "width": self.width}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         layer = keras.saving.deserialize_keras_object(config["layer"])
         return cls(**{**config, "layer": layer})

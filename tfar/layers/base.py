@@ -6,6 +6,9 @@ site i depends on the inputs of sites j <= i only (*inclusive*, PixelCNN's mask 
 j < i only (*exclusive*, mask A).
 """
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -14,6 +17,7 @@ from tfar import private
 from tfar.arguments import activation, flag, items
 from tfar.layers.checks import Checked
 from tfar.layers.probes import check_pointwise
+from tfar.typing import Activation, BatchSize, Initializer, KerasShape, Member, Nest, Rows, Training
 
 
 class CausalLayer(Checked):
@@ -49,19 +53,23 @@ class CausalLayer(Checked):
       **kwargs: passed to ``keras.layers.Layer``.
     """
 
-    def __init__(self, exclusive=False, **kwargs):
+    def __init__(self, exclusive: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.exclusive = flag("exclusive", exclusive)
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         """The state before site 0, for ``batch_size`` (int or scalar tensor) examples."""
         return ()
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         """One site: ``x`` is [B, c]; returns ``(y, state)`` with ``y`` [B, p]."""
         raise NotImplementedError(f"{type(self).__name__} has no step.")
 
-    def condition_weights(self, units, initializer="glorot_uniform"):
+    def condition_weights(
+        self, units: int, initializer: Initializer = "glorot_uniform"
+    ) -> keras.Variable | None:
         """Adds the weight U [d, units] of `of_condition`; None if the layer takes no condition."""
         if not self.condition_size:
             return None
@@ -69,18 +77,18 @@ class CausalLayer(Checked):
         return self.add_weight(shape=shape, initializer=initializer, name="condition_kernel")
 
     @staticmethod
-    def of_condition(condition, kernel, dtype):
+    def of_condition(condition: Rows, kernel: keras.Variable | None, dtype: Any) -> tf.Tensor:
         """c U, [B, units] of a condition [B, d] and the weight U; 0 where there is no U."""
         if kernel is None:
             return tf.zeros([], dtype)
         return tf.cast(condition, dtype) @ tf.cast(kernel, dtype)
 
     @property
-    def output_bias(self):
+    def output_bias(self) -> keras.Variable | None:
         """The variable that is added to the outputs, n p entries, or None."""
         return None
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         """Pushes a dependency through the layer.
 
         Args:
@@ -94,14 +102,14 @@ class CausalLayer(Checked):
         seen = np.tril(np.ones([len(sources)] * 2, bool), -1 if self.exclusive else 0)
         return seen @ sources
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "exclusive": self.exclusive}
 
 
 class Composite(CausalLayer):
     """A causal layer made of others: what `Causal` and `Sum` share."""
 
-    def __init__(self, layers, **kwargs):
+    def __init__(self, layers: Sequence[Any], **kwargs: Any) -> None:
         kwargs.pop("exclusive", None)  # it follows from the layers
         layers = items("layers", layers, "a list of layers, at least one", lambda _: True)
         layers = [layer if isinstance(layer, CausalLayer) else Pointwise(layer) for layer in layers]
@@ -110,15 +118,17 @@ class Composite(CausalLayer):
         self.condition_size = max(layer.condition_size for layer in layers)
         self.stationary = all(layer.stationary for layer in layers)
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         return tuple(part.initial_state(batch_size, condition, member) for part in self.parts)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         parts = [keras.saving.serialize_keras_object(part) for part in self.parts]
         return {**super().get_config(), "layers": parts}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         parts = [keras.saving.deserialize_keras_object(part) for part in config["layers"]]
         return cls(**{**config, "layers": parts})
 
@@ -152,23 +162,25 @@ class Causal(Composite):
             )
         return bool(exclusive)
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         for part in self.parts:
             if not part.built:
                 part.build(input_shape)
             input_shape = part.compute_output_shape(input_shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         for part in self.parts:
             input_shape = part.compute_output_shape(input_shape)
         return input_shape
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         for part in self.parts:
             x = part(x, condition=condition, member=member, training=training)
         return x
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         states = []
         for part, part_state in zip(self.parts, state):
             x, part_state = part.step(x, part_state)
@@ -176,10 +188,10 @@ class Causal(Composite):
         return x, tuple(states)
 
     @property
-    def output_bias(self):
+    def output_bias(self) -> keras.Variable | None:
         return self.parts[-1].output_bias
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         for part in self.parts:
             sources = part.depends(sources)
         return sources
@@ -200,7 +212,7 @@ class Sum(Composite):
             )
         return layers[0].exclusive
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         for part in self.parts:
             if not part.built:
                 part.build(input_shape)
@@ -208,23 +220,25 @@ class Sum(Composite):
         if len(set(shapes)) > 1:
             raise ValueError(f"The layers of a Sum have outputs of one shape, got {shapes}.")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return self.parts[0].compute_output_shape(input_shape)
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         return sum(
             part(x, condition=condition, member=member, training=training) for part in self.parts
         )
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         outputs, states = zip(*(part.step(x, s) for part, s in zip(self.parts, state)))
         return sum(outputs), states
 
     @property
-    def output_bias(self):
+    def output_bias(self) -> keras.Variable | None:
         return next((p.output_bias for p in self.parts if p.output_bias is not None), None)
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         return np.any([part.depends(sources) for part in self.parts], axis=0)
 
 
@@ -241,9 +255,10 @@ class Pointwise(CausalLayer):
         `tfar.layers.probes`.
     """
 
+    layer: keras.layers.Layer
     stationary = True
 
-    def __init__(self, layer, **kwargs):
+    def __init__(self, layer: keras.layers.Layer | Activation, **kwargs: Any) -> None:
         kwargs.pop("exclusive", None)
         if isinstance(layer, keras.layers.Layer):
             kwargs.setdefault("dtype", layer.dtype_policy)  # or it would cast back and forth
@@ -256,31 +271,33 @@ class Pointwise(CausalLayer):
         super().__init__(**kwargs)
         self.layer = layer
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         if not self.layer.built:
             self.layer.build(input_shape)
         with tf.init_scope():
             check_pointwise(self.layer, input_shape[1] or 5, input_shape[2])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return self.layer.compute_output_shape(input_shape)
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         if private.takes_training(self.layer):
             return self.layer(x, training=training)
         return self.layer(x)
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         return self.call(x[:, None], training=False)[:, 0], state
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         return np.asarray(sources, bool)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "layer": keras.saving.serialize_keras_object(self.layer)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         layer = keras.saving.deserialize_keras_object(config["layer"])
         return cls(**{**config, "layer": layer})
 
@@ -295,22 +312,24 @@ class Shift(CausalLayer):
 
     stationary = True
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=True, **kwargs)
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         pass
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return input_shape
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         return tf.concat([tf.zeros_like(x[:, :1]), x[:, :-1]], axis=1)
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         return x, state  # the loop already hands over site t - 1
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         sources = np.asarray(sources, bool)
         return np.concatenate([np.zeros_like(sources[:1]), sources[:-1]])

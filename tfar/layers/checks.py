@@ -2,6 +2,7 @@
 
 import functools
 import numbers
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -13,16 +14,16 @@ class Checked(keras.layers.Layer):
     Without that TensorFlow would end the process: a convolution of the wrong rank does.
     """
 
-    axes = ("n", "c")  # behind the batch; the last one is that of channels
+    axes: tuple[str, ...] = ("n", "c")  # behind the batch; the last one is that of channels
     stationary = False  # whether the first may have another length than it was built with
     condition_size = 0
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in vars(cls):
             cls.build = _checked(cls.build)
 
-    def __call__(self, x, *args, **kwargs):
+    def __call__(self, x: tf.Tensor, *args: Any, **kwargs: Any) -> Any:
         shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
         name = getattr(dtype, "name", dtype)
         if shape is None or not isinstance(name, str) or not name.startswith(NUMBERS):

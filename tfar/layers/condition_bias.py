@@ -1,11 +1,14 @@
 """A condition, added to every site."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfar.arguments import integer
 from tfar.layers.base import CausalLayer
+from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -22,28 +25,32 @@ class ConditionBias(CausalLayer):
 
     stationary = True
 
-    def __init__(self, condition_size, **kwargs):
+    def __init__(self, condition_size: int, **kwargs: Any) -> None:
         kwargs.pop("exclusive", None)
         super().__init__(**kwargs)
         self.condition_size = integer("condition_size", condition_size, least=1)
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         self.condition_kernel = self.condition_weights(input_shape[-1])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return input_shape
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         return x + self.of_condition(condition, self.condition_kernel, x.dtype)[:, None]
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         return self.of_condition(condition, self.condition_kernel, self.compute_dtype)
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         return tf.cast(x, state.dtype) + state, state
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         return np.asarray(sources, bool)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "condition_size": self.condition_size}

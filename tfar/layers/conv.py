@@ -1,6 +1,8 @@
 """Causal convolutions over the pixels of an image (van den Oord et al. 2016)."""
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,9 +11,22 @@ import tensorflow as tf
 from tfar import arguments
 from tfar.arguments import flag, initializer, integer, integers, odd
 from tfar.layers.base import CausalLayer
+from tfar.typing import (
+    Activation,
+    BatchSize,
+    Initializer,
+    KerasShape,
+    Member,
+    Nest,
+    Rows,
+    Shape,
+    Training,
+)
 
 
-def raster_taps(kernel_size, now, corner=False):
+def raster_taps(
+    kernel_size: Sequence[int], now: bool, corner: bool = False
+) -> list[tuple[int, int]]:
     """The offsets (dy, dx) of a kernel's taps that come before its pixel in the raster order.
 
     Args:
@@ -81,18 +96,18 @@ class CausalConv2D(CausalLayer):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        image_shape,
-        subpixels=1,
-        corner=False,
-        stride=1,
-        exclusive=False,
-        use_bias=True,
-        activation=None,
-        kernel_initializer="he_normal",
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: int | Sequence[int],
+        image_shape: Shape,
+        subpixels: int = 1,
+        corner: bool = False,
+        stride: int = 1,
+        exclusive: bool = False,
+        use_bias: bool = True,
+        activation: Activation = None,
+        kernel_initializer: Initializer = "he_normal",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(exclusive=exclusive, **kwargs)
         self.filters = integer("filters", filters, least=1)
         self.corner = flag("corner", corner)
@@ -116,7 +131,7 @@ class CausalConv2D(CausalLayer):
         if not self.taps:
             raise ValueError("An exclusive kernel of one tap sees nothing: make it larger.")
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         sites = np.prod(self.image_shape) * self.subpixels
         if input_shape[1] != sites:
             raise ValueError(
@@ -138,7 +153,7 @@ class CausalConv2D(CausalLayer):
         # Fans are counted over all taps: Keras takes the first axes of a shape for the window.
         return keras.ops.reshape(self.kernel_initializer((1, *shape), dtype=dtype), shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return (input_shape[0], input_shape[1] // self.stride**2, self.filters)
 
     def _masked_kernel(self):
@@ -146,7 +161,7 @@ class CausalConv2D(CausalLayer):
         kernel = tf.cast(self.kernel, self.compute_dtype)
         return kernel if self.subpixels == 1 else kernel * tf.cast(self.weight_mask(), kernel.dtype)
 
-    def weight_mask(self):
+    def weight_mask(self) -> np.ndarray:
         """float32, of the kernel's shape: 0 where a weight would lead to a later subpixel."""
         shape = [self.subpixels, self.in_channels, self.subpixels, self.filters]
         mask = np.ones([len(self.taps), *shape], np.float32)
@@ -155,7 +170,9 @@ class CausalConv2D(CausalLayer):
             mask[-1] = seen[:, None, :, None]
         return mask.reshape(self.kernel.shape)
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         height, width = self.image_shape
         channels = self.subpixels * self.in_channels
         kernel = self._masked_kernel()
@@ -211,14 +228,16 @@ class CausalConv2D(CausalLayer):
     def _pointwise(self):
         return self.taps == [(0, 0)] and self.subpixels == 1
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         if self._pointwise:
             return ()
         length, _, _ = self._tables()
         window = tf.zeros([batch_size, length, self.in_channels], self.compute_dtype)
         return tf.constant(0), window
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         x = tf.cast(x, self.compute_dtype)
         if self._pointwise:
             return self._finish(x @ tf.cast(self.kernel[0], x.dtype)), state
@@ -238,10 +257,10 @@ class CausalConv2D(CausalLayer):
         return y, (site + 1, window)
 
     @property
-    def output_bias(self):
+    def output_bias(self) -> keras.Variable | None:
         return None  # one for all the sites
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         width, s = self.image_shape[1], self.subpixels
         site = np.arange(np.prod(self.image_shape) * s)
         row, column = np.divmod(site // s, width)
@@ -253,7 +272,7 @@ class CausalConv2D(CausalLayer):
         seen &= np.tri(len(site), k=-1 if self.exclusive else 0, dtype=bool)
         return seen @ np.asarray(sources, bool)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -276,29 +295,33 @@ class SiteBias(CausalLayer):
     TensorShape([2, 9, 4])
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         kwargs.pop("exclusive", None)
         super().__init__(**kwargs)
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         self.bias = self.add_weight(shape=input_shape[1:], initializer="zeros", name="bias")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return input_shape
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         return x + tf.cast(self.bias, x.dtype)
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         return tf.constant(0)
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         x = tf.cast(x, self.compute_dtype)
         return x + tf.cast(self.bias[state], x.dtype), state + 1
 
     @property
-    def output_bias(self):
+    def output_bias(self) -> keras.Variable | None:
         return self.bias
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         return np.asarray(sources, bool)

@@ -1,11 +1,15 @@
 """Dense layers: plain ones, and masked ones whose units belong to sites (Germain et al. 2015)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfar.arguments import flag, initializer, integer
 from tfar.layers.base import CausalLayer
+from tfar.typing import BatchSize, Initializer, KerasShape, Member, Nest, Rows, Training
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -23,13 +27,15 @@ class Dense(keras.layers.Dense):
     [4096.0, 4096.0]
     """
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: Training = None) -> tf.Tensor:
         y = tf.matmul(inputs, self.kernel)
         y = y + tf.cast(self.bias, y.dtype) if self.use_bias else y
         return self.activation(y)
 
 
-def units_by_site(sites, num_sites):
+def units_by_site(
+    sites: Sequence[int] | np.ndarray, num_sites: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The units of each site, as a table.
 
     Args:
@@ -107,16 +113,16 @@ class MaskedDense(CausalLayer):
 
     def __init__(
         self,
-        in_sites,
-        out_sites,
-        num_sites,
-        channels=1,
-        exclusive=False,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        condition_size=0,
-        **kwargs,
-    ):
+        in_sites: Sequence[int] | Sequence[Sequence[int]] | np.ndarray,
+        out_sites: Sequence[int] | Sequence[Sequence[int]] | np.ndarray,
+        num_sites: int,
+        channels: int = 1,
+        exclusive: bool = False,
+        use_bias: bool = True,
+        kernel_initializer: Initializer = "glorot_uniform",
+        condition_size: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(exclusive=exclusive, **kwargs)
         self.num_sites = integer("num_sites", num_sites, least=1)
         self.in_sites = _sites("in_sites", in_sites, self.num_sites)
@@ -130,7 +136,7 @@ class MaskedDense(CausalLayer):
         self.kernel_initializer = initializer("kernel_initializer", kernel_initializer)
         self.condition_size = integer("condition_size", condition_size, least=0)
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         units = self.in_sites.shape[1]
         if input_shape[1] != units:
             raise ValueError(f"Expected {units} input units, got the shape {tuple(input_shape)}.")
@@ -148,7 +154,7 @@ class MaskedDense(CausalLayer):
         )
         self.condition_kernel = self.condition_weights(width, self.kernel_initializer)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return (input_shape[0], self.out_sites.shape[1], self.channels)
 
     def _masked(self, kernel, member):
@@ -162,12 +168,14 @@ class MaskedDense(CausalLayer):
         kernel = tf.reshape(tf.cast(kernel, self.compute_dtype), shape)
         return tf.reshape(kernel * mask, self.kernel.shape)
 
-    def weight_mask(self):
+    def weight_mask(self) -> tf.Tensor:
         """[U c, V p] float32: 1 where some mask lets a weight through."""
         members = [self._masked(tf.ones_like(self.kernel), r) for r in range(len(self.in_sites))]
         return tf.reduce_max(tf.cast(members, tf.float32), axis=0)
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         y = tf.reshape(x, [-1, self.kernel.shape[0]]) @ self._masked(self.kernel, member)
         y += self._biases(condition, y.dtype)
         return tf.reshape(y, [-1, self.out_sites.shape[1], self.channels])
@@ -177,7 +185,9 @@ class MaskedDense(CausalLayer):
         added = self.of_condition(condition, self.condition_kernel, dtype)
         return added + tf.cast(self.bias, dtype) if self.use_bias else added
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         member = 0 if member is None else member
 
         def tables(sites):
@@ -202,7 +212,7 @@ class MaskedDense(CausalLayer):
             tables(self.out_sites)[0],
         )
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         site, sums, kernel, in_table, out_table = state
         # At site 0 an exclusive layer is given zeros, so which rows they meet does not matter.
         now = tf.maximum(site - 1, 0) if self.exclusive else site
@@ -217,16 +227,16 @@ class MaskedDense(CausalLayer):
         return tf.cast(y, self.compute_dtype), (site + 1, sums, kernel, in_table, out_table)
 
     @property
-    def output_bias(self):
+    def output_bias(self) -> keras.Variable | None:
         return self.bias
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         """As in `CausalLayer`, for the first mask; rows are units."""
         outputs, inputs = self.out_sites[0][:, None], self.in_sites[0][None, :]
         seen = outputs > inputs if self.exclusive else outputs >= inputs
         return seen @ np.asarray(sources, bool)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "in_sites": self.in_sites.tolist(),

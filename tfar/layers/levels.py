@@ -1,14 +1,17 @@
 """Two streams of gated residual blocks at several resolutions (Salimans et al. 2017)."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfar.layers.conv import CausalConv2D
 from tfar.layers.stacks import RowConv2D
+from tfar.typing import BatchSize, KerasShape, Nest, Rows, Shape, Training
 
 
-def concat_elu(x):
+def concat_elu(x: tf.Tensor) -> tf.Tensor:
     """elu of [x, -x]: twice the channels."""
     return tf.nn.elu(tf.concat([x, -x], axis=-1))
 
@@ -23,13 +26,20 @@ class GatedResidual(keras.layers.Layer):
       dropout: rate of drop.
     """
 
-    def __init__(self, first, second, condition_size=0, dropout=0.0, **kwargs):
+    def __init__(
+        self,
+        first: keras.layers.Layer,
+        second: keras.layers.Layer,
+        condition_size: int = 0,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.first, self.second = first, second
         self.condition_size = condition_size
         self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         twice = (*input_shape[:-1], 2 * input_shape[-1])
         self.first.build(twice)
         self.second.build(twice)
@@ -38,17 +48,25 @@ class GatedResidual(keras.layers.Layer):
                 shape=(self.condition_size, twice[-1]), initializer="zeros", name="condition_kernel"
             )
 
-    def call(self, x, added=0.0, condition=None, training=None):
+    def call(
+        self,
+        x: tf.Tensor,
+        added: tf.Tensor | float = 0.0,
+        condition: Rows = None,
+        training: Training = None,
+    ) -> tf.Tensor:
         y = self.first(concat_elu(x)) + added
         y = self.second(self.drop(concat_elu(y), training=training))
         return self._gate(x, y, condition)
 
-    def step(self, x, state, added=0.0, condition=None):
+    def step(
+        self, x: tf.Tensor, state: Nest, added: tf.Tensor | float = 0.0, condition: Rows = None
+    ) -> tuple[tf.Tensor, Nest]:
         y, first = self.first.step(concat_elu(x), state[0])
         y, second = self.second.step(concat_elu(y + added), state[1])
         return self._gate(x, y, condition), (first, second)
 
-    def initial_state(self, batch_size):
+    def initial_state(self, batch_size: BatchSize) -> Nest:
         return self.first.initial_state(batch_size), self.second.initial_state(batch_size)
 
     def _gate(self, x, y, condition):
@@ -77,7 +95,16 @@ class Level(keras.layers.Layer):
       condition_size, dropout: as in `GatedResidual`.
     """
 
-    def __init__(self, filters, resnets, image_shape, inner, condition_size, dropout, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        resnets: int,
+        image_shape: Shape,
+        inner: "Level | None",
+        condition_size: int,
+        dropout: float,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.image_shape, self.inner, self.filters = image_shape, inner, filters
         policy, f = self.dtype_policy, filters
@@ -107,7 +134,7 @@ class Level(keras.layers.Layer):
             self.grow_rows = rows(4 * f, 0, 3)
             self.grow_pixels = pixels(4 * f, 1, shape=inner.image_shape)
 
-    def build(self, *_):
+    def build(self, *_: Any) -> None:
         (height, width), f = self.image_shape, self.filters
         grid, flat = (None, height, width), (None, height * width)
         for block in (*self.down_rows, *self.up_rows):
@@ -126,7 +153,9 @@ class Level(keras.layers.Layer):
             self.grow_pixels.build((None, height * width // 4, f))
         self.built = True
 
-    def call(self, u, ul, condition=None, training=None):
+    def call(
+        self, u: tf.Tensor, ul: tf.Tensor, condition: Rows = None, training: Training = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         height, width = self.image_shape
         options = {"condition": condition, "training": training}
 
@@ -153,7 +182,7 @@ class Level(keras.layers.Layer):
             ul = pixel(ul, added, **options)
         return u, ul
 
-    def initial_state(self, batch_size):
+    def initial_state(self, batch_size: BatchSize) -> Nest:
         """``(rows, pixels)``, what `step_rows` and what `step` keep."""
         width, f = self.image_shape[1], self.filters
         across = tf.zeros([batch_size, width, f], self.compute_dtype)
@@ -175,8 +204,11 @@ class Level(keras.layers.Layer):
             pixels["grown"] = tf.zeros([batch_size, width // 2, 4 * f], self.compute_dtype)
         return rows, pixels
 
-    def step_rows(self, u, row, state, condition=None):
+    def step_rows(
+        self, u: tf.Tensor, row: tf.Tensor, state: Nest, condition: Rows = None
+    ) -> tuple[tf.Tensor, Nest]:
         """Row ``row`` of u in and out, [B, 1, W, f]."""
+        after: dict[str, Any]
         us, after = [u], {"down": [], "up": [], "down_across": [], "up_across": []}
         for block, across, kept in zip(self.down_rows, self.down_across, state["down"]):
             u, kept = block.step(u, kept, condition=condition)
@@ -203,8 +235,17 @@ class Level(keras.layers.Layer):
             after["up_across"].append(self.up_across[i](concat_elu(u))[:, 0])
         return u, after
 
-    def step(self, ul, row, column, rows, state, condition=None):
+    def step(
+        self,
+        ul: tf.Tensor,
+        row: tf.Tensor,
+        column: tf.Tensor,
+        rows: Nest,
+        state: Nest,
+        condition: Rows = None,
+    ) -> tuple[tf.Tensor, Nest]:
         """The pixel of ul in and out, [B, f]; ``rows`` is what `step_rows` kept of its row."""
+        after: dict[str, Any]
         uls, after = [ul], {"down": [], "up": []}
         for i, (block, kept) in enumerate(zip(self.down_pixels, state["down"])):
             ul, kept = block.step(ul, kept, rows["down_across"][i][:, column], condition)
@@ -240,7 +281,7 @@ class Level(keras.layers.Layer):
             after["up"].append(kept)
         return ul, after
 
-    def depends(self, u, ul):
+    def depends(self, u: np.ndarray, ul: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Both streams as bools [H W, m]: what of m things they depend on, in and out."""
         shape = self.image_shape
 

@@ -7,6 +7,8 @@ P. Ramachandran, T. Le Paine, P. Khorrami, M. Babaeizadeh, S. Chang, Y. Zhang, M
 R. Campbell, T. Huang. Fast Generation for Convolutional Autoregressive Models. ICLR 2017 workshop.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -16,6 +18,7 @@ from tfar.layers.base import CausalLayer
 from tfar.layers.conv import CausalConv2D
 from tfar.layers.levels import Level
 from tfar.layers.stacks import RowConv2D
+from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Shape, Training
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -44,8 +47,15 @@ class MultiscaleStreams(CausalLayer):
     """
 
     def __init__(
-        self, filters, resnets, levels, image_shape, condition_size=0, dropout=0.0, **kwargs
-    ):
+        self,
+        filters: int,
+        resnets: int,
+        levels: int,
+        image_shape: Shape,
+        condition_size: int = 0,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=True, **kwargs)
         self.filters = integer("filters", filters, least=1)
@@ -62,7 +72,7 @@ class MultiscaleStreams(CausalLayer):
                 f"{halvings + 1}{' or fewer' * bool(halvings)}, or pad the images."
             )
         policy, f = self.dtype_policy, self.filters
-        self.level = None
+        self.level: Any = None
         for depth in reversed(range(self.levels)):
             shape = tuple(size // 2**depth for size in self.image_shape)
             self.level = Level(
@@ -74,7 +84,7 @@ class MultiscaleStreams(CausalLayer):
             f, 2, self.image_shape, corner=True, exclusive=True, dtype=policy
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         sites = np.prod(self.image_shape)
         if len(input_shape) != 3 or input_shape[1] != sites:
             raise ValueError(
@@ -87,17 +97,21 @@ class MultiscaleStreams(CausalLayer):
         self.first_pixels.build((None, sites, self.channels))
         self.level.build()
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return (*input_shape[:2], self.filters)
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         x = tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
         image = tf.reshape(x, [-1, *self.image_shape, self.channels])
         above = tf.reshape(self.first_above(image), [-1, x.shape[1], self.filters])
         u, ul = self.first_rows(image), self.first_pixels(x) + above
         return tf.nn.elu(self.level(u, ul, condition=condition, training=training)[1])
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         width = self.image_shape[1]
         last_row = tf.zeros([batch_size, width, self.channels], self.compute_dtype)
         rows, pixels = self.level.initial_state(batch_size)
@@ -110,7 +124,7 @@ class MultiscaleStreams(CausalLayer):
         first_pixels = self.first_pixels.initial_state(batch_size)
         return tf.constant(0), last_row, condition, (first, rows), (first_pixels, pixels)
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         site, last_row, condition, rows, (first, pixels) = state
         known = None if isinstance(condition, tuple) else condition
         x = tf.cast(x, self.compute_dtype)
@@ -135,13 +149,13 @@ class MultiscaleStreams(CausalLayer):
         _, level = self.level.step_rows(u, row, level, condition)
         return (first_rows, first_above, above[:, 0]), level
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         sources = np.asarray(sources, bool)
         u = self.first_rows.depends(sources, self.image_shape)
         above = self.first_above.depends(sources, self.image_shape)
         return self.level.depends(u, self.first_pixels.depends(sources) | above)[1]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

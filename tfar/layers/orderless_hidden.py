@@ -4,6 +4,9 @@
 B. Uria, I. Murray, H. Larochelle. A Deep and Tractable Density Estimator. ICML 2014.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -11,6 +14,7 @@ from tfar import arguments
 from tfar.arguments import integer, integers, rate
 from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
+from tfar.typing import Activation, BatchSize, KerasShape, Member, Nest, Rows, Training
 
 BLOCK = 16  # sites that go through the hidden layers together
 
@@ -39,8 +43,14 @@ class OrderlessHidden(CausalLayer):
     """
 
     def __init__(
-        self, hidden, channels, activation="relu", dropout=0.0, condition_size=0, **kwargs
-    ):
+        self,
+        hidden: Sequence[int],
+        channels: int,
+        activation: Activation = "relu",
+        dropout: float = 0.0,
+        condition_size: int = 0,
+        **kwargs: Any,
+    ) -> None:
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=True, **kwargs)
         self.hidden = list(integers("hidden", hidden, least=1))
@@ -54,7 +64,7 @@ class OrderlessHidden(CausalLayer):
             for units in self.hidden[1:]
         ]
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         _, n, c = input_shape
         first, last = self.hidden[0], self.hidden[-1]
         self.num_sites = n
@@ -71,7 +81,7 @@ class OrderlessHidden(CausalLayer):
             layer.build((None, units))
         self.condition_kernel = self.condition_weights(first)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return (*input_shape[:2], self.channels)
 
     def _deep(self, sums, training=None):
@@ -85,7 +95,9 @@ class OrderlessHidden(CausalLayer):
         """x and, behind it, the 1 that U is for: [..., c + 1]."""
         return tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
 
-    def given(self, x, known, training=None, condition=None):
+    def given(
+        self, x: tf.Tensor, known: tf.Tensor, training: Training = None, condition: Rows = None
+    ) -> tf.Tensor:
         """Outputs of all sites [B, n, channels], in the layout, where the known ones are given.
 
         Args:
@@ -103,7 +115,14 @@ class OrderlessHidden(CausalLayer):
         y = tf.reshape(y, [-1, self.num_sites, self.channels])
         return y + tf.cast(self.bias, y.dtype)
 
-    def call(self, x, condition=None, member=None, training=None, order=None):
+    def call(
+        self,
+        x: tf.Tensor,
+        condition: Rows = None,
+        member: Member = None,
+        training: Training = None,
+        order: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         missing = -self.num_sites % BLOCK
         blocks = (self.num_sites + missing) // BLOCK
         inputs = tf.transpose(self._inputs(x), [1, 0, 2])
@@ -128,14 +147,20 @@ class OrderlessHidden(CausalLayer):
         *_, outputs = tf.while_loop(lambda i, *_: i < blocks, block, start)
         return tf.transpose(outputs.concat()[: self.num_sites], [1, 0, 2])
 
-    def initial_state(self, batch_size, condition=None, member=None, order=None):
+    def initial_state(
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        order: tf.Tensor | None = None,
+    ) -> Nest:
         """(site, the order, pre-activations [B, H])."""
         order = tf.range(self.num_sites) if order is None else order
         sums = tf.tile(tf.cast(self.hidden_bias, tf.float32)[None], [batch_size, 1])
         sums += self.of_condition(condition, self.condition_kernel, tf.float32)
         return tf.constant(0), order, sums
 
-    def step(self, x, state, training=None):
+    def step(self, x: tf.Tensor, state: Nest, training: Training = None) -> tuple[tf.Tensor, Nest]:
         site, order, sums = state
         here, before = order[site], order[tf.maximum(site - 1, 0)]
         known = tf.cast(self._inputs(x), tf.float32) @ tf.cast(self.kernel[before], tf.float32)
@@ -145,10 +170,10 @@ class OrderlessHidden(CausalLayer):
         return y, (site + 1, order, sums)
 
     @property
-    def output_bias(self):
+    def output_bias(self) -> keras.Variable | None:
         return self.bias
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "hidden": self.hidden,

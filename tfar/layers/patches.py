@@ -1,5 +1,7 @@
 """Causal layers over patches of sites (Yu et al. 2023)."""
 
+from typing import Any, Self
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -7,6 +9,7 @@ import tensorflow as tf
 from tfar.arguments import instance, integer
 from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
+from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -39,7 +42,7 @@ class Patches(CausalLayer):
     TensorShape([3, 6, 8])
     """
 
-    def __init__(self, layer, size, filters, **kwargs):
+    def __init__(self, layer: CausalLayer, size: int, filters: int, **kwargs: Any) -> None:
         kwargs.pop("exclusive", None)
         if not instance("layer", layer, CausalLayer, "a tfar.layers.CausalLayer").exclusive:
             raise ValueError(f"The layer {layer.name!r} is inclusive: a patch would see itself.")
@@ -48,7 +51,7 @@ class Patches(CausalLayer):
         self.filters = integer("filters", filters, least=1)
         self.condition_size = layer.condition_size
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         n, self.in_channels = input_shape[1:]
         if n % self.size:
             raise ValueError(f"Patches of {self.size} sites do not divide {n} of them.")
@@ -59,10 +62,12 @@ class Patches(CausalLayer):
         self.hand_out = Dense(self.size * self.filters, dtype=self.dtype_policy, name="hand_out")
         self.hand_out.build((*shape[:2], channels))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return (*input_shape[:2], self.filters)
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         n = x.shape[1]
         patches = tf.reshape(x, [-1, n // self.size, self.size * self.in_channels])
         y = self.hand_out(
@@ -70,7 +75,9 @@ class Patches(CausalLayer):
         )
         return tf.reshape(y, [-1, n, self.filters])
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         """(site, the last P inputs, the state of f, the outputs of the patch)."""
         shape = [batch_size, self.size, self.in_channels]
         last = tf.zeros(shape, self.compute_dtype)
@@ -82,7 +89,7 @@ class Patches(CausalLayer):
             outputs,
         )
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         site, last, inner, outputs = state
         last = tf.concat([last[:, 1:], tf.cast(x, last.dtype)[:, None]], axis=1)
         place = site % self.size
@@ -95,12 +102,12 @@ class Patches(CausalLayer):
         outputs, inner = tf.cond(place == 0, begin, lambda: (outputs, inner))
         return outputs[:, place], (site + 1, last, inner, outputs)
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         sources = np.asarray(sources, bool)
         of_patches = sources.reshape([-1, self.size, sources.shape[1]]).any(axis=1)
-        return np.repeat(self.layer.depends(of_patches), self.size, axis=0)
+        return np.repeat(self.layer.depends(of_patches), self.size, axis=0)  # type: ignore[arg-type]  # an array
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         layer = keras.saving.serialize_keras_object(self.layer)
         return {
             **super().get_config(),
@@ -110,6 +117,6 @@ class Patches(CausalLayer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         layer = keras.saving.deserialize_keras_object(config["layer"])
         return cls(**{**config, "layer": layer})

@@ -1,5 +1,8 @@
 """LSTMs over the rows and over the diagonals of an image (van den Oord et al. 2016)."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -7,9 +10,10 @@ import tensorflow as tf
 from tfar.arguments import integer, integers, odd
 from tfar.layers.base import CausalLayer
 from tfar.layers.conv import CausalConv2D
+from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Shape, Training
 
 
-def cell(gates, c):
+def cell(gates: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """One step of an LSTM: ``(h, c)`` of gates i, f, g, o [..., 4h] and the c before, float32.
 
     c' = sigmoid(f + 1) c + sigmoid(i) tanh(g),  h = sigmoid(o) tanh(c')
@@ -21,7 +25,7 @@ def cell(gates, c):
     return tf.cast(tf.sigmoid(o) * tf.tanh(c), gates.dtype), c
 
 
-def recurrence(step, inputs, *state):
+def recurrence(step: Callable[..., Any], inputs: tf.Tensor, *state: tf.Tensor) -> tf.Tensor:
     """The outputs of ``y, *state = step(inputs[t], *state)`` for all t, stacked [T, ...]."""
     length = inputs.shape[0]
     given = tf.TensorArray(inputs.dtype, length, element_shape=inputs.shape[1:]).unstack(inputs)
@@ -39,7 +43,7 @@ def recurrence(step, inputs, *state):
     return outputs.stack()
 
 
-def part(x, axis, begin, size):
+def part(x: tf.Tensor, axis: int, begin: int | tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:
     """``size`` entries of an axis, from ``begin`` on.
 
     Its gradient is padded with zeros. That of x[a:b] is assigned entry by entry on a processor,
@@ -55,7 +59,9 @@ class _PixelLSTM(CausalLayer):
 
     directions = 1
 
-    def __init__(self, units, kernel_size, image_shape, subpixels=1, **kwargs):
+    def __init__(
+        self, units: int, kernel_size: int, image_shape: Shape, subpixels: int = 1, **kwargs: Any
+    ) -> None:
         kwargs.pop("exclusive", None)
         super().__init__(**kwargs)
         self.units = integer("units", units, least=1)
@@ -72,12 +78,12 @@ class _PixelLSTM(CausalLayer):
             name="to_gates",
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         self.to_gates.build(input_shape)
         # Of a pixel all the sites are one vector: what is before it may be seen by all of them.
         self.state_size = self.subpixels * self.units
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return (*input_shape[:2], self.units)
 
     def _recurrent_kernel(self, taps, name):
@@ -92,7 +98,7 @@ class _PixelLSTM(CausalLayer):
     def _zeros(self, batch_size, *shape, dtype=None):
         return tf.zeros([batch_size, *shape], dtype or self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,
@@ -127,7 +133,7 @@ class RowLSTM(_PixelLSTM):
     TensorShape([5, 6, 4])
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         super().build(input_shape)
         self.kernel = self._recurrent_kernel(self.kernel_size, "recurrent_kernel")
 
@@ -139,7 +145,9 @@ class RowLSTM(_PixelLSTM):
         taps = tf.concat([part(h, 1, d, width) for d in range(self.kernel_size)], axis=-1)
         return taps @ tf.cast(self.kernel, h.dtype)
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         height, width = self.image_shape
         s, u = self.subpixels, self.units
         gates = tf.reshape(self.to_gates(x), [-1, height, width, s * 4 * u])
@@ -156,7 +164,9 @@ class RowLSTM(_PixelLSTM):
         h = recurrence(row, tf.transpose(gates, [1, 0, 2, 3]), h, c)
         return tf.reshape(tf.transpose(h, [1, 0, 2, 3]), [-1, height * width * s, u])
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         """(site, state of the input's part, gates from above, c above, and this row's h and c)."""
         sites, u = self.image_shape[1] * self.subpixels, self.units
         return (
@@ -168,7 +178,7 @@ class RowLSTM(_PixelLSTM):
             self._zeros(batch_size, sites, u, dtype=tf.float32),
         )
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         site, inner, above, c_above, h_row, c_row = state
         gates, inner = self.to_gates.step(x, inner)
         width, sites = self.image_shape[1], h_row.shape[1]
@@ -184,7 +194,7 @@ class RowLSTM(_PixelLSTM):
         h_row, c_row = tf.where(here, h[:, None], h_row), tf.where(here, c[:, None], c_row)
         return h, (site + 1, inner, above, c_above, h_row, c_row)
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         """Of the gates c[r - 1, c] and h[r - 1, c + d], and so on up to the first row."""
         seen = self.to_gates.depends(sources)
         height, width = self.image_shape
@@ -227,15 +237,17 @@ class DiagonalBiLSTM(_PixelLSTM):
 
     directions = 2
 
-    def __init__(self, units, image_shape, subpixels=1, **kwargs):
+    def __init__(self, units: int, image_shape: Shape, subpixels: int = 1, **kwargs: Any) -> None:
         kwargs.pop("kernel_size", None)
         super().__init__(units, 1, image_shape, subpixels, **kwargs)
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         super().build(input_shape)
         self.kernels = [self._recurrent_kernel(2, f"recurrent_kernel_{d}") for d in range(2)]
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         height, width = self.image_shape
         s, u = self.subpixels, self.units
         gates = tf.reshape(self.to_gates(x), [-1, height, width, s, 2, 4 * u])
@@ -273,7 +285,9 @@ class DiagonalBiLSTM(_PixelLSTM):
         beside = np.where(direction == 0, column, width - 1 - column)
         return np.stack([row + beside, direction, row], axis=-1)
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         """(site, state of the input's part, and in both directions what is remembered).
 
         From the left: h and c of the pixel to the left, h and c of this pixel as far as its sites
@@ -287,7 +301,7 @@ class DiagonalBiLSTM(_PixelLSTM):
         inner = self.to_gates.initial_state(batch_size)
         return tf.constant(0), inner, (pixel, pixel, row, row), (gates, row)
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         site, inner, (left, now, above, row), (inputs, right) = state
         gates, inner = self.to_gates.step(x, inner)
         from_left, from_right = tf.split(gates, 2, axis=-1)
@@ -338,11 +352,11 @@ class DiagonalBiLSTM(_PixelLSTM):
         h = tf.transpose(recurrence(pixel, given, h, c)[::-1], [1, 0, 2])
         return tf.reshape(h, tf.shape(inputs[..., :u]))
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         """All the sites before, and those of the pixel itself that may be seen."""
         return np.tri(len(sources), dtype=bool) @ np.asarray(sources, bool)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["kernel_size"]  # of a diagonal it is 1 for the input and 2 for the state
         return config

@@ -5,6 +5,8 @@ What a probe does not see, `tfar.testing.verify_causality` may.
 """
 
 import inspect
+from collections.abc import Iterator
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -15,7 +17,7 @@ from tfar import private
 SITES = 8  # at which the input is changed
 
 
-def check_pointwise(layer, num_sites, channels):
+def check_pointwise(layer: keras.layers.Layer, num_sites: int, channels: int) -> None:
     """Raises ValueError unless a built layer treats the sites of [B, n, c] alike and apart.
 
     That is: all sites at once give what each gives alone; and where the input of one site changes,
@@ -57,7 +59,7 @@ def _is_known(layer):
     return type(layer) is keras.layers.Dropout
 
 
-def condition_size(layer, size):
+def condition_size(layer: keras.layers.Layer, size: int) -> int:
     """The numbers of a condition that a layer takes: its own, or ``size`` of a Keras layer that has
     the argument ``condition``; 0 of one that takes none."""
     if hasattr(layer, "condition_size"):
@@ -65,7 +67,9 @@ def condition_size(layer, size):
     return size if "condition" in inspect.signature(layer.call).parameters else 0
 
 
-def check_exclusive(layer, num_sites, channels, condition_size=0):
+def check_exclusive(
+    layer: keras.layers.Layer, num_sites: int, channels: int, condition_size: int = 0
+) -> None:
     """Raises ValueError if output i of a built layer [B, n, c] -> [B, n, p] sees input j >= i."""
     with _Probed(layer, condition_size) as probed:
         x = probed.inputs(num_sites, channels)
@@ -90,11 +94,11 @@ REMEDY = (
 class _Probed:
     """A layer with random weights, as a function of arrays, that is restored at the end."""
 
-    def __init__(self, layer, condition_size=0):
+    def __init__(self, layer: keras.layers.Layer, condition_size: int = 0) -> None:
         self.layer, self.rng = layer, np.random.RandomState(0)
         self.condition = np.float32(self.rng.normal(size=condition_size))
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.held = [variable.numpy() for variable in self.layer.variables]
         for weight in self.layer.trainable_variables:
             scale = np.sqrt(np.prod(weight.shape[:-1])) or 1.0
@@ -102,7 +106,7 @@ class _Probed:
         self.state = [variable.numpy() for variable in self.layer.variables]
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self._put(self.held)
 
     def _put(self, values):
@@ -110,17 +114,17 @@ class _Probed:
             if not np.array_equal(variable.numpy(), value):
                 variable.assign(value)
 
-    def __call__(self, x, training):
+    def __call__(self, x: np.ndarray, training: bool) -> np.ndarray:
         self._put(self.state)  # seeds and moving averages: both calls drop the same units
         takes = {"training": training} if private.takes_training(self.layer) else {}
         if self.condition.size:
             takes["condition"] = tf.constant(np.tile(self.condition, [len(x), 1]))
         return np.asarray(tf.cast(self.layer(tf.constant(x), **takes), tf.float32))
 
-    def inputs(self, num_sites, channels):
+    def inputs(self, num_sites: int, channels: int) -> np.ndarray:
         return self.rng.normal(size=[2, num_sites, channels]).astype(np.float32)
 
-    def changes(self, x):
+    def changes(self, x: np.ndarray) -> Iterator[tuple[bool, int | None, np.ndarray, np.ndarray]]:
         """Yields (training, site, output before, output after), for one site changed at a time.
 
         And for an example of which nothing was changed, while others were: its site is None.

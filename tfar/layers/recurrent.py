@@ -1,10 +1,13 @@
 """Recurrent layers of Keras, one site after the other."""
 
+from typing import Any, Self
+
 import keras
 import tensorflow as tf
 
 from tfar.arguments import integer
 from tfar.layers.base import CausalLayer
+from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -36,7 +39,13 @@ class Recurrent(CausalLayer):
 
     stationary = True
 
-    def __init__(self, layer, embedding=None, condition_size=0, **kwargs):
+    def __init__(
+        self,
+        layer: keras.layers.Layer,
+        embedding: int | None = None,
+        condition_size: int = 0,
+        **kwargs: Any,
+    ) -> None:
         images = keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.ConvLSTM3D
         forward = isinstance(layer, keras.layers.RNN) and not layer.go_backwards
         if not forward or isinstance(layer, images):
@@ -49,7 +58,7 @@ class Recurrent(CausalLayer):
         self.condition_size = integer("condition_size", condition_size, least=0)
         self.sizes = [int(size) for size in tf.nest.flatten(layer.cell.state_size)]
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         if self.embedding:
             shape = (input_shape[-1], self.embedding)
             self.kernel = self.add_weight(shape=shape, initializer="normal", name="embedding")
@@ -62,7 +71,7 @@ class Recurrent(CausalLayer):
         ]
         self.condition_kernel = self.condition_weights(sum(self.sizes))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return (*input_shape[:-1], self.sizes[0])
 
     def _inputs(self, x, condition):
@@ -84,7 +93,9 @@ class Recurrent(CausalLayer):
         added = self.of_condition(condition, self.condition_kernel, self.compute_dtype)
         return [start + part for start, part in zip(starts, tf.split(added, self.sizes, axis=1))]
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         start = self._starts(tf.shape(x)[0], condition)
         if not self.exclusive:
             inputs = self._inputs(x, condition)
@@ -96,11 +107,13 @@ class Recurrent(CausalLayer):
         after = self.layer(inputs, initial_state=start, training=training)
         return tf.concat([first, after], axis=1)
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         given = (tf.cast(condition, self.compute_dtype),) if self.condition_size else ()
         return tf.constant(False), self._starts(batch_size, condition), *given
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         started, before, *given = state
         inputs = self._inputs(x, given[0] if given else None)
         y, after = self.layer.cell(inputs, before, training=False)
@@ -109,7 +122,7 @@ class Recurrent(CausalLayer):
             y = after[0]
         return y, (tf.constant(True), list(after), *given)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         layer = keras.saving.serialize_keras_object(self.layer)
         return {
             **super().get_config(),
@@ -119,6 +132,6 @@ class Recurrent(CausalLayer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         layer = keras.saving.deserialize_keras_object(config["layer"])
         return cls(**{**config, "layer": layer})

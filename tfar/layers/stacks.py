@@ -1,5 +1,7 @@
 """A vertical and a horizontal stack of gated convolutions (van den Oord et al. 2016b)."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -8,9 +10,10 @@ from tfar.arguments import flag, integer, integers, odd, rate
 from tfar.layers.base import CausalLayer
 from tfar.layers.checks import Checked
 from tfar.layers.conv import CausalConv2D
+from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Shape, Training
 
 
-def gate(x):
+def gate(x: tf.Tensor) -> tf.Tensor:
     """tanh(a) sigmoid(b), with a and b the halves of x [..., 2f].
 
     >>> gate(tf.zeros([1, 4])).numpy().tolist()
@@ -41,7 +44,15 @@ class RowConv2D(Checked):
     axes = ("H", "W", "c")
     stationary = True
 
-    def __init__(self, filters, above, width, exclusive=False, stride=1, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        above: int,
+        width: int,
+        exclusive: bool = False,
+        stride: int = 1,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.exclusive = flag("exclusive", exclusive)
         self.filters = integer("filters", filters, least=1)
@@ -49,7 +60,7 @@ class RowConv2D(Checked):
         self.width = odd("width", width)
         self.stride = integer("stride", stride, least=1)
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         rows = self.above + (not self.exclusive)
         self.kernel = self.add_weight(
             shape=(rows, self.width, input_shape[-1], self.filters),
@@ -59,7 +70,7 @@ class RowConv2D(Checked):
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
         self.row_shape = tuple(input_shape[2:])
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         x = x[:, :-1] if self.exclusive else x
         return self._convolve(x, self.above)
 
@@ -74,17 +85,17 @@ class RowConv2D(Checked):
             x = tf.pad(x, [[0, 0], [above, 0], [side, side], [0, 0]])
         return tf.nn.conv2d(x, kernel, self.stride, "VALID") + bias  # as in `tfar.layers.Dense`
 
-    def initial_state(self, batch_size):
+    def initial_state(self, batch_size: BatchSize) -> Nest:
         """The rows above the first one, [B, above, W, c]: an exclusive layer is given the last."""
         rows = self.above - self.exclusive
         return tf.zeros([batch_size, rows, *self.row_shape], self.compute_dtype)
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         """Row r of the output; ``x`` is row r of the input, or row r - 1 if exclusive."""
         rows = tf.concat([state, tf.cast(x, state.dtype)], axis=1)
         return self._convolve(rows), rows[:, 1:]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -94,7 +105,7 @@ class RowConv2D(Checked):
             "stride": self.stride,
         }
 
-    def depends(self, sources, image_shape):
+    def depends(self, sources: np.ndarray, image_shape: Shape) -> np.ndarray:
         """As `tfar.layers.CausalLayer.depends`, with pixels [H W] for sites and no stride."""
         row, column = np.divmod(np.arange(np.prod(image_shape)), image_shape[1])
         dy, dx = row[:, None] - row, column[:, None] - column
@@ -141,16 +152,16 @@ class GatedStacks(CausalLayer):
 
     def __init__(
         self,
-        filters,
-        layers,
-        kernel_size,
-        first_kernel_size,
-        image_shape,
-        subpixels=1,
-        condition_size=0,
-        dropout=0.0,
-        **kwargs,
-    ):
+        filters: int,
+        layers: int,
+        kernel_size: int,
+        first_kernel_size: int,
+        image_shape: Shape,
+        subpixels: int = 1,
+        condition_size: int = 0,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=True, **kwargs)
         self.filters = integer("filters", filters, least=1)
@@ -188,7 +199,7 @@ class GatedStacks(CausalLayer):
             )
         self.drop = keras.layers.Dropout(self.dropout, dtype=policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         n, c = input_shape[1:]
         height, width = self.image_shape
         f = self.filters
@@ -202,7 +213,7 @@ class GatedStacks(CausalLayer):
         # Of each layer the gates of the vertical and of the horizontal stack.
         self.condition_kernel = self.condition_weights(self.num_layers * 4 * f, "zeros")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return (*input_shape[:2], self.filters)
 
     def _conditions(self, condition):
@@ -222,7 +233,9 @@ class GatedStacks(CausalLayer):
             return residual, to_skip
         return h + residual, skip + to_skip
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         height, width = self.image_shape
         f, n = self.filters, height * width * self.subpixels
         v = tf.reshape(x, [-1, height, width, self.subpixels * x.shape[-1]])
@@ -236,7 +249,9 @@ class GatedStacks(CausalLayer):
             h, skip = self._join(index, inside, h, skip)
         return skip
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         width, f = self.image_shape[1] * self.subpixels, self.filters
         channels = self.horizontal[0].in_channels
         last_row = tf.zeros([batch_size, width, channels], self.compute_dtype)
@@ -249,7 +264,7 @@ class GatedStacks(CausalLayer):
         ]
         return tf.constant(0), last_row, conditions, rows, steps
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         site, last_row, conditions, rows, steps = state
         h, skip = tf.cast(x, self.compute_dtype), None
         last_row = tf.concat([last_row[:, 1:], h[:, None]], axis=1)
@@ -278,20 +293,20 @@ class GatedStacks(CausalLayer):
             after.append((state, across + to_h))
         return after
 
-    def depends(self, sources):
+    def depends(self, sources: np.ndarray) -> np.ndarray:
         sources = h = np.asarray(sources, bool)
         # The vertical stack knows pixels; all the sites of a pixel enter it.
         v = sources.reshape([np.prod(self.image_shape), self.subpixels, -1]).any(1)
         result = np.zeros_like(sources)
         for index in range(self.num_layers):
-            v = self.vertical[index].depends(v, self.image_shape)
+            v = self.vertical[index].depends(v, self.image_shape)  # type: ignore[arg-type]  # an array
             inside = self.horizontal[index].depends(h) | np.repeat(v, self.subpixels, axis=0)
             inside = self.out[index].depends(inside)
             h = inside if index == 0 else h | inside
             result |= inside
         return result
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

@@ -4,15 +4,26 @@
 H. Larochelle, I. Murray. The Neural Autoregressive Distribution Estimator. AISTATS 2011.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from tfar import arguments
 from tfar.arguments import flag, integer, rate
 from tfar.layers.base import CausalLayer
+from tfar.typing import Activation, BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
-def recurrence(output, channels, x, kernel, sums, *weights):
+def recurrence(
+    output: Callable[..., tf.Tensor],
+    channels: int,
+    x: tf.Tensor,
+    kernel: tf.Tensor,
+    sums: tf.Tensor,
+    *weights: tf.Tensor,
+) -> tf.Tensor:
     """y_i = output(a_i, *weights_i) with a_0 = sums and a_{i+1} = a_i + x_i W_i.
 
     The backward pass runs the recurrence backwards, a_i = a_{i+1} - x_i W_i, and so holds one a at
@@ -87,14 +98,14 @@ class TiedHidden(CausalLayer):
 
     def __init__(
         self,
-        hidden,
-        channels,
-        activation="sigmoid",
-        dropout=0.0,
-        rescaled=False,
-        condition_size=0,
-        **kwargs,
-    ):
+        hidden: int,
+        channels: int,
+        activation: Activation = "sigmoid",
+        dropout: float = 0.0,
+        rescaled: bool = False,
+        condition_size: int = 0,
+        **kwargs: Any,
+    ) -> None:
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=True, **kwargs)
         self.hidden = integer("hidden", hidden, least=1)
@@ -105,7 +116,7 @@ class TiedHidden(CausalLayer):
         self.condition_size = integer("condition_size", condition_size, least=0)
         self.seed_generator = keras.random.SeedGenerator()
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         _, n, in_channels = input_shape
         self.num_sites = n
         # Sums over up to n sites: scaled so that the first activations are of order one.
@@ -128,10 +139,12 @@ class TiedHidden(CausalLayer):
         )
         self.condition_kernel = self.condition_weights(self.hidden)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return (*input_shape[:2], self.channels)
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         # In float32 whatever the policy: these are running sums over the sites.
         x = tf.transpose(tf.cast(x, tf.float32), [1, 0, 2])  # [n, B, c]
         sums = self._first_sums(tf.shape(x)[1], condition)
@@ -159,10 +172,12 @@ class TiedHidden(CausalLayer):
         sums = tf.zeros([batch_size, self.hidden]) + tf.cast(self.hidden_bias, tf.float32)
         return sums + self.of_condition(condition, self.condition_kernel, tf.float32)
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         return tf.constant(0), self._first_sums(batch_size, condition)
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         site, sums = state
         # Zeros come in at site 0, so which row they meet does not matter.
         sums += tf.cast(x, tf.float32) @ tf.cast(self.kernel[tf.maximum(site - 1, 0)], tf.float32)
@@ -173,10 +188,10 @@ class TiedHidden(CausalLayer):
         return tf.cast(y, self.compute_dtype), (site + 1, sums)
 
     @property
-    def output_bias(self):
+    def output_bias(self) -> keras.Variable | None:
         return self.bias
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "hidden": self.hidden,

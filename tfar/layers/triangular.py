@@ -1,11 +1,14 @@
 """A dense layer with the entries below the diagonal only."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfar.arguments import integer
 from tfar.layers.base import CausalLayer
+from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -20,13 +23,13 @@ class TriangularDense(CausalLayer):
       condition_size: entries of s, or 0.
     """
 
-    def __init__(self, channels, condition_size=0, **kwargs):
+    def __init__(self, channels: int, condition_size: int = 0, **kwargs: Any) -> None:
         kwargs.pop("exclusive", None)
         super().__init__(exclusive=True, **kwargs)
         self.channels = integer("channels", channels, least=1)
         self.condition_size = integer("condition_size", condition_size, least=0)
 
-    def build(self, input_shape):
+    def build(self, input_shape: KerasShape) -> None:
         _, self.num_sites, self.in_channels = input_shape
         pairs = self.num_sites * (self.num_sites - 1) // 2
         self.kernel = self.add_weight(
@@ -37,7 +40,7 @@ class TriangularDense(CausalLayer):
         )
         self.condition_kernel = self.condition_weights(self.num_sites * self.channels, "zeros")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return (*input_shape[:2], self.channels)
 
     def _matrix(self):
@@ -47,7 +50,9 @@ class TriangularDense(CausalLayer):
         below = tfp.math.fill_triangular(tf.cast(self.kernel, self.compute_dtype))
         return tf.pad(below, [[0, 0], [0, 0], [1, 0], [0, 1]])
 
-    def call(self, x, condition=None, member=None, training=None):
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
         y = tf.einsum("bjc,cpij->bip", tf.cast(x, self.compute_dtype), self._matrix())
         return y + self._biases(condition, y.dtype)
 
@@ -59,13 +64,15 @@ class TriangularDense(CausalLayer):
         added = self.of_condition(condition, self.condition_kernel, dtype)
         return bias + tf.reshape(added, [-1, *bias.shape])
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(
+        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+    ) -> Nest:
         shape = [batch_size, self.num_sites, self.channels]
         sums = tf.broadcast_to(self._biases(condition, tf.float32), shape)
         sums = tf.transpose(sums, [0, 2, 1])
         return tf.constant(0), sums, tf.transpose(self._matrix(), [3, 0, 1, 2])  # column first
 
-    def step(self, x, state):
+    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         site, sums, columns = state
         # Zeros come in at site 0, so which column they meet does not matter.
         column = columns[tf.maximum(site - 1, 0)]
@@ -74,10 +81,10 @@ class TriangularDense(CausalLayer):
         return tf.cast(sums[:, :, site], self.compute_dtype), (site + 1, sums, columns)
 
     @property
-    def output_bias(self):
+    def output_bias(self) -> keras.Variable | None:
         return self.bias
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "channels": self.channels,

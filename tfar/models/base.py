@@ -1,8 +1,12 @@
 """The base of all models: a Keras model that returns the distribution of every conditional."""
 
+from typing import Any, Self
+
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
+from tensorflow_probability import distributions as tfd
 
 from tfar import conditions, heads, orders
 from tfar.arguments import integers
@@ -14,6 +18,7 @@ from tfar.models.inputs import InputChecks
 from tfar.models.saving import Saving
 from tfar.models.scoring import Scoring
 from tfar.models.stepping import Stepping
+from tfar.typing import Member, Nest, Order, Shape, Training
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -72,14 +77,14 @@ class AutoregressiveModel(
 
     def __init__(
         self,
-        network,
-        event_shape,
-        head,
-        order="raster",
-        num_classes=None,
-        condition=None,
-        **kwargs,
-    ):
+        network: keras.layers.Layer,
+        event_shape: Shape,
+        head: heads.Head | str,
+        order: Order = "raster",
+        num_classes: int | None = None,
+        condition: conditions.Condition | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)  # 255 is not a bfloat16
         self.event_shape = integers("event_shape", event_shape, least=1)
         self.head = head = heads.get(head)
@@ -136,21 +141,21 @@ class AutoregressiveModel(
         return orders.get(order, self.num_sites)[None]
 
     @property
-    def members(self):
+    def members(self) -> int:
         """Number of orders or masks that share the weights, 1 but for an ensemble."""
         return len(self.permutations)
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int | None:
         """K of a model that is conditioned on a label, None of any other."""
         return None if self.condition is None else self.condition.num_classes
 
     @property
-    def num_dimensions(self):
+    def num_dimensions(self) -> int:
         """Entries of an event, what bits/dim are counted by."""
         return int(np.prod(self.event_shape))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         parts = [f"{type(self).__name__}(event_shape={list(self.event_shape)}, head={self.head!r}"]
         parts.append(f"order={self.order if isinstance(self.order, str) else 'given'}")
         if self.members > 1:
@@ -159,7 +164,7 @@ class AutoregressiveModel(
             parts.append(f"condition={self.condition.support}")
         return ", ".join([*parts, f"parameters={self.count_params():,})"])
 
-    def summary(self, *args, **kwargs):
+    def summary(self, *args: Any, **kwargs: Any) -> None:
         """As in Keras, below a line that says event shape, head, order and parameters."""
         (kwargs.get("print_fn") or print)(repr(self))
         super().summary(*args, **kwargs)
@@ -175,7 +180,9 @@ class AutoregressiveModel(
         given = {} if condition is None else {"condition": condition}
         return {**given, "member": member} if self.members > 1 else given
 
-    def call(self, inputs, training=None, member=None):
+    def call(
+        self, inputs: Nest, training: Training = None, member: Member = None
+    ) -> tfd.Distribution:
         """All conditionals of ``inputs``, in one pass.
 
         Args:
@@ -218,11 +225,13 @@ class AutoregressiveModel(
         y = self.network(tf.gather(x, permutation, axis=1), **options)
         return tf.gather(y, np.argsort(permutation), axis=1)
 
-    def compute_output_spec(self, inputs, training=None, member=None):
+    def compute_output_spec(
+        self, inputs: Nest, training: Training = None, member: Member = None
+    ) -> keras.KerasTensor:
         x = inputs["x"] if isinstance(inputs, dict) else inputs
         return keras.KerasTensor(x.shape, dtype=self.head.dtype.name)
 
-    def adapt(self, x):
+    def adapt(self, x: ArrayLike) -> None:
         """Sets the output biases to the marginal distribution of every site, a good start.
 
         Otherwise training spends its first thousands of steps on sites that are (nearly) constant.
@@ -248,7 +257,7 @@ class AutoregressiveModel(
     def _marginal_layout(self, params):
         return params[self.permutations[0]]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {
             "name": self.name,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
@@ -265,7 +274,7 @@ class AutoregressiveModel(
         return config
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         config = dict(config)
         for key in {"head", "network", "dtype", "condition"} & set(config):
             config[key] = keras.saving.deserialize_keras_object(config[key])

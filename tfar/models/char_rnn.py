@@ -7,12 +7,16 @@ A. Karpathy. The Unreasonable Effectiveness of Recurrent Neural Networks. 2015,
 https://karpathy.github.io/2015/05/21/rnn-effectiveness.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from tfar import conditions, heads
 from tfar.arguments import choice, integers, rate
 from tfar.layers import Causal, Recurrent
 from tfar.models.sequence import SequenceModel
+from tfar.typing import Shape
 
 CELLS = {
     "rnn": keras.layers.SimpleRNN,
@@ -61,16 +65,16 @@ class CharRNN(SequenceModel):
 
     def __init__(
         self,
-        event_shape,
-        units=(512, 512),
-        cell="lstm",
-        head=None,
-        embedding=None,
-        dropout=0.0,
-        num_classes=None,
-        condition=None,
-        **kwargs,
-    ):
+        event_shape: Shape,
+        units: Sequence[int] = (512, 512),
+        cell: str = "lstm",
+        head: heads.Head | str | None = None,
+        embedding: int | None = None,
+        dropout: float = 0.0,
+        num_classes: int | None = None,
+        condition: conditions.Condition | None = None,
+        **kwargs: Any,
+    ) -> None:
         head, condition = heads.get(head), conditions.get(condition, num_classes)
         integers("event_shape (n,)", event_shape, least=1, count=1)
         choice("cell", cell, tuple(CELLS))
@@ -79,7 +83,7 @@ class CharRNN(SequenceModel):
         for size in units:
             first = not layers
             layer = CELLS[cell](int(size), return_sequences=True, dtype=dtype)
-            options = {"condition_size": conditions.size(condition), "dtype": dtype}
+            options: dict[str, Any] = {"condition_size": conditions.size(condition), "dtype": dtype}
             layers.append(
                 Recurrent(layer, embedding if first else None, exclusive=first, **options)
             )
@@ -95,7 +99,7 @@ class CharRNN(SequenceModel):
         network = Causal(layers, dtype=dtype)
         super().__init__(network, event_shape, head, order="raster", condition=condition, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), **self._arguments}
         del config["order"]  # that of time
         return config

@@ -3,6 +3,7 @@
 import inspect
 import re
 import time
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ import tensorflow as tf
 from tfar import private
 from tfar.arguments import flag, instance, integer, rate
 from tfar.distribute.replicas import share
+from tfar.typing import Nest, OfModel
 
 # What the message of the assertion below begins with: the methods turn it into one of a sentence.
 NOT_FINITE = "tfar: not finite"
@@ -29,7 +31,7 @@ class NotFinite(ValueError):
     """The loss of a batch is not finite, for a reason that the message has."""
 
 
-class Fitting:
+class Fitting(OfModel):
     """``fit``, ``evaluate`` and ``predict`` of a model of densities, whose loss is -log p(x).
 
     For a `keras.Model` with what `tfar.models.AutoregressiveModel` has. Arrays are checked before
@@ -38,7 +40,14 @@ class Fitting:
     which leaves assertions out, soon after.
     """
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Nest = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: tf.Tensor | None = None,
+        training: bool = True,
+    ) -> tf.Tensor:
         """-log p(x), the mean over the batch in nats; with weights w, the mean of -w log p(x).
 
         ``sample_weight`` is [B] or [B, 1].
@@ -88,11 +97,11 @@ class Fitting:
         nothing = tf.equal(tf.size(events), 0)  # of a replica that is left no examples
         return loss * tf.cond(tf.math.is_finite(loss) | nothing, lambda: 1.0, assertion)
 
-    def predict_step(self, data):
+    def predict_step(self, data: Any) -> tf.Tensor:
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         return self.log_prob(x)
 
-    def fit(self, *args, **kwargs):
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As in Keras; arrays are checked first, see `check`.
 
         Raises:
@@ -115,7 +124,7 @@ class Fitting:
         finally:
             private.forget_epoch(self)
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As in Keras: ``[loss, nats, bits_per_dim]``, or a dict with ``return_dict=True``.
 
         ``loss`` is the mean of -w log p(x), ``nats`` their sum by that of the weights.
@@ -125,7 +134,7 @@ class Fitting:
         """
         return self._run(super().evaluate, self._arguments_of(keras.Model.evaluate, args, kwargs))
 
-    def predict(self, *args, **kwargs):
+    def predict(self, *args: Any, **kwargs: Any) -> np.ndarray:
         """As in Keras: log p(x), [N] float32 nats.
 
         Raises:
@@ -238,17 +247,17 @@ class LossIsFinite(keras.callbacks.Callback):
     for an accelerator.
     """
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.next = 0.0
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         now = time.monotonic()
         if now < self.next:
             return
         self.next = now + 0.1
         self.on_epoch_end(batch, logs)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         loss = np.asarray((logs or {}).get("loss", 0.0))
         if not np.isfinite(loss).all():
             head = self.model.head

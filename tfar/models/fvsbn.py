@@ -6,11 +6,14 @@ Z. Gan, R. Henao, D. Carlson, L. Carin. Learning Deep Sigmoid Belief Networks wi
 Augmentation. AISTATS 2015 (names it FVSBN).
 """
 
+from typing import Any
+
 import keras
 
 from tfar import conditions, heads
 from tfar.layers import TriangularDense
 from tfar.models.base import AutoregressiveModel
+from tfar.typing import Order, Shape
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -35,8 +38,14 @@ class FVSBN(AutoregressiveModel):
     """
 
     def __init__(
-        self, event_shape, head=None, order="raster", num_classes=None, condition=None, **kwargs
-    ):
+        self,
+        event_shape: Shape,
+        head: heads.Head | str | None = None,
+        order: Order = "raster",
+        num_classes: int | None = None,
+        condition: conditions.Condition | None = None,
+        **kwargs: Any,
+    ) -> None:
         head, condition = heads.get(head), conditions.get(condition, num_classes)
         network = TriangularDense(
             head.num_params, conditions.size(condition), dtype=kwargs.get("dtype")

@@ -5,6 +5,8 @@ A. van den Oord, N. Kalchbrenner, O. Vinyals, L. Espeholt, A. Graves, K. Kavukcu
 Image Generation with PixelCNN Decoders. NIPS 2016.
 """
 
+from typing import Any
+
 import keras
 
 from tfar import arguments, conditions, heads
@@ -12,6 +14,7 @@ from tfar.arguments import flag
 from tfar.layers import Causal, GatedStacks, SiteBias
 from tfar.models.base import AutoregressiveModel
 from tfar.models.images import image_sites, output_layers
+from tfar.typing import Activation, Order, Shape
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -55,20 +58,20 @@ class GatedPixelCNN(AutoregressiveModel):
 
     def __init__(
         self,
-        event_shape,
-        filters=32,
-        layers=10,
-        kernel_size=3,
-        first_kernel_size=7,
-        head=None,
-        order="raster",
-        num_classes=None,
-        positions=True,
-        activation="relu",
-        dropout=0.0,
-        condition=None,
-        **kwargs,
-    ):
+        event_shape: Shape,
+        filters: int = 32,
+        layers: int = 10,
+        kernel_size: int = 3,
+        first_kernel_size: int = 7,
+        head: heads.Head | str | None = None,
+        order: Order = "raster",
+        num_classes: int | None = None,
+        positions: bool = True,
+        activation: Activation = "relu",
+        dropout: float = 0.0,
+        condition: conditions.Condition | None = None,
+        **kwargs: Any,
+    ) -> None:
         head, positions = heads.get(head), flag("positions", positions)
         condition = conditions.get(condition, num_classes)
         arguments.activation("activation", activation)
@@ -105,5 +108,5 @@ class GatedPixelCNN(AutoregressiveModel):
         network = Causal(network, dtype=dtype)
         super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._arguments}

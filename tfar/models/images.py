@@ -1,10 +1,12 @@
 """What models of images share: their sites, and the last layers of their networks."""
 
+from tfar import heads
 from tfar.arguments import integers
 from tfar.layers import CausalConv2D, SiteBias
+from tfar.typing import Shape
 
 
-def image_sites(event_shape, head):
+def image_sites(event_shape: Shape, head: heads.Head) -> tuple[int, int, int]:
     """(H, W, sites of a pixel) for images [H, W, C]: C sites, or one where the head is of vectors.
 
     Raises:
@@ -14,7 +16,9 @@ def image_sites(event_shape, head):
     return height, width, 1 if head.site_shape else colours
 
 
-def output_layers(head, image_shape, subpixels, positions):
+def output_layers(
+    head: heads.Head, image_shape: Shape, subpixels: int, positions: bool
+) -> list[CausalConv2D | SiteBias]:
     """The last layers of a convolutional network: 1x1 up to the head's parameters.
 
     They are float32 whatever the policy, as an output is in Keras: a location that is rounded to

@@ -1,11 +1,14 @@
 """What a model takes, and clear errors for what it cannot take."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfar.arguments import integer
 from tfar.distributions import casting
+from tfar.typing import Member, Nest, OfModel
 
 STREAMS = (tf.data.Dataset, tf.distribute.DistributedDataset, keras.utils.PyDataset)
 
@@ -15,7 +18,7 @@ def _is_loader(x):
     return type(x).__module__.startswith("torch.utils.data")
 
 
-class InputChecks:
+class InputChecks(OfModel):
     """Reads and checks the inputs of a model: x, or a dict of "x" and, if conditional, "condition".
 
     For a class with the attributes ``event_shape``, ``head`` and ``condition`` of
@@ -23,7 +26,7 @@ class InputChecks:
     values where they are at hand.
     """
 
-    def __call__(self, inputs, *args, **kwargs):
+    def __call__(self, inputs: Nest, *args: Any, **kwargs: Any) -> Any:
         return super().__call__(self._arrays(inputs), *args, **kwargs)
 
     def _arrays(self, x, name="x"):
@@ -58,7 +61,7 @@ class InputChecks:
             )
         return x, condition
 
-    def check_member(self, member):
+    def check_member(self, member: Member) -> Member:
         """``member``, a tensor, None or an int; ValueError if it is known and out of range."""
         if member is None or tf.is_tensor(member):
             return member
@@ -81,7 +84,7 @@ class InputChecks:
             raise ValueError(f"Expected at least one example, got an empty batch {x.shape}.")
         return x
 
-    def check(self, x, name="x"):
+    def check(self, x: Any, name: str = "x") -> Any:
         """``x`` as Keras takes it, of which everything was checked that is at hand.
 
         Of arrays, data frames and lists that is the shape, the dtype and every value; of datasets
@@ -132,13 +135,13 @@ class InputChecks:
             )
         return array
 
-    def check_events(self, x):
+    def check_events(self, x: Any) -> None:
         """Raises ValueError if ``x``, an array of examples, holds what cannot be modelled."""
         self._pick_events(x)
         for start in range(0, len(x), 10_000):
             self.check_support(tf.convert_to_tensor(x[start : start + 10_000]), start)
 
-    def check_support(self, x, start=0):
+    def check_support(self, x: tf.Tensor, start: int = 0) -> None:
         """Raises ValueError that names the first of the eager ``x`` outside the head's support."""
         outside = np.argwhere(~self.head.in_support(x).numpy())
         if len(outside):

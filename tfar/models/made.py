@@ -6,6 +6,8 @@ Estimation. ICML 2015.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,9 +16,16 @@ from tfar import arguments, conditions, heads, orders
 from tfar.arguments import flag, integer, integers, rate
 from tfar.layers import Causal, MaskedDense, Sum
 from tfar.models.base import AutoregressiveModel
+from tfar.typing import Activation, Order, Shape
 
 
-def hidden_sites(num_units, ranks, degrees="even", least=1, rng=None):
+def hidden_sites(
+    num_units: int,
+    ranks: Sequence[int] | np.ndarray,
+    degrees: str | Sequence[float] | np.ndarray = "even",
+    least: int = 1,
+    rng: np.random.RandomState | None = None,
+) -> np.ndarray:
     """The site of each unit of a hidden layer: it sees x_j for j before that site in the order.
 
     Site s is degree s of the paper: a unit of degree s sees the first s inputs. Degree 0 would see
@@ -50,7 +59,7 @@ def hidden_sites(num_units, ranks, degrees="even", least=1, rng=None):
     if n == 1:
         return np.zeros(num_units, np.int32)
     if isinstance(degrees, str) and degrees == "random":
-        return rng.randint(least, n, size=num_units).astype(np.int32)
+        return rng.randint(least, n, size=num_units).astype(np.int32)  # type: ignore[union-attr]  # given
     if isinstance(degrees, str) and degrees == "even":
         degrees = np.ones(n)
     try:
@@ -118,21 +127,21 @@ class MADE(AutoregressiveModel):
 
     def __init__(
         self,
-        event_shape,
-        hidden=(500, 500),
-        head=None,
-        order="raster",
-        num_masks=None,
-        degrees="even",
-        direct=False,
-        residual=False,
-        activation="relu",
-        dropout=0.0,
-        seed=0,
-        num_classes=None,
-        condition=None,
-        **kwargs,
-    ):
+        event_shape: Shape,
+        hidden: Sequence[int] = (500, 500),
+        head: heads.Head | str | None = None,
+        order: Order = "raster",
+        num_masks: int | None = None,
+        degrees: str | Sequence[float] | np.ndarray = "even",
+        direct: bool = False,
+        residual: bool = False,
+        activation: Activation = "relu",
+        dropout: float = 0.0,
+        seed: int = 0,
+        num_classes: int | None = None,
+        condition: conditions.Condition | None = None,
+        **kwargs: Any,
+    ) -> None:
         head, condition = heads.get(head), conditions.get(condition, num_classes)
         size = conditions.size(condition)
         hidden = () if hidden in ((), []) else integers("hidden", hidden, least=1)
@@ -254,5 +263,5 @@ class MADE(AutoregressiveModel):
     def _marginal_layout(self, params):
         return params
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._arguments}

@@ -6,11 +6,14 @@ B. Uria, M.-A. Cote, K. Gregor, I. Murray, H. Larochelle. Neural Autoregressive 
 Estimation. JMLR 17, 2016, section 2.
 """
 
+from typing import Any
+
 import keras
 
 from tfar import conditions, heads
 from tfar.layers import TiedHidden
 from tfar.models.base import AutoregressiveModel
+from tfar.typing import Activation, Order, Shape
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -41,16 +44,16 @@ class NADE(AutoregressiveModel):
 
     def __init__(
         self,
-        event_shape,
-        hidden=500,
-        head=None,
-        order="raster",
-        activation="sigmoid",
-        dropout=0.0,
-        num_classes=None,
-        condition=None,
-        **kwargs,
-    ):
+        event_shape: Shape,
+        hidden: int = 500,
+        head: heads.Head | str | None = None,
+        order: Order = "raster",
+        activation: Activation = "sigmoid",
+        dropout: float = 0.0,
+        num_classes: int | None = None,
+        condition: conditions.Condition | None = None,
+        **kwargs: Any,
+    ) -> None:
         head, condition = heads.get(head), conditions.get(condition, num_classes)
         network = TiedHidden(
             hidden,
@@ -63,7 +66,7 @@ class NADE(AutoregressiveModel):
         )
         super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = self.network.get_config()
         return {
             **super().get_config(),

@@ -6,17 +6,19 @@ B. Uria, M.-A. Cote, K. Gregor, I. Murray, H. Larochelle. Neural Autoregressive 
 Estimation. JMLR 17, 2016, section 5.
 """
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfar import conditions, heads, orders
 from tfar.arguments import instance, integer, integers, rate
 from tfar.layers import OrderlessHidden
 from tfar.models.base import AutoregressiveModel
-
-tfd = tfp.distributions
+from tfar.typing import Activation, Member, Nest, Order, Shape, Training
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -60,19 +62,19 @@ class OrderlessNADE(AutoregressiveModel):
 
     def __init__(
         self,
-        event_shape,
-        hidden=(500, 500),
-        head=None,
-        order="raster",
-        num_orders=None,
-        activation="relu",
-        dropout=0.0,
-        seed=0,
-        network=None,
-        num_classes=None,
-        condition=None,
-        **kwargs,
-    ):
+        event_shape: Shape,
+        hidden: Sequence[int] = (500, 500),
+        head: heads.Head | str | None = None,
+        order: Order = "raster",
+        num_orders: int | None = None,
+        activation: Activation = "relu",
+        dropout: float = 0.0,
+        seed: int = 0,
+        network: OrderlessHidden | None = None,
+        num_classes: int | None = None,
+        condition: conditions.Condition | None = None,
+        **kwargs: Any,
+    ) -> None:
         head, condition = heads.get(head), conditions.get(condition, num_classes)
         hidden, dropout = integers("hidden", hidden, least=1), rate("dropout", dropout)
         seed = integer("seed", seed, least=0)
@@ -111,7 +113,7 @@ class OrderlessNADE(AutoregressiveModel):
         each = order if orders.several(order) else [order]
         return np.stack([orders.get(one, self.num_sites) for one in each])
 
-    def of_order(self, order):
+    def of_order(self, order: Order) -> Self:
         """The model of another order, or of several, with the same weights."""
         config = {**self.get_config(), **self._arguments, "num_orders": None, "order": order}
         config.pop("num_classes", None)
@@ -119,7 +121,7 @@ class OrderlessNADE(AutoregressiveModel):
         config.update(condition=self.condition)
         return type(self)(**config)
 
-    def ordered_for(self, observed, member=None):
+    def ordered_for(self, observed: np.ndarray, member: Member = None) -> Self:
         """As in `AutoregressiveModel`; the other sites come as in the member's order."""
         observed = self._observed_sites(observed)
         order = self.permutations[self.check_member(member) or 0]
@@ -131,7 +133,9 @@ class OrderlessNADE(AutoregressiveModel):
             self._reordered[key] = self.of_order(order)
         return self._reordered[key]
 
-    def call(self, inputs, training=None, member=None):
+    def call(
+        self, inputs: Nest, training: Training = None, member: Member = None
+    ) -> tfd.Distribution:
         """As in `AutoregressiveModel`; in training the conditionals given a random set of sites.
 
         Then it is a ``tfd.Masked``, whose valid sites are those that are not known.
@@ -178,5 +182,5 @@ class OrderlessNADE(AutoregressiveModel):
     def _marginal_layout(self, params):
         return params
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._arguments}

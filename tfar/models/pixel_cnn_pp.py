@@ -7,6 +7,8 @@ P. Ramachandran, T. Le Paine, P. Khorrami, M. Babaeizadeh, S. Chang, Y. Zhang, M
 R. Campbell, T. Huang. Fast Generation for Convolutional Autoregressive Models. ICLR 2017 workshop.
 """
 
+from typing import Any
+
 import keras
 
 from tfar import conditions, heads
@@ -14,6 +16,7 @@ from tfar.arguments import flag, integers
 from tfar.layers import Causal, MultiscaleStreams
 from tfar.models.base import AutoregressiveModel
 from tfar.models.images import image_sites, output_layers
+from tfar.typing import Order, Shape
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -49,18 +52,18 @@ class PixelCNNpp(AutoregressiveModel):
 
     def __init__(
         self,
-        event_shape,
-        filters=32,
-        resnets=2,
-        levels=3,
-        head=None,
-        order="raster",
-        num_classes=None,
-        positions=True,
-        dropout=0.0,
-        condition=None,
-        **kwargs,
-    ):
+        event_shape: Shape,
+        filters: int = 32,
+        resnets: int = 2,
+        levels: int = 3,
+        head: heads.Head | str | None = None,
+        order: Order = "raster",
+        num_classes: int | None = None,
+        positions: bool = True,
+        dropout: float = 0.0,
+        condition: conditions.Condition | None = None,
+        **kwargs: Any,
+    ) -> None:
         if head is None:
             *_, channels = integers("event_shape (H, W, C)", event_shape, least=1, count=3)
             head = heads.DiscretizedLogisticMixture(5, channels=channels)
@@ -92,5 +95,5 @@ class PixelCNNpp(AutoregressiveModel):
         network = Causal(network, dtype=dtype)
         super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._arguments}

@@ -5,6 +5,8 @@ A. van den Oord, N. Kalchbrenner, K. Kavukcuoglu. Pixel Recurrent Neural Network
 sections 3.1 to 3.3 and 3.6.
 """
 
+from typing import Any
+
 import keras
 
 from tfar import arguments, conditions, heads
@@ -21,6 +23,7 @@ from tfar.layers import (
 )
 from tfar.models.base import AutoregressiveModel
 from tfar.models.images import image_sites, output_layers
+from tfar.typing import Activation, Order, Shape
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -64,21 +67,21 @@ class PixelRNN(AutoregressiveModel):
 
     def __init__(
         self,
-        event_shape,
-        units=16,
-        layers=7,
-        recurrence="row",
-        kernel_size=3,
-        first_kernel_size=7,
-        head=None,
-        order="raster",
-        positions=True,
-        activation="relu",
-        dropout=0.0,
-        num_classes=None,
-        condition=None,
-        **kwargs,
-    ):
+        event_shape: Shape,
+        units: int = 16,
+        layers: int = 7,
+        recurrence: str = "row",
+        kernel_size: int = 3,
+        first_kernel_size: int = 7,
+        head: heads.Head | str | None = None,
+        order: Order = "raster",
+        positions: bool = True,
+        activation: Activation = "relu",
+        dropout: float = 0.0,
+        num_classes: int | None = None,
+        condition: conditions.Condition | None = None,
+        **kwargs: Any,
+    ) -> None:
         head, positions = heads.get(head), flag("positions", positions)
         condition = conditions.get(condition, num_classes)
         arguments.activation("activation", activation)
@@ -132,5 +135,5 @@ class PixelRNN(AutoregressiveModel):
         network = Causal(network, dtype=dtype)
         super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._arguments}

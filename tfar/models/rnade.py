@@ -5,10 +5,13 @@ B. Uria, I. Murray, H. Larochelle. RNADE: The real-valued neural autoregressive 
 NIPS 2013.
 """
 
+from typing import Any
+
 import keras
 
 from tfar import heads
 from tfar.models.nade import NADE
+from tfar.typing import Activation, Order, Shape
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -38,13 +41,13 @@ class RNADE(NADE):
 
     def __init__(
         self,
-        event_shape,
-        hidden=50,
-        head=None,
-        order="raster",
-        activation="relu",
-        dropout=0.0,
-        **kwargs,
-    ):
+        event_shape: Shape,
+        hidden: int = 50,
+        head: heads.Head | str | None = None,
+        order: Order = "raster",
+        activation: Activation = "relu",
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         head = heads.GaussianMixture(10) if head is None else head
         super().__init__(event_shape, hidden, head, order, activation, dropout, **kwargs)

@@ -1,12 +1,15 @@
 """What Keras would write and could not read again."""
 
 import os
+from typing import Any, NoReturn
+
+from tfar.typing import OfModel, Path
 
 
-class Saving:
+class Saving(OfModel):
     """``save`` and ``export`` of a Keras model, with errors in place of files that do not load."""
 
-    def save(self, filepath, *args, **kwargs):
+    def save(self, filepath: Path, *args: Any, **kwargs: Any) -> None:
         """As in Keras, to a ``.keras`` file.
 
         Raises:
@@ -22,7 +25,7 @@ class Saving:
             )
         return super().save(filepath, *args, **kwargs)
 
-    def export(self, *args, **kwargs):
+    def export(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise NotImplementedError(
             "keras.Model.export cannot write a model that returns a distribution; "
             "use save() and keras.saving.load_model()."

@@ -1,17 +1,28 @@
 """Scoring: log p(x) of the conditionals, of an ensemble, and the joint distribution."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import tensorflow as tf
 
 from tfar import conditions
 from tfar.distributions import casting
 from tfar.sampling.joint import Autoregressive
+from tfar.typing import Member, Nest, OfModel, Seed
+
+if TYPE_CHECKING:
+    from tfar.models import AutoregressiveModel
 
 
-class Scoring:
+class Scoring(OfModel):
     """What a model of conditionals makes of them: log p(x), and the joint distribution."""
 
-    def log_prob(self, inputs, member=None, counted=None):
+    def log_prob(
+        self, inputs: Nest, member: Member = None, counted: tf.Tensor | np.ndarray | None = None
+    ) -> tf.Tensor:
         """log p(x), [B] float32 nats; of an ensemble log (1/R) sum_r p_r(x), or of one member.
 
         A value outside the head's support, or an invalid condition, has log-probability -inf.
@@ -56,13 +67,13 @@ class Scoring:
 
     def joint(
         self,
-        member=None,
-        cached=True,
-        jit_compile=False,
-        validate_args=False,
-        condition=None,
-        observed=None,
-    ):
+        member: Member = None,
+        cached: bool = True,
+        jit_compile: bool = False,
+        validate_args: bool = False,
+        condition: Nest = None,
+        observed: np.ndarray | None = None,
+    ) -> Autoregressive:
         """The joint distribution, a `tfar.sampling.Autoregressive`.
 
         Args:
@@ -81,7 +92,14 @@ class Scoring:
         key = "joint", repr(options)  # what is no option may have no hash
         return self.once(key, lambda: Autoregressive(self, *options))
 
-    def sample(self, sample_shape=(), seed=None, condition=None, member=None, **options):
+    def sample(
+        self,
+        sample_shape: int | Sequence[int] | tf.Tensor = (),
+        seed: Seed = None,
+        condition: Nest = None,
+        member: Member = None,
+        **options: Any,
+    ) -> tf.Tensor:
         """Samples of ``model.joint(member, condition=condition)``, a tensor.
 
         Args:
@@ -105,7 +123,7 @@ class Scoring:
         joint = self.joint(member=member, condition=condition)
         return joint.sample(sample_shape, seed=seed, **options)
 
-    def ordered_for(self, observed, member=None):
+    def ordered_for(self, observed: np.ndarray, member: Member = None) -> AutoregressiveModel:
         """The model, or one of the same weights, in an order that begins with the observed sites.
 
         Args:

@@ -1,9 +1,11 @@
 """Models of sequences, of any length."""
 
 import keras
+import tensorflow as tf
 
 from tfar.arguments import integer
 from tfar.models.base import AutoregressiveModel
+from tfar.typing import Nest, Seed, Temperature
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -14,7 +16,7 @@ class SequenceModel(AutoregressiveModel):
     sequences of any other length too, if all layers of the network are ``stationary``.
     """
 
-    def of_length(self, length):
+    def of_length(self, length: int) -> AutoregressiveModel:
         """The model of sequences of another length, of the same weights.
 
         Args:
@@ -44,14 +46,14 @@ class SequenceModel(AutoregressiveModel):
 
     def generate(
         self,
-        prompt="",
-        length=500,
-        temperature=None,
-        top_k=None,
-        top_p=None,
-        seed=None,
-        condition=None,
-    ):
+        prompt: str = "",
+        length: int = 500,
+        temperature: Temperature = None,
+        top_k: int | tf.Tensor | None = None,
+        top_p: Temperature = None,
+        seed: Seed = None,
+        condition: Nest = None,
+    ) -> str:
         """Goes on from a prompt.
 
         Args:
@@ -78,11 +80,11 @@ class SequenceModel(AutoregressiveModel):
         return text.generate(self, prompt, length, condition=condition, **options)
 
     @property
-    def longest(self):
+    def longest(self) -> int | None:
         """The most sites that the weights can model, or None if there is no limit."""
         return None if getattr(self.network, "stationary", False) else self.num_sites
 
-    def check_length(self, length):
+    def check_length(self, length: int) -> None:
         """Raises ValueError if sequences may not be so long."""
         length = integer("length", length, least=1)
         if self.longest is not None and length > self.longest:

@@ -1,15 +1,21 @@
 """One site at a time: by the network's own steps, or by the slow oracle."""
 
+from collections.abc import Callable, Hashable
+from typing import Any
+
 import tensorflow as tf
 
 from tfar.arguments import flag, integer
 from tfar.layers import CausalLayer
+from tfar.typing import BatchSize, Member, Nest, OfModel
 
 
-class Stepping:
+class Stepping(OfModel):
     """What the sampling loop needs of a model: a state, and the parameters of the next site."""
 
-    def initial_state(self, batch_size, member=0, cached=True, condition=None):
+    def initial_state(
+        self, batch_size: BatchSize, member: Member = 0, cached: bool = True, condition: Nest = None
+    ) -> Nest:
         """The state before the first site of the order; ``condition`` has ``batch_size`` rows."""
         if not tf.is_tensor(batch_size):
             batch_size = integer("batch_size", batch_size, least=0)
@@ -22,7 +28,9 @@ class Stepping:
         condition = () if condition is None else condition
         return tf.constant(0), tf.zeros(shape, self.compute_dtype), condition
 
-    def step(self, x, state, member=0, cached=True):
+    def step(
+        self, x: tf.Tensor, state: Nest, member: Member = 0, cached: bool = True
+    ) -> tuple[tf.Tensor, Nest]:
         """The parameters of the next site of the order.
 
         Args:
@@ -53,7 +61,7 @@ class Stepping:
         params = self._parameters(seen, known, member)[:, permutation[site]]
         return tf.cast(params, tf.float32), (site + 1, seen, condition)
 
-    def once(self, key, make):
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What ``make()`` gave for a key when it was first asked for, for instance a sampler."""
         if key not in self._made:
             self._made[key] = make()

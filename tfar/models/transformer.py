@@ -11,6 +11,8 @@ L. Yu, D. Simig, C. Flaherty, A. Aghajanyan, L. Zettlemoyer, M. Lewis. MEGABYTE:
 Million-byte Sequences with Multiscale Transformers. NeurIPS 2023.
 """
 
+from typing import Any
+
 import keras
 
 from tfar import arguments, conditions, heads
@@ -29,6 +31,7 @@ from tfar.layers import (
 )
 from tfar.models.images import image_sites
 from tfar.models.sequence import SequenceModel
+from tfar.typing import Activation, Order, Shape
 
 
 def _check_patch(patch, stem, row, subpixels):
@@ -92,24 +95,24 @@ class Transformer(SequenceModel):
 
     def __init__(
         self,
-        event_shape,
-        width=128,
-        layers=4,
-        num_heads=4,
-        window=None,
-        positions="rotary",
-        stem=None,
-        patch=None,
-        mlp=4,
-        activation="gelu",
-        tied=False,
-        dropout=0.0,
-        head=None,
-        order="raster",
-        num_classes=None,
-        condition=None,
-        **kwargs,
-    ):
+        event_shape: Shape,
+        width: int = 128,
+        layers: int = 4,
+        num_heads: int = 4,
+        window: int | None = None,
+        positions: str = "rotary",
+        stem: int | None = None,
+        patch: int | None = None,
+        mlp: float = 4,
+        activation: Activation = "gelu",
+        tied: bool = False,
+        dropout: float = 0.0,
+        head: heads.Head | str | None = None,
+        order: Order = "raster",
+        num_classes: int | None = None,
+        condition: conditions.Condition | None = None,
+        **kwargs: Any,
+    ) -> None:
         head, condition = heads.get(head), conditions.get(condition, num_classes)
         choice("positions", positions, ("rotary", "learned"))
         arguments.activation("activation", activation)
@@ -157,7 +160,7 @@ class Transformer(SequenceModel):
             *image_shape, subpixels = image_sites(event_shape, head)
             if patch is not None:
                 _check_patch(patch, stem, image_shape[1] * subpixels, subpixels)
-            options = {"exclusive": True, "dtype": dtype}
+            options: dict[str, Any] = {"exclusive": True, "dtype": dtype}
             network = [CausalConv2D(width, stem, image_shape, subpixels, **options)]
             if patch is None:
                 network += body
@@ -192,5 +195,5 @@ class Transformer(SequenceModel):
         }
         super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._arguments}

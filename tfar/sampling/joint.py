@@ -3,10 +3,12 @@
 import functools
 import math
 import os
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfar import conditions, randomness
 from tfar.arguments import flag, integer
@@ -14,8 +16,7 @@ from tfar.distributions import casting
 from tfar.sampling import loop
 from tfar.sampling.policy import Policy
 from tfar.sampling.protocol import Conditionals
-
-tfd = tfp.distributions
+from tfar.typing import Member, Nest
 
 
 class Autoregressive(tfd.Distribution):
@@ -77,15 +78,15 @@ class Autoregressive(tfd.Distribution):
 
     def __init__(
         self,
-        model,
-        member=None,
-        cached=True,
-        jit_compile=False,
-        validate_args=False,
-        condition=None,
-        observed=None,
-        name="Autoregressive",
-    ):
+        model: Conditionals,
+        member: Member = None,
+        cached: bool = True,
+        jit_compile: bool = False,
+        validate_args: bool = False,
+        condition: Nest = None,
+        observed: np.ndarray | None = None,
+        name: str = "Autoregressive",
+    ) -> None:
         parameters = dict(locals())
         if isinstance(model, type) or not isinstance(model, Conditionals):
             raise ValueError(
@@ -161,7 +162,7 @@ class Autoregressive(tfd.Distribution):
     def _default_event_space_bijector(self):
         return tfp.bijectors.Identity() if self.dtype.is_floating else None
 
-    def __getitem__(self, slices):
+    def __getitem__(self, slices: Any) -> tfd.Distribution:
         if self.condition is None and slices not in (..., ()):
             raise IndexError(
                 f"The batch shape of this joint distribution is [], got the slices {slices}: only "

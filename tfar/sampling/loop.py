@@ -1,13 +1,20 @@
 """The only sampling loop of the library."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
 from tfar import conditions, randomness
+from tfar.sampling.policy import Policy
+from tfar.sampling.protocol import Conditionals
+from tfar.typing import Member, Nest
 
 
-def compiled(model, member=None, cached=True, jit_compile=False):
+def compiled(
+    model: Conditionals, member: Member = None, cached: bool = True, jit_compile: bool = False
+) -> Callable[..., Any]:
     """`draw` of a model as a ``tf.function``, made once: one serves every joint of the model."""
 
     def make():
@@ -21,7 +28,7 @@ def compiled(model, member=None, cached=True, jit_compile=False):
     return model.once((member, cached, jit_compile), make)
 
 
-def compiled_advance(model, scored):
+def compiled_advance(model: Conditionals, scored: bool) -> Callable[..., Any]:
     """`advance` of a model as a ``tf.function``, made once, of ``(carry, count, seed, policy,
     values, known)``; for models that are no ensembles."""
 
@@ -35,7 +42,18 @@ def compiled_advance(model, scored):
     return model.once(("advance", scored), make)
 
 
-def draw(model, member, cached, n, seed, policy, values, known, condition, scored):
+def draw(
+    model: Conditionals,
+    member: Member,
+    cached: bool,
+    n: int | tf.Tensor,
+    seed: tf.Tensor,
+    policy: Policy,
+    values: tf.Tensor | None,
+    known: tf.Tensor | None,
+    condition: Nest,
+    scored: bool,
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws from a model, or from one member of an ensemble.
 
     Args:
@@ -84,15 +102,30 @@ def _whole(model, member, cached, n, seed, policy, values, known, condition, sco
     return tf.reshape(x, [n, *model.event_shape]), log_prob
 
 
-def begin(model, n, member=0, cached=True, condition=None):
+def begin(
+    model: Conditionals,
+    n: int | tf.Tensor,
+    member: Member = 0,
+    cached: bool = True,
+    condition: Nest = None,
+) -> tuple[Any, ...]:
     """What `advance` starts from: (site, its predecessor, encoded, state, log-probability)."""
     state = model.initial_state(n, member, cached, condition)
     return tf.constant(0), tf.zeros([n, model.head.num_inputs]), state, tf.zeros([n])
 
 
 def advance(
-    model, carry, count, seed, policy, values=None, known=None, scored=False, member=0, cached=True
-):
+    model: Conditionals,
+    carry: tuple[Any, ...],
+    count: int | tf.Tensor,
+    seed: tf.Tensor,
+    policy: Policy,
+    values: tf.Tensor | None = None,
+    known: tf.Tensor | None = None,
+    scored: bool = False,
+    member: Member = 0,
+    cached: bool = True,
+) -> tuple[tuple[Any, ...], tf.Tensor]:
     """The sampling loop, x[t - 1] -> step -> head -> x[t], over the next sites of the order.
 
     What a site draws depends on the seed and its number, not on where the loop has paused.

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar.arguments import integer, number
+from tfar.heads import Head
 
 TEMPERATURES = 1e-30, 1e30  # the lowest and the highest
 
@@ -39,7 +40,12 @@ class Policy(tf.experimental.ExtensionType):
     top_k: typing.Union[tf.Tensor, None] = None  # noqa: UP007
     top_p: typing.Union[tf.Tensor, None] = None  # noqa: UP007
 
-    def __init__(self, temperature=None, top_k=None, top_p=None):
+    def __init__(
+        self,
+        temperature: float | tf.Tensor | None = None,
+        top_k: int | tf.Tensor | None = None,
+        top_p: float | tf.Tensor | None = None,
+    ) -> None:
         # Beyond these float32 has no quotients: draws would be NaN, or all of one value.
         coldest, hottest = TEMPERATURES
         self.temperature = _checked(
@@ -50,11 +56,11 @@ class Policy(tf.experimental.ExtensionType):
         self.top_p = _checked(top_p, lambda p: number("top_p", p, above=0, most=1))
 
     @property
-    def restricts(self):
+    def restricts(self) -> bool:
         """Whether values are left out."""
         return self.top_k is not None or self.top_p is not None
 
-    def check(self, head):
+    def check(self, head: Head) -> None:
         """Raises ValueError if values would be left out of a head without categories."""
         if self.restricts and not head.of_logits:
             raise ValueError(
@@ -62,13 +68,13 @@ class Policy(tf.experimental.ExtensionType):
                 "has none: leave them out."
             )
 
-    def draw(self, head, params, uniforms):
+    def draw(self, head: Head, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
         """Values of a head's distribution, under the policy; see `tfar.heads.Head.draw`."""
         if not self.restricts:
             return head.draw(params, uniforms, self.temperature)
         return head.draw(self.restricted(params), uniforms)
 
-    def restricted(self, logits):
+    def restricted(self, logits: tf.Tensor) -> tf.Tensor:
         """The logits [..., K] after all three, -inf where a value is left out."""
         logits -= tf.reduce_max(logits, axis=-1, keepdims=True)
         if self.temperature is not None:

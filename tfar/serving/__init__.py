@@ -5,6 +5,21 @@ What a SavedModel needs is imported when it is first used: a client needs no Ten
 """
 
 import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tfar.serving.savedmodel import (
+        CONFIG,
+        GRAPH,
+        check_model,
+        describe,
+        digest,
+        export,
+        limits,
+        meta_graph,
+        no_model,
+        restore,
+    )
 
 __all__ = [
     "CONFIG",
@@ -20,7 +35,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(importlib.import_module("tfar.serving.savedmodel"), name)
     raise AttributeError(f"module 'tfar.serving' has no attribute {name!r}")

@@ -7,12 +7,21 @@ Neither needs a model or Keras. `Rest` needs ``requests``, and no TensorFlow; `G
 https://www.tensorflow.org/tfx/serving/api_rest, and predict.proto of TensorFlow Serving.
 """
 
+from __future__ import annotations
+
 import abc
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfar import arguments
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import grpc
+    from numpy.typing import ArrayLike
 
 __all__ = ["Client", "Grpc", "Rest"]
 
@@ -34,12 +43,18 @@ class Client(abc.ABC):
       timeout: seconds.
     """
 
-    def __init__(self, server, timeout):
+    def __init__(self, server: str, timeout: float) -> None:
         self.server = server
         self.timeout = arguments.number("timeout", timeout, above=0)
         self._signatures = {}
 
-    def predict(self, model, signature="serving_default", version=None, **inputs):
+    def predict(
+        self,
+        model: str,
+        signature: str = "serving_default",
+        version: int | None = None,
+        **inputs: ArrayLike,
+    ) -> dict[str, np.ndarray]:
         """Runs a signature of a served model.
 
         Args:
@@ -79,7 +94,9 @@ class Client(abc.ABC):
             raise ValueError(f"{model} has the signatures {sorted(known)}, and no {signature!r}.")
         raise ValueError(f"{signature} takes {sorted(known[signature][0])}, got {sorted(names)}.")
 
-    def signatures(self, model, version=None):
+    def signatures(
+        self, model: str, version: int | None = None
+    ) -> dict[str, tuple[dict[str, Any], ...]]:
         """``{signature: (inputs, outputs)}`` of a served model, the dtypes of both by their names.
 
         One that this client does not know is None. Arguments and errors are those of `predict`.
@@ -174,7 +191,7 @@ class Rest(Client):
       ValueError: if an argument is not as above.
     """
 
-    def __init__(self, url="http://localhost:8501", timeout=60.0):
+    def __init__(self, url: str = "http://localhost:8501", timeout: float = 60.0) -> None:
         if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", arguments.string("url", url)):
             raise ValueError(f"Expected url to be as http://localhost:8501, got {url!r}.")
         super().__init__(url.rstrip("/"), timeout)
@@ -262,7 +279,12 @@ class Grpc(Client):
       ValueError: if an argument is not as above.
     """
 
-    def __init__(self, address="localhost:8500", timeout=60.0, channel=None):
+    def __init__(
+        self,
+        address: str = "localhost:8500",
+        timeout: float = 60.0,
+        channel: grpc.Channel | None = None,
+    ) -> None:
         try:
             import grpc
             from tensorflow_serving.apis import prediction_service_pb2_grpc

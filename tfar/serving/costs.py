@@ -4,15 +4,23 @@ The memory of a traced function is told by the shapes in its graph, and nothing 
 lives from the operation that makes it to the last one that takes it.
 """
 
+from __future__ import annotations
+
 import collections
 import dataclasses
 import itertools
 import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from tfar import arguments, conditions, kinds, private
 from tfar.sampling import Policy, loop
+from tfar.typing import Nest
+
+if TYPE_CHECKING:
+    from tfar.models import AutoregressiveModel
 
 BYTES = 2**31  # by default, for one request
 SAMPLES = 10_000  # by default at most, however small they are: drawing takes time
@@ -47,7 +55,13 @@ class Limits:
     max_length: int | None
 
 
-def limits(model, max_bytes=BYTES, max_rows=None, max_samples=None, max_length=None):
+def limits(
+    model: AutoregressiveModel,
+    max_bytes: int = BYTES,
+    max_rows: int | None = None,
+    max_samples: int | None = None,
+    max_length: int | None = None,
+) -> Limits:
     """The `Limits` of a model: those that are given, and those that follow from ``max_bytes``.
 
     Raises:
@@ -83,14 +97,14 @@ def _allowed(what, each, max_bytes):
     return min(max_bytes // each, 2**31 - 1)
 
 
-def scoring_bytes(model):
+def scoring_bytes(model: AutoregressiveModel) -> int:
     """Memory to compute log p(x) of one of many rows, an int; all conditionals are on the way."""
     x = tf.TensorSpec([ROWS, *model.event_shape], model.head.dtype)
     condition = None if model.condition is None else model.condition.specs(ROWS)
     return _each(model.log_prob, conditions.joined(x, condition))
 
 
-def drawing_bytes(model):
+def drawing_bytes(model: AutoregressiveModel) -> int:
     """Memory to draw one of many samples, of which a part may be known, an int."""
     sites = [ROWS, model.num_sites]
     values = tf.TensorSpec([*sites, *model.head.site_shape], model.head.dtype)
@@ -108,7 +122,7 @@ def _each(function, *specs):
     return math.ceil(SLACK * peak_bytes(function, *specs, unknown=ROWS) / ROWS)
 
 
-def peak_bytes(function, *specs, unknown=1):
+def peak_bytes(function: Callable[..., Any], *specs: Nest, unknown: int = 1) -> int:
     """The most bytes that the tensors which a function makes take at once, an int.
 
     Args:
@@ -129,12 +143,12 @@ def peak_bytes(function, *specs, unknown=1):
 class _Walk:
     """Over a graph, and over the functions that it calls."""
 
-    def __init__(self, functions, unknown):
+    def __init__(self, functions: Mapping[str, Any], unknown: int) -> None:
         self.functions = functions
         self.unknown = unknown
         self.peaks = {}
 
-    def peak(self, nodes, returned=()):
+    def peak(self, nodes: Sequence[Any], returned: Iterable[str] = ()) -> int:
         """Of nodes in an order in which they can run; what is returned lives on.
 
         A scheduler's order is between this one, of a thread that follows the code, and that of as

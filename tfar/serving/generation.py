@@ -1,5 +1,9 @@
 """The signature ``generate`` of models of text, with every argument checked in the graph."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from tfar.sampling import Policy, loop
@@ -11,12 +15,17 @@ from tfar.serving.signatures import (
     positive,
     require,
 )
+from tfar.typing import Nest
+
+if TYPE_CHECKING:
+    from tfar.models import SequenceModel
+    from tfar.serving.costs import Limits
 
 
 class Generation:
     """Goes on from a prompt; called with the tensors that `specs` describe."""
 
-    def __init__(self, model, limits):
+    def __init__(self, model: SequenceModel, limits: Limits) -> None:
         self.model = model
         self.limits = limits
         self.specs = {
@@ -30,8 +39,17 @@ class Generation:
         if model.condition is not None:
             self.specs.update(model.condition.named(model.condition.specs()))
 
-    def __call__(self, prompt, length, seed, temperature, top_k, top_p, condition=None):
-        points = tf.constant([ord(c) for c in self.model.head.vocabulary.characters])
+    def __call__(
+        self,
+        prompt: tf.Tensor,
+        length: tf.Tensor,
+        seed: tf.Tensor,
+        temperature: tf.Tensor,
+        top_k: tf.Tensor,
+        top_p: tf.Tensor,
+        condition: Nest = None,
+    ) -> dict[str, tf.Tensor]:
+        points = tf.constant([ord(c) for c in self.model.head.vocabulary.characters])  # type: ignore[attr-defined]
         length, temperature = at_least_1("length", length), positive(temperature)
         top_k, inside = at_least_1("top_k", top_k), (top_p > 0) & (top_p <= 1)
         top_p = require(top_p, (inside, "Expected top_p above 0 and of at most 1, got", top_p))
@@ -40,7 +58,7 @@ class Generation:
         values = tf.pad(given, [[0, length]])[None]
         known = (tf.range(total) < tf.size(given))[None]
         if condition is not None:
-            kind = self.model.condition
+            kind: Any = self.model.condition
             condition = checked_condition(kind, kind.rows(condition, [1]))
         policy = Policy(temperature, top_k, top_p)
         carry = loop.begin(self.model, 1, condition=condition)

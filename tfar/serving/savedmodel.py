@@ -30,9 +30,13 @@ Every argument is checked in the graph, and a request may only ask for so much, 
 `tfar.serving.costs.Limits`: to others a server answers with INVALID_ARGUMENT and a sentence.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import json
+import pathlib
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -42,6 +46,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfar import arguments, files, records
 from tfar.serving import costs
 from tfar.serving.signatures import signatures
+from tfar.typing import Path
+
+if TYPE_CHECKING:
+    from tfar.models import AutoregressiveModel
 
 __all__ = [
     "check_model",
@@ -60,7 +68,14 @@ GRAPH = "saved_model.pb"
 REMEDY = "Export the model again."
 
 
-def export(model, folder, max_samples=None, max_rows=None, max_length=None, max_bytes=costs.BYTES):
+def export(
+    model: AutoregressiveModel,
+    folder: Path,
+    max_samples: int | None = None,
+    max_rows: int | None = None,
+    max_length: int | None = None,
+    max_bytes: int = costs.BYTES,
+) -> pathlib.Path:
     """Writes a model as a SavedModel, atomically.
 
     A server's memory is not endless, so one request may ask for so much and no more. What a row or
@@ -119,7 +134,7 @@ def export(model, folder, max_samples=None, max_rows=None, max_length=None, max_
     return folder
 
 
-def check_model(model, path=None):
+def check_model(model: Any, path: Path | None = None) -> None:
     """Raises ValueError unless what is given, or was found at a path, is a model of tfar.
 
     >>> check_model("made_mnist")
@@ -140,7 +155,7 @@ def check_model(model, path=None):
     raise ValueError(f"Expected a model of tfar{place}, got one of the class {kind}.")
 
 
-def restore(folder):
+def restore(folder: Path) -> AutoregressiveModel:
     """The Keras model of an export, uncompiled, to be sampled, scored, fine-tuned and saved.
 
     Args:
@@ -170,7 +185,7 @@ def restore(folder):
     return model
 
 
-def no_model(path, error):
+def no_model(path: Path, error: Exception) -> ValueError:
     """The ValueError for a file of which Keras could make no model."""
     return ValueError(
         f"No model can be made of {path}: {records.words(error)}. Import the classes first that "
@@ -205,7 +220,7 @@ def _config(folder):
     return records.read(folder / CONFIG, {"class_name": str, "config": {}}, REMEDY)
 
 
-def limits(folder):
+def limits(folder: Path) -> dict[str, Any] | None:
     """`tfar.serving.costs.Limits` of an export as a dict; None of one by an older tfar.
 
     >>> import tempfile
@@ -216,7 +231,7 @@ def limits(folder):
     return _config(arguments.path("folder", folder)).get("limits")
 
 
-def meta_graph(folder):
+def meta_graph(folder: Path) -> Any:
     """The ``MetaGraphDef`` of a SavedModel.
 
     Raises:
@@ -234,7 +249,7 @@ def meta_graph(folder):
         raise records.damaged(file, "it holds no graph", REMEDY) from error
 
 
-def describe(folder):
+def describe(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
     """What the signatures of a SavedModel take and give, as one reads it.
 
     Returns:
@@ -263,7 +278,7 @@ def describe(folder):
     }
 
 
-def digest(folder):
+def digest(folder: Path) -> str:
     """The SHA-256 of the files that `export` wrote and of their names, in hexadecimal.
 
     Others, requests that warm a server up for instance, may be added.

@@ -1,17 +1,28 @@
 """What the signatures of an export compute, with every argument checked in the graph."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from tfar import conditions, kinds
+from tfar.conditions import Condition
 from tfar.distributions import Columns
 from tfar.sampling import Policy, loop
 from tfar.sampling.policy import TEMPERATURES
+from tfar.typing import Nest
+
+if TYPE_CHECKING:
+    from tfar.models import AutoregressiveModel
+    from tfar.serving.costs import Limits
 
 SEED, TEMPERATURE = tf.TensorSpec([2], tf.int32), tf.TensorSpec([], tf.float32)
 
 
-def signatures(model, limits):
+def signatures(model: AutoregressiveModel, limits: Limits) -> dict[str, Any]:
     """The concrete functions of a model's SavedModel, a dict by name.
 
     Args:
@@ -57,7 +68,7 @@ def signatures(model, limits):
     }
 
 
-def require(value, *checks):
+def require(value: tf.Tensor, *checks: tuple[Any, ...]) -> tf.Tensor:
     """``value``, behind checks: where one fails, InvalidArgument and its message.
 
     Args:
@@ -70,7 +81,7 @@ def require(value, *checks):
         return tf.identity(value)
 
 
-def parameters(p):
+def parameters(p: tfd.Distribution) -> dict[str, tf.Tensor]:
     """The tensors that a conditional distribution has for parameters, a dict by name.
 
     Of `tfar.distributions.Columns` the names of those of column i begin with ``column_i_``.
@@ -87,21 +98,29 @@ def parameters(p):
 class Functions:
     """What the signatures compute, with every argument checked in the graph."""
 
-    def __init__(self, model, limits):
+    def __init__(self, model: AutoregressiveModel, limits: Limits) -> None:
         self.model = model
         self.limits = limits
 
-    def log_prob(self, x, condition=None):
+    def log_prob(self, x: tf.Tensor, condition: Nest = None) -> dict[str, tf.Tensor]:
         nats = self.model.log_prob(self._inputs(x, condition))
         bits = -nats / np.float32(np.log(2) * self.model.num_dimensions)
         return {"log_prob": nats, "bits_per_dim": bits}
 
-    def conditionals(self, x, condition=None, member=0):
+    def conditionals(
+        self, x: tf.Tensor, condition: Nest = None, member: Any = 0
+    ) -> dict[str, tf.Tensor]:
         member = self._checked_member(member)
         p = self.model(self._inputs(x, condition), member=member)
         return {**parameters(p), "order": tf.cast(self._order(member), tf.int32)}
 
-    def sample(self, num_samples, seed, temperature, condition=None):
+    def sample(
+        self,
+        num_samples: tf.Tensor,
+        seed: tf.Tensor,
+        temperature: tf.Tensor,
+        condition: Nest = None,
+    ) -> dict[str, tf.Tensor]:
         lead = []
         if condition is not None:
             condition = self._checked_condition(condition)
@@ -114,7 +133,16 @@ class Functions:
         x, _ = loop.draw(self.model, None, True, num_samples * rows, seed, *arguments)
         return self._samples(x, [num_samples, *lead])
 
-    def complete(self, x, known, num_samples, seed, temperature, condition=None, member=0):
+    def complete(
+        self,
+        x: tf.Tensor,
+        known: tf.Tensor,
+        num_samples: tf.Tensor,
+        seed: tf.Tensor,
+        temperature: tf.Tensor,
+        condition: Nest = None,
+        member: Any = 0,
+    ) -> dict[str, tf.Tensor]:
         batch = tf.shape(x)[0]
         num_samples, temperature = self._checked_draws(num_samples, temperature, batch)
         member = self._checked_member(member)
@@ -190,7 +218,7 @@ class Functions:
         return require(member, (inside, f"Expected member to be from 0 to {last}, got", member))
 
 
-def rows_of(condition):
+def rows_of(condition: Nest) -> tf.Tensor:
     """The batch size of a condition."""
     return tf.shape(tf.nest.flatten(condition)[0])[0]
 
@@ -202,7 +230,7 @@ def _tiled(tensors, count):
     )
 
 
-def checked_condition(kind, condition, x=None):
+def checked_condition(kind: Condition, condition: Nest, x: tf.Tensor | None = None) -> Nest:
     """A batch of conditions, one for each row of x, behind the checks of a `tfar.conditions`."""
     rows = rows_of(condition)
     sizes = tf.stack([tf.shape(part)[0] for part in tf.nest.flatten(condition)])
@@ -219,11 +247,11 @@ def checked_condition(kind, condition, x=None):
     return tf.nest.map_structure(lambda part: require(part, (valid, words, *wrong)), condition)
 
 
-def at_least_1(name, number):
+def at_least_1(name: str, number: tf.Tensor) -> tf.Tensor:
     return require(number, (number > 0, f"Expected {name} to be at least 1, got", number))
 
 
-def positive(temperature):
+def positive(temperature: tf.Tensor) -> tf.Tensor:
     coldest, hottest = TEMPERATURES
     inside = (temperature >= coldest) & (temperature <= hottest)  # NaN is neither
     message = f"Expected temperature to be from {coldest:g} to {hottest:g}, got"

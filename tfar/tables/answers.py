@@ -1,17 +1,29 @@
 """What a model of a table says of rows: log-likelihoods, samples, and missing entries."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from tfar import arguments, kinds
 from tfar.tables.codec import to_array, to_frame
 
+if TYPE_CHECKING:
+    from typing import Any
 
-def is_table(model):
+    import pandas as pd
+
+    from tfar.models import AutoregressiveModel
+    from tfar.typing import Seed
+
+
+def is_table(model: Any) -> bool:
     """Whether a model is one of tables."""
     return kinds.Tables.fits(model)
 
 
-def log_prob(model, frame):
+def log_prob(model: AutoregressiveModel, frame: pd.DataFrame) -> np.ndarray:
     """log p of each row of a data frame [N], nats, in the units of the data.
 
     Raises:
@@ -21,7 +33,7 @@ def log_prob(model, frame):
     return model.predict(x, batch_size=1000, verbose=0)
 
 
-def sample(model, n, seed=None, **policy):
+def sample(model: AutoregressiveModel, n: int, seed: Seed = None, **policy: Any) -> pd.DataFrame:
     """A data frame of ``n`` rows drawn from a model; ``policy`` as in ``joint().sample``.
 
     Raises:
@@ -31,7 +43,7 @@ def sample(model, n, seed=None, **policy):
     return to_frame(columns, model.joint().sample(n, seed=seed, **policy).numpy())
 
 
-def complete(model, frame, seed=None):
+def complete(model: AutoregressiveModel, frame: pd.DataFrame, seed: Seed = None) -> pd.DataFrame:
     """The data frame, with missing entries drawn given the others of their rows.
 
     Args:

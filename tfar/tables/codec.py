@@ -1,12 +1,22 @@
 """Rows of a data frame to the arrays that a model takes, and back."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from tfar.tables.columns import check_missing, named, numbers, plain
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
-def to_array(columns, frame, missing=False):
+
+def to_array(
+    columns: Sequence[dict[str, Any]], frame: pd.DataFrame, missing: bool = False
+) -> np.ndarray:
     """Rows of a data frame as a model takes them, float32 [N, n].
 
     Args:
@@ -38,9 +48,9 @@ def to_array(columns, frame, missing=False):
     return np.stack(arrays, axis=1).astype(np.float32)
 
 
-def to_frame(columns, x):
+def to_frame(columns: Sequence[dict[str, Any]], x: np.ndarray) -> pd.DataFrame:
     """The data frame of rows [N, n] as a model draws them: the inverse of `to_array`."""
-    frame = {}
+    frame: dict[str, Any] = {}
     for i, column in enumerate(columns):
         if "categories" in column:
             frame[column["name"]] = [column["categories"][int(code)] for code in x[:, i]]

@@ -1,15 +1,24 @@
 """What columns hold: told from a data frame, as `tfar.heads.Table` takes it."""
 
+from __future__ import annotations
+
 import csv
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import IO, Any
+
+    from tfar.typing import Path
 
 # An integer column of no more values than this is taken for one of categories.
 MANY = 20
 
 
-def read_csv(path):
+def read_csv(path: Path | IO[str]) -> pd.DataFrame:
     """A data frame of a CSV file, whatever separates its columns (``;`` in the wine data).
 
     Raises:
@@ -23,7 +32,7 @@ def read_csv(path):
         raise ValueError(f"{name} is no CSV file with a header: {error}.") from error
 
 
-def kinds(frame, categorical=()):
+def kinds(frame: pd.DataFrame, categorical: Sequence[str] = ()) -> dict[str, str]:
     """What each column is taken for: "categorical" or "real", a dict.
 
     Numbers are real, unless they are integers of at most 20 values; all else has categories.
@@ -55,7 +64,7 @@ def kinds(frame, categorical=()):
     return {name: kind(name, frame[name]) for name in frame.columns}
 
 
-def describe(frame, categorical=()):
+def describe(frame: pd.DataFrame, categorical: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The columns of a table as `tfar.heads.Table` takes them, a list of dicts.
 
     Raises:
@@ -87,7 +96,7 @@ def describe(frame, categorical=()):
 # Entries ----------------------------------------------------------------------------------------
 
 
-def named(frame):
+def named(frame: pd.DataFrame) -> pd.DataFrame:
     """The data frame with strings for names, all different."""
     if not isinstance(frame, pd.DataFrame):
         raise ValueError(f"Expected a data frame, got {type(frame).__name__} {frame!r:.200}.")
@@ -112,7 +121,7 @@ def _names(categorical):
     return [str(name) for name in categorical]
 
 
-def check_missing(name, values):
+def check_missing(name: str, values: pd.Series) -> None:
     missing = values.isna()
     if missing.any():
         raise ValueError(
@@ -121,7 +130,7 @@ def check_missing(name, values):
         )
 
 
-def numbers(name, values, missing=False):
+def numbers(name: str, values: pd.Series, missing: bool = False) -> np.ndarray:
     """float64 [N]; ValueError where there is no finite number."""
     if np.iscomplexobj(values):
         raise ValueError(f"The column {name!r} holds complex numbers: make it two of real ones.")
@@ -136,7 +145,7 @@ def numbers(name, values, missing=False):
     return x
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """A category as JSON has it: NumPy's scalars become Python's."""
     return value.item() if isinstance(value, np.generic) else value
 

@@ -1,7 +1,10 @@
 """A joint distribution fitted to a table, in one call."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,23 +14,29 @@ from tfar.tables.codec import to_array
 from tfar.tables.columns import describe, read_csv
 from tfar.training import recipes
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tfar.models import OrderlessNADE
+    from tfar.typing import Path
+
 
 def fit_table(
-    data,
-    categorical=(),
-    hidden=(256, 256),
-    components=10,
-    dropout=0.3,
-    num_orders=8,
-    epochs=300,
-    batch_size=50,
-    learning_rate=2e-3,
-    validation=0.1,
-    patience=50,
-    seed=0,
-    folder=None,
-    verbose="auto",
-):
+    data: pd.DataFrame | Path,
+    categorical: Sequence[str] = (),
+    hidden: Sequence[int] = (256, 256),
+    components: int = 10,
+    dropout: float = 0.3,
+    num_orders: int = 8,
+    epochs: int = 300,
+    batch_size: int = 50,
+    learning_rate: float = 2e-3,
+    validation: float = 0.1,
+    patience: int = 50,
+    seed: int = 0,
+    folder: Path | None = None,
+    verbose: int | str = "auto",
+) -> OrderlessNADE:
     """Fits a joint distribution to a table, in one call: order-agnostic NADE over mixed columns.
 
     Real columns have mixtures of logistics, others categories. The rows of ``validation`` choose

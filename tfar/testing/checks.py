@@ -3,6 +3,8 @@
 import contextlib
 import functools
 import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import keras
 import numpy as np
@@ -13,9 +15,15 @@ from tfar import conditions as conditioning
 from tfar.arguments import instance, integer, number
 from tfar.heads import Head
 from tfar.models import AutoregressiveModel
+from tfar.sampling.joint import Autoregressive
+from tfar.typing import Nest
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T", bound=keras.layers.Layer)
 
 
-def of_models(function):
+def of_models(function: Callable[P, R]) -> Callable[P, R]:
     """A function whose first argument has to be a model."""
 
     @functools.wraps(function)
@@ -23,20 +31,20 @@ def of_models(function):
         what = "a tfar.models.AutoregressiveModel"
         return function(instance("model", model, AutoregressiveModel, what), *args, **kwargs)
 
-    return checked
+    return checked  # type: ignore[return-value]  # it takes the same
 
 
-def of_heads(function):
+def of_heads(function: Callable[P, R]) -> Callable[P, R]:
     """A function whose first argument has to be a head."""
 
     @functools.wraps(function)
     def checked(head, *args, **kwargs):
         return function(instance("head", head, Head, "a tfar.heads.Head"), *args, **kwargs)
 
-    return checked
+    return checked  # type: ignore[return-value]  # it takes the same
 
 
-def randomise(target, seed=0, scale=1.0):
+def randomise(target: T, seed: int = 0, scale: float = 1.0) -> T:
     """Draws all trainable weights of a layer or model, biases included, from N(0, scale^2).
 
     Zero biases and kernels, as layers have them at first, hide mistakes.
@@ -62,18 +70,18 @@ def randomise(target, seed=0, scale=1.0):
     return target
 
 
-def is_real(head):
+def is_real(head: Head) -> bool:
     """Whether a head is of real values, which have densities."""
     return head.dtype.is_floating
 
 
-def is_unbounded(head):
+def is_unbounded(head: Head) -> bool:
     """Whether a head has infinitely many values, real ones or counts."""
     return is_real(head) or bool(head.in_support(tf.constant(2**20)))
 
 
 @of_heads
-def symbols(head):
+def symbols(head: Head) -> np.ndarray:
     """The values that a discrete head allows at a site, int32 [K, *head.site_shape].
 
     Of a head of real values, four of them, float32 [4], unevenly spaced about its mean; of one of
@@ -83,7 +91,7 @@ def symbols(head):
     [0, 1, 2]
     """
     if is_real(head):
-        return np.float32(head.mean + head.std * np.array([-1.6, -0.3, 0.2, 1.9]))
+        return np.float32(head.mean + head.std * np.array([-1.6, -0.3, 0.2, 1.9]))  # type: ignore[attr-defined, return-value]  # of reals
     if is_unbounded(head):
         return np.array([0, 1, 2, 5], np.int32)
     values = np.flatnonzero(head.in_support(tf.range(2**12)).numpy())
@@ -94,7 +102,7 @@ def symbols(head):
     return np.array(list(grid), np.int32).reshape([-1, *head.site_shape])
 
 
-def quadrature(head):
+def quadrature(head: Head) -> tuple[np.ndarray, np.ndarray]:
     """``(values, weights)`` of a site: sums of weights times densities are integrals.
 
     Of a discrete head, its `symbols`, which all have the weight 1; of counts, the first 80. Of one
@@ -105,10 +113,10 @@ def quadrature(head):
         values = np.arange(80) if is_unbounded(head) else symbols(head)
         return values, np.ones(len(values))
     t, step = np.linspace(-6, 6, 1001, retstep=True)
-    return np.float32(head.mean + head.std * np.sinh(t)), head.std * np.cosh(t) * step
+    return np.float32(head.mean + head.std * np.sinh(t)), head.std * np.cosh(t) * step  # type: ignore[attr-defined, return-value]
 
 
-def grid(columns, limit=2**16):
+def grid(columns: Sequence[np.ndarray], limit: int = 2**16) -> np.ndarray:
     """Every combination of the rows of arrays, one array a site: [product of lengths, n, ...].
 
     Raises:
@@ -127,7 +135,7 @@ def grid(columns, limit=2**16):
     return np.stack(chosen, axis=1)
 
 
-def enumerate_digits(model):
+def enumerate_digits(model: AutoregressiveModel) -> np.ndarray:
     """Every event of a toy model as numbers of `symbols`, [product of their numbers, n].
 
     Raises:
@@ -137,7 +145,7 @@ def enumerate_digits(model):
 
 
 @of_models
-def enumerate_events(model):
+def enumerate_events(model: AutoregressiveModel) -> np.ndarray:
     """Every event of a discrete toy model, int32 [K^n, *event_shape].
 
     Of real values, those are taken that `symbols` gives.
@@ -152,17 +160,17 @@ def enumerate_events(model):
     return events.reshape([-1, *model.event_shape])
 
 
-def members(model):
+def members(model: AutoregressiveModel) -> list[int | None]:
     """The joint distributions of a model: the mixture (None) and, if there are several, each."""
     return [None, *range(model.members)] if model.members > 1 else [None]
 
 
-def conditions(model):
+def conditions(model: AutoregressiveModel) -> list:
     """A few values that a model can be conditioned on; of one that is not conditional, None."""
     return [None] if model.condition is None else model.condition.examples()
 
 
-def stacked(values, count):
+def stacked(values: Sequence[Any], count: int) -> Nest:
     """A batch of ``count`` conditions, that take the values in turn; None of None."""
     if values[0] is None:
         return None
@@ -170,18 +178,18 @@ def stacked(values, count):
     return tf.nest.map_structure(lambda *each: np.stack(each), *turns)
 
 
-def inputs_of(x, condition):
+def inputs_of(x: np.ndarray, condition: Nest) -> Nest:
     """What a model takes: x or, given a condition, a dict."""
     return conditioning.joined(x, stacked([condition], len(x)))
 
 
-def joint_of(model, condition, **options):
+def joint_of(model: AutoregressiveModel, condition: Nest, **options: Any) -> Autoregressive:
     """The joint distribution, given a condition or None."""
     return model.joint(**options, **({} if condition is None else {"condition": condition}))
 
 
 @contextlib.contextmanager
-def eagerly():
+def eagerly() -> Iterator[None]:
     """Runs each ``tf.function`` operation by operation: for a toy that is sooner than its trace."""
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
@@ -191,12 +199,14 @@ def eagerly():
         tf.config.run_functions_eagerly(before)
 
 
-def demand(condition, message):
+def demand(condition: Any, message: str) -> None:
     if not condition:
         raise AssertionError(message)
 
 
-def demand_close(actual, expected, message, rtol=1e-4, atol=1e-5):
+def demand_close(
+    actual: Any, expected: Any, message: str, rtol: float = 1e-4, atol: float | np.ndarray = 1e-5
+) -> None:
     """Elementwise closeness, with infinities equal to themselves; names the worst entry."""
     actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
     demand(actual.shape == expected.shape, f"{message}: {actual.shape}, not {expected.shape}.")
@@ -209,14 +219,14 @@ def demand_close(actual, expected, message, rtol=1e-4, atol=1e-5):
         )
 
 
-def same_draws(one, other):
+def same_draws(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether two arrays of samples are the same: real ones may differ in their last digits."""
     if one.dtype.kind == "f":
         return one.shape == other.shape and np.allclose(one, other, rtol=1e-3, atol=1e-4)
     return np.array_equal(one, other)
 
 
-def demand_frequencies(samples, events, p, what):
+def demand_frequencies(samples: np.ndarray, events: np.ndarray, p: np.ndarray, what: str) -> float:
     """The p-value of a chi-square test, at least 1e-4; cells that expect under five are pooled."""
     row_of = {tuple(event): i for i, event in enumerate(events.tolist())}
     counts = np.zeros(len(events))

@@ -6,6 +6,7 @@ import tensorflow as tf
 from tfar import conditions as conditioning
 from tfar import kinds, serving
 from tfar.distributions import Columns, casting
+from tfar.models import AutoregressiveModel
 from tfar.testing.checks import (
     conditions,
     demand,
@@ -16,13 +17,14 @@ from tfar.testing.checks import (
     same_draws,
     stacked,
 )
+from tfar.typing import Path
 
 # What a server without Python or XLA, or with several replicas, cannot run or should not hold.
 DENIED = "PyFunc", "Xla", "HashTable", "Gpu", "Debug", "Print", "WriteFile", "ReadFile"
 
 
 @of_models
-def verify_export(model, folder):
+def verify_export(model: AutoregressiveModel, folder: Path) -> None:
     """Exports a model, and calls every signature in eager mode for one and for several examples.
 
     The answers are those of the model: log-probabilities, the parameters of the conditionals, and
@@ -48,7 +50,7 @@ def verify_export(model, folder):
         demand_close(restored, weight, f"restore gives another {weight.path}", 0.0, 0.0)
 
 
-def operations(folder):
+def operations(folder: Path) -> set[str]:
     """The names of all operations in a SavedModel, those of its functions included."""
     graph = serving.meta_graph(folder).graph_def
     nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
@@ -56,7 +58,7 @@ def operations(folder):
     return {node.op for node in nodes} | ({"XlaMustCompile"} if compiled else set())
 
 
-def verify_graph(folder):
+def verify_graph(folder: Path) -> None:
     """AssertionError unless a stock server has every operation of a SavedModel."""
     found = operations(folder)
     denied = sorted(op for op in found if any(part in op for part in DENIED))

@@ -1,9 +1,13 @@
 """The contract of heads."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from tfar.distributions import casting
+from tfar.heads import Head
 from tfar.testing.checks import (
     demand,
     demand_close,
@@ -15,7 +19,13 @@ from tfar.testing.checks import (
 
 
 @of_heads
-def verify_head(head, reference, seed=0, tempered=lambda params, t: params / t, values=None):
+def verify_head(
+    head: Head,
+    reference: Callable[..., Any],
+    seed: int = 0,
+    tempered: Callable[..., Any] | None = lambda params, t: params / t,
+    values: Sequence[int] | np.ndarray | None = None,
+) -> None:
     """Holds a discrete head to an independent formula.
 
     * ``log_prob`` is ``reference``, for random parameters, extreme ones (0, +-1e4) and at a
@@ -96,7 +106,12 @@ def verify_head(head, reference, seed=0, tempered=lambda params, t: params / t, 
 
 
 @of_heads
-def verify_real_head(head, log_density, distribution_function, seed=0):
+def verify_real_head(
+    head: Any,
+    log_density: Callable[..., Any],
+    distribution_function: Callable[..., Any],
+    seed: int = 0,
+) -> None:
     """Holds a head of real values to an independent formula.
 
     * ``log_prob`` is ``log_density``, for random parameters and at a temperature, and the density

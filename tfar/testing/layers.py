@@ -12,7 +12,9 @@ from tfar.testing.checks import demand, demand_close, randomise
 GARBAGE = 1e10
 
 
-def verify_layer(layer, num_sites, channels, seed=0, scale=1.0):
+def verify_layer(
+    layer: CausalLayer, num_sites: int, channels: int, seed: int = 0, scale: float = 1.0
+) -> None:
     """Holds a causal layer to the contract of `tfar.layers.CausalLayer`.
 
     * `step`, repeated, equals `call`: values and gradients of all weights.

@@ -4,12 +4,14 @@ import itertools
 import json
 import math
 import os
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfar.distributions import casting
+from tfar.models import AutoregressiveModel
 from tfar.testing.checks import (
     conditions,
     demand,
@@ -30,10 +32,11 @@ from tfar.testing.checks import (
     stacked,
     symbols,
 )
+from tfar.typing import Path
 
 
 @of_models
-def verify_causality(model, differs=True):
+def verify_causality(model: AutoregressiveModel, differs: bool = True) -> np.ndarray:
     """Enumerates a toy: conditional i depends on the prefix x_<i of the order, and on it alone.
 
     For every member of an ensemble, in its own order, and given each of a few conditions:
@@ -87,7 +90,7 @@ def verify_causality(model, differs=True):
 
 
 @of_models
-def verify_normalisation(model):
+def verify_normalisation(model: AutoregressiveModel) -> None:
     """Enumerates a toy: the probabilities of all events sum to 1, and densities integrate to 1.
 
     They do for the mixture of an ensemble, for each of its members, and given each of a few
@@ -113,7 +116,7 @@ def verify_normalisation(model):
 
 
 @of_models
-def verify_sampling(model, seed=0, num_samples=4000):
+def verify_sampling(model: AutoregressiveModel, seed: int = 0, num_samples: int = 4000) -> float:
     """Holds the sampler of a toy to its exact probabilities.
 
     * Frequencies agree with probabilities (chi-square, p > 1e-4), so that sites are drawn from
@@ -280,7 +283,12 @@ def _drawn(joint, *args, **kwargs):
 
 
 @of_models
-def verify_training(model, epochs=10, learning_rate=0.05, seeds=(0,)):
+def verify_training(
+    model: AutoregressiveModel,
+    epochs: int = 10,
+    learning_rate: float = 0.05,
+    seeds: Sequence[int] = (0,),
+) -> float:
     """Overfits one batch, of which the entropy is known.
 
     Sites of few values take one of two events, of which one is three times as frequent as the
@@ -394,7 +402,7 @@ def _demand_logs(model, logs, each, weights, what):
 
 
 @of_models
-def verify_precision(model, count=4096, error=0.15):
+def verify_precision(model: AutoregressiveModel, count: int = 4096, error: float = 0.15) -> None:
     """In bfloat16 a model learns from its events what it does in float32.
 
     Of the mean negative log-likelihood of ``count`` random events, the gradient by each weight w
@@ -437,7 +445,7 @@ def _gradients(model, inputs):
 
 
 @of_models
-def verify_persistence(model, folder):
+def verify_persistence(model: AutoregressiveModel, folder: Path) -> None:
     """Saves and rebuilds a model in two ways: a .keras file, and its config with a weights file.
 
     The copies have the same weights, the same config, the same log_prob on samples of all their

@@ -2,12 +2,15 @@
 
 import contextlib
 import io
+import pathlib
 import signal
 import threading
 import warnings
+from typing import Any, Self
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfar import files
 from tfar.distribute import strategies
@@ -20,7 +23,7 @@ class Damaged(ValueError):
     """A file is not what was written."""
 
 
-def read(path):
+def read(path: pathlib.Path) -> tuple[int, int, list[np.ndarray]] | None:
     """``(epoch, step, values)`` of a saved state, see `Checkpoint`; None if there is no file.
 
     Raises:
@@ -86,20 +89,28 @@ class Checkpoint(keras.callbacks.Callback):
       SystemExit: of status 143, from ``fit``, after a SIGTERM.
     """
 
-    def __init__(self, path, steps, every, strategy, first=0, kept=None):
+    def __init__(
+        self,
+        path: pathlib.Path,
+        steps: int,
+        every: int,
+        strategy: tf.distribute.Strategy,
+        first: int = 0,
+        kept: Any = None,
+    ) -> None:
         super().__init__()
         self.path, self.previous = path, path.with_name(f"{path.name}.previous")
         self.steps, self.every, self.strategy, self.kept = steps, every, strategy, kept
         self.asked = False
         self.epoch, self.step, self.saved = self._read() or (first, 0, [])
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.listens = threading.current_thread() is threading.main_thread()
         if self.listens:
             self.before = signal.signal(signal.SIGTERM, self._ask)
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if self.listens:
             signal.signal(signal.SIGTERM, self.before)
         if isinstance(error, OSError):
@@ -114,7 +125,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.asked = True
         signal.signal(signal.SIGTERM, self.before)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Any = None) -> None:
         if not self.saved:
             return
         variables = self._variables()
@@ -127,14 +138,14 @@ class Checkpoint(keras.callbacks.Callback):
         for variable, value in zip(variables, self.saved):
             variable.assign(value)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.before_epoch = self.step  # steps that an earlier process has done
         if self.step:  # Keras has reset the metrics
             metrics = self.model.metrics_variables
             for variable, value in zip(metrics, self.saved[-len(metrics) :]):
                 variable.assign(value)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         step = self.before_epoch + batch + 1
         if not np.isfinite(logs["loss"]):
             raise self._diverged(f"The loss is {float(logs['loss'])} after step {step}")
@@ -142,7 +153,7 @@ class Checkpoint(keras.callbacks.Callback):
         if step < self.steps and (step % self.every == 0 or (alone and self.asked)):
             self._save(self.epoch, step)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._save(epoch + 1, 0)
 
     def _variables(self):

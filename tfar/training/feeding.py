@@ -1,9 +1,18 @@
 """What models are fed: examples, in an order that a seed fixes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import tensorflow as tf
 
 from tfar import kinds
+from tfar.training.recipes import Recipe
+from tfar.typing import Nest
+
+if TYPE_CHECKING:
+    from tfar.models import AutoregressiveModel
 
 __all__ = [
     "batches",
@@ -15,7 +24,7 @@ __all__ = [
 ]
 
 
-def inputs(recipe, data, split="train"):
+def inputs(recipe: Recipe, data: Any, split: str = "train") -> Any:
     """What a recipe's model takes of what a data set's function returned.
 
     Args:
@@ -57,24 +66,26 @@ def _shown(data):
     return f"{type(data).__name__} {data!r:.80}"
 
 
-def events(inputs):
+def events(inputs: Nest) -> Any:
     """The examples themselves, of what a model takes: x of x or of a dict."""
     return inputs["x"] if isinstance(inputs, dict) else inputs
 
 
-def rows_of(inputs, rows):
+def rows_of(inputs: Nest, rows: Any) -> Nest:
     """Some rows, a slice or ints, of what a model takes."""
     return tf.nest.map_structure(lambda part: part[rows], inputs)
 
 
-def shifted_fraction(recipe, epoch):
+def shifted_fraction(recipe: Recipe, epoch: int) -> float:
     """The fraction of the images of an epoch that are moved, see `tfar.training.Recipe`."""
     cycle = [cycle for cycle in recipe.periods if cycle.first <= epoch][-1]
     falling = 1 - (epoch - cycle.first) / (recipe.shift_until * cycle.length)
     return cycle.shift * max(0.0, falling)
 
 
-def batches(recipe, model, data, first=(0, 0)):
+def batches(
+    recipe: Recipe, model: AutoregressiveModel, data: Any, first: tuple[int, int] = (0, 0)
+) -> tf.data.Dataset:
     """An endless-looking stream: the shuffled, augmented batches of one epoch after the other.
 
     What a batch holds depends on the seed, the epoch and the step only, so that a resumed run sees
@@ -111,7 +122,7 @@ def batches(recipe, model, data, first=(0, 0)):
     return stream.with_options(options)
 
 
-def steps_per_epoch(recipe, model, data):
+def steps_per_epoch(recipe: Recipe, model: AutoregressiveModel, data: Any) -> int:
     """Batches of an epoch, as many as every epoch has; arguments as of `batches`.
 
     Raises:

@@ -7,22 +7,25 @@ import dataclasses
 import json
 import os
 import sys
+from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfar import arguments, datasets, files, kinds, models, zoo
 from tfar.distribute import strategies
 from tfar.training import checkpoints, feeding, progress, recipes, runs
-from tfar.training.recipes import OPTIMIZERS, POLICIES
+from tfar.training.recipes import OPTIMIZERS, POLICIES, Recipe
 from tfar.training.schedule import Schedule
+from tfar.typing import Path
 
 __all__ = ["build", "finished", "train"]
 
 SPLITS = {"train": "the training data", "validation": "the validation data"}
 
 
-def build(recipe, x):
+def build(recipe: Recipe, x: Any) -> models.AutoregressiveModel:
     """The recipe's untrained model, in its precision, from its seed.
 
     Args:
@@ -50,17 +53,17 @@ def build(recipe, x):
 
 
 def train(
-    recipe,
-    folder,
-    epochs=None,
-    data=None,
-    verbose="auto",
-    strategy="default",
-    precision=None,
-    save_every=200,
-    tensorboard=False,
-    start=None,
-):
+    recipe: Recipe,
+    folder: Path | None,
+    epochs: int | None = None,
+    data: dict[str, Any] | None = None,
+    verbose: int | str = "auto",
+    strategy: str | tf.distribute.Strategy = "default",
+    precision: str | None = None,
+    save_every: int = 200,
+    tensorboard: bool = False,
+    start: Path | None = None,
+) -> models.AutoregressiveModel:
     """Trains a recipe, or resumes a run in the same folder where it stopped, at whatever moment.
 
     Every few steps and after every epoch the whole state goes to ``folder/checkpoint.npz``, see
@@ -125,7 +128,13 @@ def train(
         return _train(recipe, own, data, strategy, start, folder, **options)
 
 
-def finished(recipe, folder, epochs=None, precision=None, start=None):
+def finished(
+    recipe: Recipe,
+    folder: Path,
+    epochs: int | None = None,
+    precision: str | None = None,
+    start: Path | None = None,
+) -> dict[str, Any] | None:
     """What `tfar.training.runs.best` says of a run that has ended and need not be trained, or None.
 
     That is told from the folder alone, in no time: no data are read and no model is built. So only

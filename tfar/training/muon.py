@@ -9,6 +9,8 @@ J. Liu et al. Muon is Scalable for LLM Training. arXiv 2502.16982, 2025, section
 
 import functools
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -51,7 +53,12 @@ class Muon(keras.optimizers.Muon):
     True
     """
 
-    def __init__(self, learning_rate=1e-3, weight_decay=0.0, **kwargs):
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
+        weight_decay: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         if not callable(learning_rate) and not hasattr(learning_rate, "get_config"):
             number("learning_rate", learning_rate, least=0)
         if weight_decay is not None:
@@ -83,7 +90,7 @@ class Muon(keras.optimizers.Muon):
 # A function that is called, not inlined: of the hundred kernels of a PixelCNN++ it would otherwise
 # make most of the graph of a training step, and half of the time to its first one.
 @functools.partial(tf.function, experimental_attributes={"_noinline": True})
-def orthogonal(x, factors, steps):
+def orthogonal(x: tf.Tensor, factors: Sequence[float], steps: int) -> tf.Tensor:
     """O(A) for a matrix [m, n], by Newton-Schulz iterations, as in Keras' class.
 
     >>> orthogonal(tf.linalg.diag([5.0, 3.0]), (3.4445, -4.7750, 2.0315), 5).numpy().round()

@@ -2,7 +2,9 @@
 
 import datetime
 import importlib.util
+import pathlib
 import time
+from typing import Any
 
 import click
 import keras
@@ -24,14 +26,14 @@ class Progress(keras.callbacks.Callback):
       lines: whether to print.
     """
 
-    def __init__(self, epochs, steps, batch_size, lines):
+    def __init__(self, epochs: int, steps: int, batch_size: int, lines: bool) -> None:
         super().__init__()
         self.epochs, self.steps, self.batch_size, self.lines = epochs, steps, batch_size, lines
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.begin, self.rate = time.perf_counter(), {}
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.now = time.perf_counter()
         if batch == 0:  # the first step may be traced and compiled
             self.first = self.now
@@ -39,7 +41,7 @@ class Progress(keras.callbacks.Callback):
             self.rate = {"examples_per_s": batch * self.batch_size / (self.now - self.first)}
         logs.update(self.rate)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs.update(self.rate)
         if not self.lines:
             return
@@ -62,21 +64,23 @@ class Samples(keras.callbacks.Callback):
       averages: the ``keras.callbacks.SwapEMAWeights`` that puts the averages into the model.
     """
 
-    def __init__(self, folder, averages):
+    def __init__(self, folder: pathlib.Path, averages: keras.callbacks.SwapEMAWeights) -> None:
         super().__init__()
         self.folder, self.averages = folder, averages
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Any = None) -> None:
         self.writer = tf.summary.create_file_writer(str(self.folder))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.averages.on_test_begin()
         with self.writer.as_default(step=epoch):
             kinds.of(self.model).show()
         self.averages.on_test_end()
 
 
-def tensorboard(folder, averages):
+def tensorboard(
+    folder: pathlib.Path, averages: keras.callbacks.SwapEMAWeights
+) -> list[keras.callbacks.Callback]:
     """The callbacks that write the scalars and the samples of each epoch to a log.
 
     Args:

@@ -10,12 +10,14 @@ import runpy
 import traceback
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 
 from tfar import arguments
 from tfar.training.muon import Muon
+from tfar.typing import Path
 
 __all__ = ["Cycle", "Recipe", "different", "lasting", "load_recipe"]
 
@@ -102,7 +104,7 @@ class Recipe:
     precision: str = "float32"
     source: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         def check(fields, function, *args, **ranges):
             for field in fields.split():
                 value = function(field, getattr(self, field), *args, **ranges)
@@ -179,7 +181,7 @@ def _one_or_each(name, value, **ranges):
     return arguments.number(name, value, **ranges)
 
 
-def lasting(recipe, epochs, last=False):
+def lasting(recipe: Recipe, epochs: int, last: bool = False) -> Recipe:
     """The recipe with other epochs: of one cycle, or of the ``last`` one alone."""
     if last:
         lengths = (*recipe.cycles[:-1], epochs)
@@ -191,7 +193,7 @@ def lasting(recipe, epochs, last=False):
     )
 
 
-def load_recipe(path):
+def load_recipe(path: Path) -> Recipe:
     """Reads a recipe file; the recipe has the name of its folder.
 
     Raises:
@@ -240,7 +242,7 @@ def _line(path, error):
     return f", line {lines[-1]}" if lines else ""
 
 
-def different(one, other):
+def different(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """The fields in which two records of recipes differ; a missing one has its default value.
 
     Records are of JSON, in which tuples are lists.

@@ -3,6 +3,8 @@
 Whatever is damaged there stops a run with the name of the file, and is left as it is.
 """
 
+from __future__ import annotations
+
 import contextlib
 import csv
 import datetime
@@ -11,18 +13,24 @@ import hashlib
 import io
 import json
 import os
+import pathlib
 import socket
 import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from tfar import files, records
 
+if TYPE_CHECKING:
+    from tfar.models import AutoregressiveModel
+
 try:
     import fcntl
 except ImportError:  # not a Unix
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 CHECKPOINT, RECORD, LOG, LOCK = "checkpoint.npz", "recipe.json", "log.csv", "lock"
 BEST, BEST_RECORD = "best.weights.h5", "best.json"
@@ -30,7 +38,7 @@ NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
 @contextlib.contextmanager
-def locked(folder):
+def locked(folder: pathlib.Path) -> Iterator[None]:
     """Holds a folder, made if need be, to which only this process may write meanwhile.
 
     The operating system lets go of it when the process ends, however it does. A folder that was
@@ -111,7 +119,7 @@ def _named(data, name="x"):
     return [pair for key, part in sorted(data.items()) for pair in _named(part, key)]
 
 
-def digest(data):
+def digest(data: Any) -> str:
     """The SHA-256, in hexadecimal, of an array, of a dict of them, nested or not, or of a string.
 
     >>> digest(np.zeros(3)) == digest([0.0, 0.0, 0.0]) != digest(np.zeros([3, 1]))
@@ -123,11 +131,11 @@ def digest(data):
             part = np.frombuffer(part.encode("utf-8", "surrogatepass"), np.uint8)
         part = np.asarray(part)
         sha.update(f"{name} {part.dtype} {part.shape} ".encode())
-        sha.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8))
+        sha.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8))  # type: ignore[arg-type]  # a buffer
     return sha.hexdigest()
 
 
-def record(folder):
+def record(folder: pathlib.Path) -> dict[str, Any] | None:
     """What the folder is a run of, a dict, or None.
 
     Raises:
@@ -137,7 +145,7 @@ def record(folder):
     return _read(folder / RECORD, {"name": str}, {"data": {}})
 
 
-def best(folder):
+def best(folder: pathlib.Path) -> dict[str, Any] | None:
     """What is known of the best weights, a dict of "epoch", "val_nats" and more, or None.
 
     Raises: as `record`.
@@ -172,13 +180,19 @@ class BestWeights(keras.callbacks.Callback):
       every: epochs from one validation to the next.
     """
 
-    def __init__(self, folder, averages, patience=None, every=1):
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        averages: keras.callbacks.SwapEMAWeights,
+        patience: int | None = None,
+        every: int = 1,
+    ) -> None:
         super().__init__()
         self.folder, self.averages = folder, averages
         self.patience, self.every = patience or np.inf, every
         self.held = best(folder) or {"val_nats": np.inf, "epoch": np.inf}
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if "val_nats" not in logs:
             return
         if not logs["val_nats"] < self.held["val_nats"]:  # NaN is no improvement
@@ -197,7 +211,7 @@ class BestWeights(keras.callbacks.Callback):
         with files.replacing(self.folder / BEST_RECORD) as partial:
             partial.write_text(json.dumps(self.held))
 
-    def gave_up(self, epochs):
+    def gave_up(self, epochs: int) -> bool:
         """Whether, at the last validation of so many epochs, patience was at its end."""
         return epochs - epochs % self.every - self.held["epoch"] >= self.patience
 
@@ -205,11 +219,11 @@ class BestWeights(keras.callbacks.Callback):
 class _WeightsFile(io.BytesIO):
     """A file in memory, in HDF5: where a disk is full that library ends the process."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return BEST
 
 
-def load_best(model, folder):
+def load_best(model: AutoregressiveModel, folder: pathlib.Path) -> dict[str, Any]:
     """Gives a model the best weights of a run, after their checksum was verified.
 
     Runs before checksums were recorded have none to verify.
@@ -252,7 +266,7 @@ class Log(keras.callbacks.Callback):
       OSError: that names the file if it cannot be read or, from ``fit``, written.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: pathlib.Path) -> None:
         super().__init__()
         self.path, self.lines = path, []
         with contextlib.suppress(FileNotFoundError):
@@ -273,7 +287,7 @@ class Log(keras.callbacks.Callback):
             return header[:1] == ["epoch"]
         return len(line) == len(header) and line[0].isdecimal()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if not self.lines:
             keys = sorted(logs)
             if "val_nats" not in keys:  # there will be

@@ -5,6 +5,8 @@
 `tfar.serving`. Both folders are part of an installed tfar.
 """
 
+from __future__ import annotations
+
 import difflib
 import hashlib
 import io
@@ -13,8 +15,18 @@ import os
 import pathlib
 import warnings
 import zipfile
+from typing import TYPE_CHECKING
 
 from tfar import arguments, records
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    import numpy as np
+
+    from tfar.models import AutoregressiveModel
+    from tfar.typing import Nest, Path
 
 __all__ = [
     "checksum",
@@ -64,7 +76,7 @@ def _folder(kind):
     return inside if inside.exists() else _PACKAGE.parent / kind
 
 
-def recipe_path(name):
+def recipe_path(name: str) -> pathlib.Path:
     """The recipe file of an artefact, trained or not.
 
     Raises:
@@ -74,12 +86,12 @@ def recipe_path(name):
     return _folder("zoo") / name / "recipe.py"
 
 
-def model_folder(name):
+def model_folder(name: str) -> pathlib.Path:
     """The folder of an artefact's SavedModel."""
     return _folder("saved_models") / arguments.string("name", name) / "1"
 
 
-def list():
+def list() -> Sequence[str]:
     """Names of the trained models, sorted.
 
     >>> "made_mnist" in list()
@@ -88,7 +100,7 @@ def list():
     return sorted(p.parent.name for p in _folder("zoo").glob("*/metrics.json"))
 
 
-def info(name):
+def info(name: str) -> dict[str, Any]:
     """What is known of a model: a dict, the contents of its ``metrics.json``.
 
     Raises:
@@ -103,7 +115,7 @@ def info(name):
     return metrics
 
 
-def load(name):
+def load(name: str) -> AutoregressiveModel:
     """A trained model, uncompiled.
 
     Args:
@@ -134,7 +146,7 @@ def load(name):
     return serving.restore(folder)
 
 
-def find(model):
+def find(model: Path) -> tuple[AutoregressiveModel, str | None]:
     """``(model, name)`` of a trained model by what a user calls it, uncompiled.
 
     Args:
@@ -151,17 +163,17 @@ def find(model):
     """
     path = _path(model)
     if path is None:
-        return load(model), model
+        return load(model), model  # type: ignore[arg-type, return-value]  # a name, no path
     from tfar import serving
 
     return (serving.restore(path) if path.is_dir() else _load_keras(path)), None
 
 
-def checksum(model):
+def checksum(model: Path) -> str:
     """The SHA-256, in hexadecimal, of the files of a model as `find` takes it."""
     path = _path(model)
     if path is None:
-        return info(model)["sha256"]
+        return info(model)["sha256"]  # type: ignore[arg-type]  # a name, no path
     from tfar import serving
 
     return serving.digest(path) if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
@@ -204,7 +216,7 @@ def _load_keras(path):
     return model
 
 
-def examples(name):
+def examples(name: str) -> tuple[Nest, np.ndarray]:
     """A few inputs of the data set's test split, packed with the model.
 
     Returns:
@@ -259,7 +271,7 @@ def _unpacked(path, shape, given):
     return {"x": x, "condition": parts.get("condition", nested)}
 
 
-def pack(inputs):
+def pack(inputs: Nest) -> dict[str, np.ndarray]:
     """The arrays of ``examples.npz``: binary examples eight in a byte, others as they are.
 
     Those of a condition that is a dict have the names "condition_KEY".
@@ -278,7 +290,7 @@ def pack(inputs):
     return {**packed, "condition": condition}
 
 
-def verify(name, model=None, tolerance=1e-4):
+def verify(name: str, model: AutoregressiveModel | None = None, tolerance: float = 1e-4) -> float:
     """Computes the log-probabilities of the packed examples again.
 
     Args:
@@ -311,7 +323,7 @@ def verify(name, model=None, tolerance=1e-4):
     return difference
 
 
-def serve_config(base_path=None):
+def serve_config(base_path: Path | None = None) -> str:
     """A ``models.config`` of the whole zoo for ``tensorflow_model_server``, as text.
 
     Args:

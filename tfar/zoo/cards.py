@@ -1,10 +1,20 @@
 """Figures in words: the model card, the README's table of results, lines on the terminal."""
 
+from __future__ import annotations
+
 import pathlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfar import arguments, files, kinds, zoo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from tfar.models import AutoregressiveModel
+    from tfar.typing import Path
 
 __all__ = [
     "bits",
@@ -21,7 +31,7 @@ __all__ = [
 START, END = "<!-- results: written by `tfar table` -->", "<!-- end of results -->"
 
 
-def measured(found, per="example"):
+def measured(found: Mapping[str, Any], per: str = "example") -> str:
     """A figure of `tfar.kinds.Kind.figures` in words.
 
     >>> found = {"nats": 82.36, "standard_error": 0.2, "bits_per_dim": 0.15, "examples": 10000}
@@ -32,17 +42,17 @@ def measured(found, per="example"):
     return f"{nats(found, per)} nats ({bits(found, per)}, {size})"
 
 
-def nats(found, per="example"):
+def nats(found: Mapping[str, Any], per: str = "example") -> str:
     """The mean and its standard error; that of a character is small, and has more digits."""
     digits = kinds.per(per).digits
     return f"{found['nats']:.{digits}f} ± {found['standard_error']:.{digits}f}"
 
 
-def bits(found, per="example"):
+def bits(found: Mapping[str, Any], per: str = "example") -> str:
     return f"{found['bits_per_dim']:.4f} {kinds.per(per).bits_unit}"
 
 
-def compared(metrics):
+def compared(metrics: dict[str, Any]) -> Mapping[str, Any]:
     """The figure to compare with the paper's: of the test split, or of those that it is on."""
     parts = [metrics[split] for split in metrics["paper"].get("splits", ["test"])]
     sizes = np.array([part["examples"] for part in parts])
@@ -53,7 +63,7 @@ def compared(metrics):
     }
 
 
-def versus(metrics):
+def versus(metrics: dict[str, Any]) -> str:
     """The paper's figure and the distance from it, in words."""
     paper, per = metrics["paper"], metrics.get("per", "example")
     if "none" in paper:
@@ -69,7 +79,7 @@ def versus(metrics):
     )
 
 
-def card(metrics):
+def card(metrics: dict[str, Any]) -> str:
     """The model card, Markdown."""
     name, per = metrics["name"], metrics.get("per", "example")
     test, validation = metrics["test"], metrics["validation"]
@@ -120,7 +130,7 @@ $ tfar sample {name} {kind.use}
 {_chosen(metrics)}{_limits(metrics)}"""
 
 
-def described(model):
+def described(model: AutoregressiveModel) -> dict[str, Any]:
     """What a model is that has no card, a dict of words and numbers.
 
     >>> described(tfar.models.FVSBN([3]))["parameters"]
@@ -206,7 +216,7 @@ def _labels(metrics):
     return f', as "x", and labels 0 ... {metrics["num_classes"] - 1} as "condition"'
 
 
-def table():
+def table() -> str:
     """The results table of the README, Markdown, from every ``metrics.json``."""
     lines = [
         "| model | data (train / validation / test) | test NLL, nats | bits/dim "
@@ -236,7 +246,7 @@ def _paper(metrics):
     return f"{words}; on {on}, where ours has {ours})"
 
 
-def write_table(readme):
+def write_table(readme: Path) -> None:
     """Puts `table` between the two marks of a README.
 
     Raises:

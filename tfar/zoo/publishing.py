@@ -1,9 +1,13 @@
 """From a training run to an artefact of the zoo: weights, figures, card."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import pathlib
 import shutil
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -13,7 +17,11 @@ import tfar
 from tfar import arguments, datasets, files, kinds, private, serving, training, zoo
 from tfar.layers import CausalConv2D, MaskedDense
 from tfar.training import feeding, recipes, runs
+from tfar.typing import Path, Progress
 from tfar.zoo import cards
+
+if TYPE_CHECKING:
+    from tfar.models import AutoregressiveModel
 
 __all__ = ["check_published", "export_again", "publish", "slim"]
 
@@ -21,7 +29,7 @@ NUM_EXAMPLES = 32
 FILED = "bytes", "sha256", "signatures", "limits"  # of metrics: what is known of the SavedModel
 
 
-def slim(model):
+def slim(model: AutoregressiveModel) -> AutoregressiveModel:
     """A float32 copy of a model that compresses well, in git and in a wheel: what is published.
 
     Weights that a mask hides are set to 0, and the others are rounded to 11 significant bits, as a
@@ -43,7 +51,7 @@ def slim(model):
     return copy
 
 
-def publish(name, run, progress=None):
+def publish(name: str, run: Path, progress: Progress = None) -> dict[str, Any]:
     """Makes the best weights of a training run the artefact ``name``, in a clone of the repository.
 
     Writes ``saved_models/<name>/1`` and, in ``zoo/<name>``, ``examples.npz``, ``metrics.json`` and
@@ -109,7 +117,7 @@ def publish(name, run, progress=None):
     return _put(name, model, metrics, zoo.pack(examples))
 
 
-def check_published(metrics, split, found):
+def check_published(metrics: dict[str, Any], split: str, found: Mapping[str, Any]) -> None:
     """Raises ValueError where figures differ from those published, by more than 1e-4 of them.
 
     Args:
@@ -136,7 +144,7 @@ def _start(record):
     return f" --start {pathlib.Path(record['start']).name}" if "start" in record else ""
 
 
-def export_again(name):
+def export_again(name: str) -> dict[str, Any]:
     """Writes an artefact's SavedModel again, with the same weights, for a new TensorFlow or tfar.
 
     Returns:
