@@ -1,4 +1,4 @@
-"""Which tests take half a second and more, and so have the mark `slow`.
+"""Which tests take a third of a second and more, and so have the mark `slow`.
 
     pytest -n auto --junitxml=times.xml
     python tests/support/slow.py times.xml > tests/support/slow.txt
@@ -10,7 +10,7 @@ import collections
 import sys
 import xml.etree.ElementTree
 
-SECONDS = 0.5
+SECONDS = 0.35
 
 
 def functions(path):
