@@ -271,6 +271,18 @@ def test_a_diverged_fit_ends(jit_compile):
         model.fit(x, batch_size=4, epochs=20, verbose=0)
 
 
+NO_LOOK = keras.callbacks.Callback.on_train_batch_end
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_only_under_xla_a_fit_waits_for_its_batches(jit_compile):
+    """Keras waits for each where a callback looks at batches: it was a tenth of a step."""
+    model = MADE([4], (6,))
+    model.compile("sgd", jit_compile=jit_compile)
+    looking = [c for c in model._callbacks(None) if type(c).on_train_batch_end is not NO_LOOK]
+    assert len(looking) == jit_compile
+
+
 def test_values_outside_the_support_end_a_fit_under_xla(model, x):
     model.compile(keras.optimizers.SGD(0.05), jit_compile=True)
     with pytest.raises(ValueError, match=r"The loss is inf: a value that is not 0 or 1, or"):
