@@ -1,5 +1,6 @@
 """Threads are limited and absl's flags marked as parsed (TFP's own tests need that) at import."""
 
+import gc
 import os
 import pathlib
 import random
@@ -18,6 +19,8 @@ SEED = 1
 flags.FLAGS.mark_as_parsed()
 tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(1)
+# Graphs are millions of objects that live on: to walk through all of them takes a while.
+gc.set_threshold(700, 10, 100)
 
 
 SLOW = set((pathlib.Path(__file__).parent / "support" / "slow.txt").read_text().split())

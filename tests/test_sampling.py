@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from support.cases import ENSEMBLES, MODELS, events, given, shared
 
-from tfar import conditions, sampling
+from tfar import conditions, sampling, serving
 from tfar.heads import Bernoulli, Categorical
 from tfar.models import FVSBN, MADE
 from tfar.sampling import protocol
@@ -222,6 +222,18 @@ def test_joints_of_a_model_share_a_compiled_sampler_that_keeps_none_of_them():
     gc.collect()
     assert dropped() is None
     (compiled,) = model._made.values()
-    traces = compiled.experimental_get_tracing_count()
-    model.joint(condition=[1, 2]).sample(2, seed=1)
-    assert compiled.experimental_get_tracing_count() == traces == 1
+    for labels, n in (([1, 2], 2), ([0, 1, 2], 1), (1, 5)):
+        model.joint(condition=labels).sample(n, seed=1)
+    assert compiled.experimental_get_tracing_count() == 1
+
+
+def test_members_and_signatures_share_a_compiled_sampler(tmp_path):
+    model = MODELS["made_given_orders"]()
+    for member in (None, 0, 1):
+        for n in (2, 3):
+            model.joint(member=member, condition=[0.5, 1.0]).sample(n, seed=1)
+    (compiled,) = model._made.values()
+    assert compiled.experimental_get_tracing_count() == 1
+    serving.export(model, tmp_path / "1")
+    (_, served) = model._made.values()
+    assert served.experimental_get_tracing_count() == 1

@@ -1,6 +1,5 @@
 """The joint distribution of an autoregressive model."""
 
-import functools
 import math
 import os
 from typing import Any
@@ -296,12 +295,13 @@ class Autoregressive(tfd.Distribution):
             lambda v: None if v is None else tf.tile(v, [n, *[1] * (v.shape.rank - 1)]),
             (values, known, condition),
         )
-        if self.jit_compile or tf.executing_eagerly():
-            draw = loop.compiled(self.model, self.member, self.cached, self.jit_compile)
+        if self.jit_compile:
+            one_member = loop.compiled_by_xla(self.model, self.member or 0, self.cached)
         else:
-            draw = functools.partial(loop.draw, self.model, self.member, self.cached)
-        seed = randomness.stateless_seed(seed)
-        x, log_prob = draw(rows, seed, policy, values, known, condition, scored)
+            sampler = loop.compiled if tf.executing_eagerly() else loop.plain
+            one_member = sampler(self.model, self.cached)
+        arguments = randomness.stateless_seed(seed), policy, values, known, condition, scored
+        x, log_prob = loop.draw(self.model, self.member, one_member, rows, *arguments)
         lead = tf.concat([[n], batch.as_list()], 0) if batch.rank else [n]
         x = tf.reshape(x, tf.concat([lead, self.model.event_shape], 0))
         return x, tf.reshape(log_prob, lead) if scored else None

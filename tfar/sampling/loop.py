@@ -12,54 +12,24 @@ from tfar.sampling.protocol import Conditionals
 from tfar.typing import Member, Nest
 
 
-def compiled(
-    model: Conditionals, member: Member = None, cached: bool = True, jit_compile: bool = False
-) -> Callable[..., Any]:
-    """`draw` of a model as a ``tf.function``, made once: one serves every joint of the model."""
-
-    def make():
-        return tf.function(
-            functools.partial(draw, model, member, cached),
-            autograph=False,
-            reduce_retracing=True,
-            jit_compile=jit_compile or None,
-        )
-
-    return model.once((member, cached, jit_compile), make)
-
-
-def compiled_advance(model: Conditionals, scored: bool) -> Callable[..., Any]:
-    """`advance` of a model as a ``tf.function``, made once, of ``(carry, count, seed, policy,
-    values, known)``; for models that are no ensembles."""
-
-    def make():
-        return tf.function(
-            functools.partial(advance, model, scored=scored),
-            autograph=False,
-            reduce_retracing=True,
-        )
-
-    return model.once(("advance", scored), make)
-
-
 def draw(
     model: Conditionals,
     member: Member,
-    cached: bool,
+    one_member: Callable[..., Any],
     n: int | tf.Tensor,
     seed: tf.Tensor,
     policy: Policy,
-    values: tf.Tensor | None,
-    known: tf.Tensor | None,
-    condition: Nest,
-    scored: bool,
+    values: tf.Tensor | None = None,
+    known: tf.Tensor | None = None,
+    condition: Nest = None,
+    scored: bool = False,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws from a model, or from one member of an ensemble.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
       member: the number of a member, an int or a scalar tensor, or None for the mixture of all.
-      cached: whether by the network's `step`, or by a full pass for every site.
+      one_member: draws from a single one: what `plain`, `compiled` or `compiled_by_xla` gives.
       n: how many, an int or a scalar tensor.
       seed: a pair of ints.
       policy: a `tfar.sampling.Policy`.
@@ -71,30 +41,75 @@ def draw(
     Returns:
       ``(x, log_prob)``, [n, *event_shape] and [n] ([0] or meaningless if not ``scored``).
     """
+    rows = {"values": values, "known": known, "condition": condition}
+    rows = {name: part for name, part in rows.items() if part is not None}
     if member is not None or model.members == 1:
-        arguments = policy, values, known, condition, scored
-        return _whole(model, 0 if member is None else member, cached, n, seed, *arguments)
+        return one_member(0 if member is None else member, n, seed, policy, rows, scored)
     chance = randomness.uniforms(randomness.derived(seed, model.members), 0, [n])
     choice = tf.cast(chance * model.members, tf.int32)
 
     def draw_member(member, x):
-        rows = tf.where(choice == member)
-        own, number = randomness.derived(seed, member), tf.shape(rows)[0]
-        given = tf.nest.map_structure(
-            lambda c: None if c is None else tf.gather_nd(c, rows), condition
-        )
-        drawn, _ = _whole(model, member, cached, number, own, policy, None, None, given, False)
-        return member + 1, tf.tensor_scatter_nd_update(x, rows, drawn)
+        own, its = randomness.derived(seed, member), tf.where(choice == member)
+        given = tf.nest.map_structure(lambda part: tf.gather_nd(part, its), rows)
+        drawn, _ = one_member(member, tf.shape(its)[0], own, policy, given, False)
+        return member + 1, tf.tensor_scatter_nd_update(x, its, drawn)
 
     start = tf.zeros([n, *model.event_shape], model.head.dtype)
-    _, x = tf.while_loop(lambda m, _: m < model.members, draw_member, [0, start])
+    _, x = tf.while_loop(lambda m, _: m < model.members, draw_member, [tf.constant(0), start])
     return x, model.log_prob(conditions.joined(x, condition)) if scored else tf.zeros([0])
 
 
-def _whole(model, member, cached, n, seed, policy, values, known, condition, scored):
+def plain(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
+    """Draws from one member, a function of ``(member, n, seed, policy, rows, scored)``.
+
+    See `draw`; ``rows`` is a dict of those of ``values``, ``known`` and ``condition`` that are
+    given.
+    """
+    return functools.partial(_one_member, model, cached)
+
+
+def compiled(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
+    """As `plain`, by a ``tf.function`` that is traced once for each set of arguments given.
+
+    One trace serves any number of samples, every member, eager callers and graphs.
+    """
+
+    def run(member, n, seed, policy, rows, scored):
+        def make():
+            given = {k: tf.nest.map_structure(_of_any_length, part) for k, part in rows.items()}
+            number, pair = tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)
+            return tf.function(
+                functools.partial(_one_member, model, cached, scored=scored),
+                autograph=False,
+                input_signature=[number, number, pair, tf.type_spec_from_value(policy), given],
+            )
+
+        key = "draw", cached, scored, tf.type_spec_from_value(policy), *rows
+        return model.once(key, make)(member, n, seed, policy, rows)
+
+    return run
+
+
+def _of_any_length(tensor):
+    return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
+
+
+def compiled_by_xla(model: Conditionals, member: int, cached: bool = True) -> Callable[..., Any]:
+    """As `plain` of one member, by a function that XLA compiles for each number of samples."""
+
+    def make():
+        own = functools.partial(_one_member, model, cached, member)
+        return tf.function(own, autograph=False, reduce_retracing=True, jit_compile=True)
+
+    function = model.once(("draw by XLA", member, cached), make)
+    return lambda member, *arguments: function(*arguments)
+
+
+def _one_member(model, cached, member, n, seed, policy, rows, scored):
     """All the sites, laid out as an event: see `draw`."""
-    carry = begin(model, n, member, cached, condition)
-    arguments = seed, policy, values, known, scored, member, cached
+    carry = begin(model, n, member, cached, rows.get("condition"))
+    given = rows.get("values"), rows.get("known")
+    arguments = seed, policy, *given, scored, member, cached
     (*_, log_prob), drawn = advance(model, carry, model.num_sites, *arguments)
     permutation = tf.gather(tf.constant(model.permutations), member)
     x = tf.gather(drawn, tf.math.invert_permutation(permutation))
@@ -165,3 +180,17 @@ def advance(
         maximum_iterations=count,
     )
     return tuple(carry), drawn.stack()
+
+
+def compiled_advance(model: Conditionals, scored: bool) -> Callable[..., Any]:
+    """`advance` of a model as a ``tf.function``, made once, of ``(carry, count, seed, policy,
+    values, known)``; for models that are no ensembles."""
+
+    def make():
+        return tf.function(
+            functools.partial(advance, model, scored=scored),
+            autograph=False,
+            reduce_retracing=True,
+        )
+
+    return model.once(("advance", scored), make)

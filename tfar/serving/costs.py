@@ -112,8 +112,8 @@ def drawing_bytes(model: AutoregressiveModel) -> int:
 
     def draw(values, known, condition=None):
         member = tf.constant(0) if model.members > 1 else 0  # the others take turns
-        arguments = Policy(tf.constant(1.0)), values, known, condition, False
-        return loop.draw(model, member, True, ROWS, tf.constant([0, 0]), *arguments)[0]
+        arguments = tf.constant([0, 0]), Policy(tf.constant(1.0)), values, known, condition
+        return loop.draw(model, member, loop.plain(model), ROWS, *arguments)[0]
 
     return _each(draw, values, tf.TensorSpec(sites, tf.bool), condition)
 

@@ -129,8 +129,7 @@ class Functions:
         num_samples, temperature = self._checked_draws(num_samples, temperature, rows)
         if condition is not None:
             condition = _tiled(condition, num_samples)
-        arguments = Policy(temperature), None, None, condition, False
-        x, _ = loop.draw(self.model, None, True, num_samples * rows, seed, *arguments)
+        x = self._drawn(None, num_samples * rows, seed, temperature, None, None, condition)
         return self._samples(x, [num_samples, *lead])
 
     def complete(
@@ -154,9 +153,19 @@ class Functions:
         x = self._checked_x(tf.where(known, x, tf.zeros_like(x)))
         values, known = self._prefix(x, known, member)
         values, known = _tiled((values, known), num_samples)
-        arguments = Policy(temperature), values, known, condition, False
-        drawn, _ = loop.draw(self.model, member, True, num_samples * batch, seed, *arguments)
+        count = num_samples * batch
+        drawn = self._drawn(member, count, seed, temperature, values, known, condition)
         return self._samples(drawn, [num_samples, batch])
+
+    def _drawn(self, member, n, seed, temperature, values, known, condition):
+        """Where no value is known, none is taken: one sampler serves both signatures."""
+        if values is None:
+            sites = [n, self.model.num_sites]
+            values = tf.zeros([*sites, *self.model.head.site_shape], self.model.head.dtype)
+            known = tf.zeros(sites, tf.bool)
+        one_member, policy = loop.compiled(self.model), Policy(temperature)
+        arguments = seed, policy, values, known, condition
+        return loop.draw(self.model, member, one_member, n, *arguments)[0]
 
     def _samples(self, x, lead):
         return {"samples": tf.reshape(x, [*lead, *self.model.event_shape])}

@@ -219,7 +219,6 @@ def _verify_clamping(model, member, condition, seed, num_samples):
     site_shape, d = model.head.site_shape, model.num_dimensions
     order = np.asarray(model.permutations[member or 0])
     count = num_samples // 2
-    # As many rows here as below: the sampler is traced once for both.
     x = _drawn(joint, 3 * count, seed)
     ranks = np.argsort(order)
     lengths = np.arange(len(x)) % (n + 1)
