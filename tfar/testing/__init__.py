@@ -11,18 +11,16 @@ changes a weight.
 [[0, 0, 0], [1, 0, 0], [1, 1, 0]]
 """
 
+from tfar.testing.causality import verify_causality
 from tfar.testing.checks import enumerate_events, randomise, symbols
 from tfar.testing.exports import verify_export, verify_graph
 from tfar.testing.heads import verify_head, verify_real_head
 from tfar.testing.layers import verify_layer
-from tfar.testing.models import (
-    verify_causality,
-    verify_normalisation,
-    verify_persistence,
-    verify_precision,
-    verify_sampling,
-    verify_training,
-)
+from tfar.testing.normalisation import verify_normalisation
+from tfar.testing.persistence import verify_persistence
+from tfar.testing.precision import verify_precision
+from tfar.testing.sampling import verify_sampling
+from tfar.testing.training import verify_training
 
 __all__ = [
     "enumerate_events",
