@@ -354,3 +354,13 @@ def test_a_model_says_what_it_is_and_draws(capsys):
     np.testing.assert_array_equal(
         one.sample(4, seed=2, member=1), one.joint(member=1).sample(4, seed=2)
     )
+
+
+def test_hyperparameters_are_attributes_and_in_the_config():
+    model = tfar.models.PixelCNN([4, 4, 1], filters=6, blocks=1, activation="tanh")
+    assert (model.filters, model.blocks, model.activation) == (6, 1, "tanh")
+    assert model.hyperparameters.items() <= model.get_config().items()
+    deep = tfar.models.Transformer([4], width=4, layers=2, num_heads=2)
+    assert deep.hyperparameters["layers"] == deep.get_config()["layers"] == 2
+    assert deep.layers[0] is deep.network  # those of Keras
+    assert "order" not in tfar.models.CharRNN([4], units=(3,)).get_config()

@@ -201,7 +201,8 @@ class Causal(Composite):
 class Sum(Composite):
     """The sum of layers that all take the same input: ``y = sum_k layer_k(x)``.
 
-    Direct connections and residual blocks are sums. All layers are exclusive, or none.
+    Direct connections are sums, and so are residual blocks, see `residual_block`. All layers are
+    exclusive, or none.
     """
 
     def _exclusive(self, layers):
@@ -240,6 +241,21 @@ class Sum(Composite):
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
         return np.any([part.depends(sources) for part in self.parts], axis=0)
+
+
+def residual_block(layers: Sequence[Any], dtype: Any = None) -> Sum:
+    """A residual block, ``x + f(x)``: the `Sum` of the identity and of inclusive layers in a row.
+
+    Args:
+      layers: those of f, as `Causal` takes them; its output has the shape of x.
+      dtype: dtype or policy of the block.
+
+    >>> block = residual_block([keras.layers.Dense(2, kernel_initializer="zeros")])
+    >>> block(np.ones([1, 3, 2])).numpy().ravel().tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    identity = keras.layers.Activation("linear", dtype=dtype)
+    return Sum([identity, Causal(layers, dtype=dtype)], dtype=dtype)
 
 
 @keras.saving.register_keras_serializable(package="tfar")

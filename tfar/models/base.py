@@ -60,6 +60,10 @@ class AutoregressiveModel(
       condition: what the model is conditioned on, a `tfar.conditions.Condition`, or None.
       **kwargs: passed to ``keras.Model`` (``name``, ``dtype``).
 
+    A subclass sets ``hyperparameters``, a dict of its own constructor's other arguments, before it
+    calls this constructor: they become attributes, such as ``PixelCNN(...).filters``, and part of
+    the config. (``layers`` alone is Keras' list of layers: read ``hyperparameters["layers"]``.)
+
     Raises:
       ValueError: if the network is inclusive, or a plain Keras layer that leaks, has outputs of the
         wrong shape, takes a condition of another size, or the order is invalid.
@@ -75,6 +79,8 @@ class AutoregressiveModel(
     1.0
     """
 
+    hyperparameters: dict[str, Any] = {}
+
     def __init__(
         self,
         network: keras.layers.Layer,
@@ -86,6 +92,9 @@ class AutoregressiveModel(
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)  # 255 is not a bfloat16
+        for name, value in self.hyperparameters.items():
+            if not hasattr(type(self), name):  # as Keras' `layers`
+                object.__setattr__(self, name, value)
         self.event_shape = integers("event_shape", event_shape, least=1)
         self.head = head = heads.get(head)
         if not isinstance(network, keras.layers.Layer):
@@ -271,7 +280,7 @@ class AutoregressiveModel(
             config["condition"] = keras.saving.serialize_keras_object(self.condition)
         if type(self) is AutoregressiveModel:
             config["network"] = keras.saving.serialize_keras_object(self.network)
-        return config
+        return {**config, **self.hyperparameters}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

@@ -90,7 +90,7 @@ class CharRNN(SequenceModel):
             if dropout:
                 layers.append(keras.layers.Dropout(dropout, dtype=dtype))
         layers.append(keras.layers.Dense(head.num_params, dtype="float32", name="output"))
-        self._arguments = {
+        self.hyperparameters = {
             "units": [int(size) for size in units],
             "cell": cell,
             "embedding": embedding,
@@ -100,6 +100,6 @@ class CharRNN(SequenceModel):
         super().__init__(network, event_shape, head, order="raster", condition=condition, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        config = {**super().get_config(), **self._arguments}
+        config = super().get_config()
         del config["order"]  # that of time
         return config

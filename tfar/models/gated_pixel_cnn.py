@@ -96,7 +96,7 @@ class GatedPixelCNN(AutoregressiveModel):
             keras.layers.Activation(activation, dtype=dtype),
             *output_layers(head, (height, width), subpixels, positions),
         ]
-        self._arguments = {
+        self.hyperparameters = {
             "filters": int(filters),
             "layers": int(layers),
             "kernel_size": int(kernel_size),
@@ -107,6 +107,3 @@ class GatedPixelCNN(AutoregressiveModel):
         }
         network = Causal(network, dtype=dtype)
         super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._arguments}

@@ -14,7 +14,7 @@ import numpy as np
 
 from tfar import arguments, conditions, heads, orders
 from tfar.arguments import flag, integer, integers, rate
-from tfar.layers import Causal, MaskedDense, Sum
+from tfar.layers import Causal, MaskedDense, Sum, residual_block
 from tfar.models.base import AutoregressiveModel
 from tfar.typing import Activation, Order, Shape
 
@@ -183,8 +183,7 @@ class MADE(AutoregressiveModel):
             if dropout:
                 block.append(keras.layers.Dropout(dropout, dtype=dtype))
             if residual and layers:
-                identity = keras.layers.Activation("linear", dtype=dtype)
-                block = [Sum([identity, Causal(block, dtype=dtype)], dtype=dtype)]
+                block = [residual_block(block, dtype)]
             layers += block
             below = above
         layers.append(
@@ -212,7 +211,7 @@ class MADE(AutoregressiveModel):
                 dtype=dtype,
             )
             network = Sum([network, skip], dtype=dtype)
-        self._arguments = {
+        self.hyperparameters = {
             "hidden": [int(units) for units in hidden],
             "num_masks": int(num_masks),
             "degrees": degrees,
@@ -249,8 +248,8 @@ class MADE(AutoregressiveModel):
         return [np.stack(layer) for layer in zip(*masks)]
 
     def _permutations(self, order):
-        arguments = self._arguments
-        return self._orders(order, self.num_sites, arguments["num_masks"], arguments["seed"])
+        count, seed = self.hyperparameters["num_masks"], self.hyperparameters["seed"]
+        return self._orders(order, self.num_sites, count, seed)
 
     def _default_member(self, training):
         if training and self.members > 1:
@@ -262,6 +261,3 @@ class MADE(AutoregressiveModel):
 
     def _marginal_layout(self, params):
         return params
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._arguments}

@@ -64,11 +64,6 @@ class NADE(AutoregressiveModel):
             conditions.size(condition),
             dtype=kwargs.get("dtype"),
         )
+        config = network.get_config()
+        self.hyperparameters = {key: config[key] for key in ("hidden", "activation", "dropout")}
         super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        config = self.network.get_config()
-        return {
-            **super().get_config(),
-            **{key: config[key] for key in ("hidden", "activation", "dropout")},
-        }

@@ -85,7 +85,7 @@ class OrderlessNADE(AutoregressiveModel):
         fixed = num_orders > 1 and not several and order != "random"
         if fixed or (several and len(order) != num_orders):
             raise ValueError(f"The order {order!r} does not stand for num_orders={num_orders}.")
-        self._arguments = {
+        self.hyperparameters = {
             "hidden": [int(units) for units in hidden],
             "num_orders": int(num_orders),
             "activation": activation,
@@ -107,7 +107,7 @@ class OrderlessNADE(AutoregressiveModel):
         object.__setattr__(self, "_reordered", {})
 
     def _permutations(self, order):
-        count, seed = self._arguments["num_orders"], self._arguments["seed"]
+        count, seed = self.hyperparameters["num_orders"], self.hyperparameters["seed"]
         if isinstance(order, str) and order == "random":
             return np.stack([orders.random(self.num_sites, seed + r) for r in range(count)])
         each = order if orders.several(order) else [order]
@@ -115,7 +115,7 @@ class OrderlessNADE(AutoregressiveModel):
 
     def of_order(self, order: Order) -> Self:
         """The model of another order, or of several, with the same weights."""
-        config = {**self.get_config(), **self._arguments, "num_orders": None, "order": order}
+        config = {**self.get_config(), "num_orders": None, "order": order}
         config.pop("num_classes", None)
         config.update(head=self.head, dtype=self.dtype_policy, network=self.network)
         config.update(condition=self.condition)
@@ -181,6 +181,3 @@ class OrderlessNADE(AutoregressiveModel):
 
     def _marginal_layout(self, params):
         return params
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._arguments}

@@ -11,7 +11,7 @@ import keras
 
 from tfar import arguments, conditions, heads
 from tfar.arguments import flag, integer, rate
-from tfar.layers import Causal, CausalConv2D, ConditionBias, SiteBias, Sum
+from tfar.layers import Causal, CausalConv2D, ConditionBias, SiteBias, residual_block
 from tfar.models.base import AutoregressiveModel
 from tfar.models.images import image_sites, output_layers
 from tfar.typing import Activation, Order, Shape
@@ -109,11 +109,10 @@ class PixelCNN(AutoregressiveModel):
             ]
             if dropout:
                 branch.insert(-1, keras.layers.Dropout(dropout, dtype=dtype))
-            identity = keras.layers.Activation("linear", dtype=dtype)
-            layers.append(Sum([identity, Causal(branch, dtype=dtype)], dtype=dtype))
+            layers.append(residual_block(branch, dtype))
         layers += [activate(), convolution(filters, 1, activation=activation)]
         layers += output_layers(head, (height, width), subpixels, positions)
-        self._arguments = {
+        self.hyperparameters = {
             "filters": int(filters),
             "blocks": int(blocks),
             "kernel_size": int(kernel_size),
@@ -124,6 +123,3 @@ class PixelCNN(AutoregressiveModel):
         }
         network = Causal(layers, dtype=dtype)
         super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._arguments}

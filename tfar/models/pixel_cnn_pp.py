@@ -85,7 +85,7 @@ class PixelCNNpp(AutoregressiveModel):
             ),
             *output_layers(head, (height, width), 1, positions),
         ]
-        self._arguments = {
+        self.hyperparameters = {
             "filters": int(filters),
             "resnets": int(resnets),
             "levels": int(levels),
@@ -94,6 +94,3 @@ class PixelCNNpp(AutoregressiveModel):
         }
         network = Causal(network, dtype=dtype)
         super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._arguments}

@@ -20,6 +20,7 @@ from tfar.layers import (
     Shift,
     SiteBias,
     Sum,
+    residual_block,
 )
 from tfar.models.base import AutoregressiveModel
 from tfar.models.images import image_sites, output_layers
@@ -114,15 +115,14 @@ class PixelRNN(AutoregressiveModel):
             branch = [lstm(), convolution(2 * units, 1, "zeros")]
             if dropout:
                 branch.insert(1, keras.layers.Dropout(dropout, dtype=dtype))
-            identity = keras.layers.Activation("linear", dtype=dtype)
-            network.append(Sum([identity, Causal(branch, dtype=dtype)], dtype=dtype))
+            network.append(residual_block(branch, dtype))
         network += [
             keras.layers.Activation(activation, dtype=dtype),
             convolution(2 * units, 1),
             keras.layers.Activation(activation, dtype=dtype),
         ]
         network += output_layers(head, image_shape, subpixels, positions)
-        self._arguments = {
+        self.hyperparameters = {
             "units": int(units),
             "layers": int(layers),
             "recurrence": recurrence,
@@ -134,6 +134,3 @@ class PixelRNN(AutoregressiveModel):
         }
         network = Causal(network, dtype=dtype)
         super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._arguments}

@@ -28,6 +28,7 @@ from tfar.layers import (
     SiteBias,
     Sum,
     Tied,
+    residual_block,
 )
 from tfar.models.images import image_sites
 from tfar.models.sequence import SequenceModel
@@ -132,16 +133,15 @@ class Transformer(SequenceModel):
         dtype = kwargs.get("dtype")
         learned = positions == "learned"
 
-        def residual(*branch):
-            identity = keras.layers.Activation("linear", dtype=dtype)
+        def block(*branch):
             branch = [keras.layers.LayerNormalization(dtype=dtype), *branch]
             if dropout:
                 branch.append(keras.layers.Dropout(dropout, dtype=dtype))
-            return Sum([identity, Causal(branch, dtype=dtype)], dtype=dtype)
+            return residual_block(branch, dtype)
 
         def perceptron():
             inside = Dense(max(1, round(mlp * width)), activation, dtype=dtype)
-            return residual(inside, Dense(width, dtype=dtype))
+            return block(inside, Dense(width, dtype=dtype))
 
         def embedding():
             return Dense(width, use_bias=False, dtype=dtype, name="embedding")
@@ -153,7 +153,7 @@ class Transformer(SequenceModel):
             body.append(keras.layers.Dropout(dropout, dtype=dtype))
         for _ in range(layers):
             attention = CausalSelfAttention(num_heads, window, not learned, dtype=dtype)
-            body += [residual(attention), perceptron()]
+            body += [block(attention), perceptron()]
         if stem is None:
             network = [Shift(dtype=dtype), *([] if tied else [embedding()]), *body]
         else:
@@ -180,7 +180,7 @@ class Transformer(SequenceModel):
         network = Causal(network, dtype=dtype)
         if tied:
             network = Tied(network, width, dtype=dtype)
-        self._arguments = {
+        self.hyperparameters = {
             "width": int(width),
             "layers": int(layers),
             "num_heads": int(num_heads),
@@ -194,6 +194,3 @@ class Transformer(SequenceModel):
             "dropout": float(dropout),
         }
         super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._arguments}
