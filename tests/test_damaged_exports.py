@@ -73,7 +73,7 @@ def test_a_damaged_configuration(export, tmp_path):
         (other(config={**config["config"], "head": 5}), "No model can be made from .*json: "),
         (
             json.dumps(network),
-            "json: Could not locate class 'Mine'.*First import the classes first",
+            "json: Could not locate class 'Mine'.*First import the classes that are not of tfar",
         ),
     ):
         file.write_text(damaged)

@@ -240,7 +240,7 @@ class Kind:
         return {}
 
     def verify_signatures(self, signatures: Mapping[str, Any]) -> None:
-        """Raises AssertionError unless an export's signatures of this kind answer as the model.
+        """Raises AssertionError unless this kind's signatures answer as the model does.
 
         Args:
           signatures: those of a loaded SavedModel.
