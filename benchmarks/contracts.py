@@ -3,9 +3,9 @@
     python benchmarks/contracts.py [--seeds 20] [--models PATTERN]
 
 Tests run each of them once. Here each model of `tests/support/cases.py` is trained and sampled from
-so many seeds, all of which must pass, and the table says by how much: the smallest share of the gap
-between the first loss and the entropy that training closes (at least 0.7 is demanded), and the
-smallest p-value of a sampling test (at least 1e-4; of k tests the smallest is 1 / k or so).
+several seeds. All must pass, and the table gives the margins: the smallest share of the gap between
+the first loss and the entropy that training closes (at least 0.7 is required), and the smallest
+p-value of a sampling test (at least 1e-4; the smallest of k tests is about 1 / k).
 """
 
 import argparse

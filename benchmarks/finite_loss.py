@@ -1,9 +1,9 @@
-"""What it costs to end a fit at the first loss that is not finite.
+"""The cost of ending a fit at the first loss that is not finite.
 
     python benchmarks/finite_loss.py [--json FILE]
 
 The time of an epoch of ``fit``, and of the same without the assertion in its graph and without the
-callback. They take turns, and the ratio is that of the fastest epochs of each.
+callback. They run in turn, and the ratio is that of the fastest epoch of each.
 """
 
 import argparse
@@ -27,7 +27,7 @@ BATCH = 64
 
 
 def without(model):
-    """The model, whose fit does not look at the loss."""
+    """The model, whose fit does not check the loss."""
     model._finite = lambda loss, x, training: loss
     model._callbacks = lambda callbacks: callbacks
     return model

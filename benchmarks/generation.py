@@ -1,13 +1,13 @@
-"""Generation of text with caches, beside a full pass for every character.
+"""Generation of text with caches, compared with a full pass for every character.
 
     python benchmarks/generation.py [--json benchmarks/generation.json] [--torch]
 
-An LSTM of 512 units, a Transformer that asks all the characters before and one with a window of 128
-(four layers of width 128), over 65 characters, one text at a time, in float32 and without XLA. The
-full pass is run on a buffer of the whole length. ``--torch`` adds nanoGPT's own way of sampling,
-a crop to 256 characters and a full pass of a network of the same size, written plainly in PyTorch.
-Where all the passes would take more than a minute, the time of one is multiplied ("about").
-Weights are random, which does not matter for time.
+An LSTM of 512 units, a Transformer that attends to all earlier characters and one with a window of
+128 (four layers of width 128), over 65 characters, one text at a time, in float32 and without XLA.
+The full pass is run on a buffer of the whole length. ``--torch`` adds nanoGPT's own way of
+sampling, a crop to 256 characters and a full pass of a network of the same size, written plainly in
+PyTorch. Where all the passes would take more than a minute, the time of one is multiplied by their
+number ("about"). Weights are random, which does not matter for time.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def measure(name, make, length):
 
 
 def nano_gpt(length, block=256):
-    """A crop and a full pass for every character, as nanoGPT's ``generate``, in PyTorch."""
+    """A crop and a full pass for every character, as in nanoGPT's ``generate``, in PyTorch."""
     import torch
     from torch import nn
     from torch.nn import functional
@@ -84,7 +84,7 @@ def nano_gpt(length, block=256):
 
         def forward(self, x):
             y = self.symbols(x) + self.places(torch.arange(x.shape[1]))
-            # As nanoGPT does: of the last character only.
+            # Only for the last character, as in nanoGPT.
             return self.norm(self.blocks(y))[:, -1] @ self.symbols.weight.T
 
     net = Net().eval()

@@ -3,8 +3,8 @@
     python benchmarks/orders.py [--model orderless_nade_mnist] [--split test] [--examples 1000]
         [--orders 1 8 64] [--json benchmarks/orders.json]
 
-p(x) = (1/R) sum_r p_r(x) over the first R of a list of random orders, of the first examples of a
-split, with standard errors over the examples; and the mean, least and largest of single orders.
+p(x) = (1/R) sum_r p_r(x) over the first R of a list of random orders, for the first examples of a
+split, with standard errors over the examples; and the mean, least and largest NLL of single orders.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Sampling and forward passes of PixelCNNs, beside a full pass per pixel and tfd.PixelCNN.
+"""Sampling and forward passes of PixelCNNs, against a full pass per pixel and tfd.PixelCNN.
 
     python benchmarks/pixelcnn.py [--json benchmarks/pixelcnn.json] [--only TEXT] [--tfp]
 
@@ -78,7 +78,7 @@ def measure(name, model, batch, xla):
 
 
 def tfp_pixel_cnn(batch):
-    """tfd.PixelCNN as near as it gets: one resolution, seven blocks, 32 channels, two levels."""
+    """The nearest tfd.PixelCNN: one resolution, seven blocks, 32 channels, two levels."""
     p = tfp.distributions.PixelCNN(
         image_shape=(28, 28, 1),
         num_resnet=7,

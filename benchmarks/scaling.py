@@ -1,10 +1,10 @@
-"""Training throughput of 1 and 2 replicas, and how much of it the sums over replicas take.
+"""Training throughput of 1 and 2 replicas, and how much time the sums over replicas take.
 
     python benchmarks/scaling.py [--json benchmarks/scaling.json]
 
 `fit` of a PixelCNN of 64 channels in six blocks of 5x5, by Muon, on made-up images, in float32. A
 replica computes with one thread, on a machine of two cores or more: as a logical device of one
-process (mirrored), or as a worker of its own on the loopback address (multiworker). "Strong" splits
+process (mirrored), or as a separate worker on the loopback address (multiworker). "Strong" splits
 a batch of 32 over the replicas, "weak" gives 32 to each. The time of the sums is that of
 all-reducing tensors of the gradients' shapes by themselves; the best of 5 stretches of 10 steps
 counts.
@@ -48,7 +48,7 @@ def strategy_of(name, replicas):
 
 
 def best(run):
-    """The fewest seconds of a step, of some stretches after one that warms up."""
+    """The fewest seconds per step in several stretches, after a warm-up."""
     run()
     times = []
     for _ in range(STRETCHES):
@@ -87,7 +87,7 @@ def measure(name, replicas, batch):
 
 
 def start(name, replicas, batch):
-    """What `measure` finds in processes of their own."""
+    """What `measure` finds in separate processes."""
     workers = replicas if name == "multiworker" else 1
     sockets = [socket.socket() for _ in range(workers)]
     for end in sockets:

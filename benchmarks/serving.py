@@ -1,4 +1,4 @@
-"""Concurrent callers of one loaded SavedModel: throughput, latency, memory, and right answers.
+"""Concurrent callers of one loaded SavedModel: throughput, latency, memory, correct answers.
 
     python benchmarks/serving.py [--model pixelcnn_mnist] [--callers 8] [--seconds 60]
                                  [--json benchmarks/serving.json]
@@ -100,7 +100,7 @@ def main():
     rows = []
     for name, times in latencies.items():
         if not times:
-            raise SystemExit(f"No call of {name} has come to an end: {errors[:3]}")
+            raise SystemExit(f"No call of {name} has finished: {errors[:3]}")
         median, high, higher = 1000 * np.quantile(times, [0.5, 0.95, 0.99])
         rate = len(times) / arguments.seconds
         rows.append(dict(signature=name, rate=rate, median=median, p95=high, p99=higher))

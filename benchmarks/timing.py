@@ -7,7 +7,7 @@ import time
 
 
 def seconds(run, repeats=5):
-    """The least time of some calls, after one that warms up."""
+    """The least time of several calls, after a warm-up call."""
     run()
     times = []
     for _ in range(repeats):
@@ -18,7 +18,7 @@ def seconds(run, repeats=5):
 
 
 def save(rows, path):
-    """Writes measured rows as JSON, with the machine that they are of."""
+    """Writes measured rows as JSON, with a description of the machine."""
     import tensorflow as tf
 
     machine = f"{platform.machine()}, {os.cpu_count()} cores, TensorFlow {tf.__version__}"

@@ -5,8 +5,8 @@
 Seven residual blocks of 64/32 channels on binary 28x28 images, Adam, in images a second. PyTorch
 is measured if it can be imported; nothing else needs it (`pip install torch`).
 
-The share is that of the multiplications which the network needs, times three for gradients, in
-what the same processor does in the product of two large matrices, as TensorFlow computes it.
+The share is the rate of the multiplications that the network needs, times three for gradients,
+relative to the rate of the same processor in TensorFlow's product of two large matrices.
 """
 
 import argparse
@@ -19,12 +19,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from timing import save
 
-# Of a pixel: the taps of 7x7 before it, seven blocks of 1x1, five taps of 3x3, 1x1; two of 1x1.
+# Per pixel: the taps of 7x7 before it, seven blocks of 1x1, five taps of 3x3, 1x1; two of 1x1.
 MULTIPLICATIONS = 784 * (24 * 64 + 7 * (64 * 32 + 5 * 32 * 32 + 32 * 64) + 64 * 64 + 64)
 
 
 def peak(precision):
-    """Multiplications a second in the product of two large matrices, the best of some."""
+    """Multiplications per second in the product of two large matrices, the best of several."""
     import tensorflow as tf
 
     size, best = 2048, 0.0
@@ -38,9 +38,9 @@ def peak(precision):
 
 
 def throughput(steps, batch, rounds=3, seconds=8):
-    """Images a second of each of several steps, the fastest of some stretches after a warm-up.
+    """Images per second of several steps, each in its fastest stretch after a warm-up.
 
-    They take turns, so that what else the machine does slows all of them.
+    They run in turn, so that other load on the machine slows all of them.
     """
     for step in steps:
         for _ in range(3):

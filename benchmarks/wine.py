@@ -1,10 +1,10 @@
-"""RNADE on the wine data, in ten folds, beside the papers.
+"""RNADE on the wine data, in ten folds, compared with the papers.
 
     python benchmarks/wine.py [--folds 10] [--json benchmarks/wine.json]
 
-Log-likelihoods of the test folds in nats, in units of the training part's standard deviations. Of
-the nine other folds one says when to stop, see `tfar.datasets.wine_quality_red`. The error is that
-of the mean over the folds. Some 25 minutes on one core.
+Log-likelihoods of the test folds in nats, in units of the training part's standard deviations. One
+of the nine other folds decides when to stop, see `tfar.datasets.wine_quality_red`. The error is
+that of the mean over the folds. It takes about 25 minutes on one core.
 """
 
 import argparse

@@ -1,20 +1,20 @@
-"""Why an autoencoder has no likelihood and no samples, and a MADE of the same layers has both.
+"""Why an autoencoder has no likelihood and no samples, and a MADE with the same layers has both.
 
     python examples/autoencoder_or_made.py [--epochs 10] [--out autoencoder_or_made.png]
 
-Both are trained on binarized MNIST by the same loss, -sum_i log Bernoulli(x_i; output_i(x)). Only
-if output i does not see x_i, nor any pixel that sees it in turn, is the exponential of minus that
-loss a distribution. MADE's masks see to it. Three checks, and the pictures:
+Both are trained on binarized MNIST by the same loss, -sum_i log Bernoulli(x_i; output_i(x)). The
+exponential of minus that loss is a distribution only if output i does not see x_i, nor any pixel
+whose output sees x_i in turn. MADE's masks ensure that. Three checks, and the pictures:
 
-1. *Sum.* On 8 pixels of the digits all 256 images can be enumerated. What the autoencoder gives
-   them adds up to far more than 1, and its loss is less than the entropy of the data, which the
-   code lengths of no distribution can be.
+1. *Sum.* On 8 pixels of the digits all 256 images can be enumerated. The values that the
+   autoencoder gives them add up to far more than 1, and its loss is less than the entropy of the
+   data, which is impossible for the code length of a distribution.
 2. *Dependence.* The Jacobian of the outputs: full, or strictly below the diagonal.
-3. *Samples.* MADE draws pixel after pixel. There is nothing of the kind for the autoencoder; two
-   makeshifts are tried, see `decode_noise` and `iterate_from_noise`.
+3. *Samples.* MADE draws pixel after pixel. The autoencoder has no such procedure; two makeshifts
+   are tried, see `decode_noise` and `iterate_from_noise`.
 
-Autoencoders that are given a distribution are other models: the denoising one is the transition of
-a Markov chain (Bengio et al. 2013), the variational one has a prior over its code.
+Autoencoders with a distribution are other models: the denoising one is the transition of a Markov
+chain (Bengio et al. 2013), the variational one has a prior over its code.
 """
 
 import argparse
@@ -38,7 +38,7 @@ TOY_HIDDEN = (6, 32)  # a code of fewer units than the 8 pixels, too
 
 
 def autoencoder(num_pixels, hidden, optimizer):
-    """A vanilla one, from pixels [B, D] to logits [B, D], to be fitted to its own input."""
+    """A plain autoencoder, from pixels [B, D] to logits [B, D], fitted to its own input."""
     layers = [keras.layers.Dense(units, "relu") for units in hidden]
     model = keras.Sequential([keras.Input([num_pixels]), *layers, keras.layers.Dense(num_pixels)])
     model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))
@@ -83,14 +83,14 @@ def nats(model, x):
 
 
 def sum_over_all_images(model, num_pixels):
-    """sum_x prod_i Bernoulli(x_i; output_i(x)) over all 2^D images: 1 of a distribution."""
+    """sum_x prod_i Bernoulli(x_i; output_i(x)) over all 2^D images: 1 for a distribution."""
     numbers = np.arange(2**num_pixels)
     x = (numbers[:, None] >> np.arange(num_pixels) & 1).astype(np.float32)
     return np.exp(-nats(model, x)).sum()
 
 
 def entropy(x):
-    """Of the empirical distribution of the rows of x, in nats: no code is shorter on average."""
+    """The entropy of the rows of x, in nats: no code is shorter on average."""
     _, counts = np.unique(x, axis=0, return_counts=True)
     shares = counts / len(x)
     return -(shares * np.log(shares)).sum()
@@ -115,7 +115,7 @@ def decode_noise(model, x, num, rng):
 
 
 def iterate_from_noise(model, x, num, rng, times=100):
-    """Images [num, D]: noise of the means of x, then draws from the outputs for the last draw."""
+    """Images [num, D]: noise with the means of x, then draws from the outputs for the last draw."""
     probs = np.tile(x.mean(axis=0), [num, 1])
     for _ in range(times + 1):
         images = (rng.random(probs.shape) < probs).astype(np.float32)

@@ -297,7 +297,7 @@ def test_complete_keeps_the_rows_that_are_given(tmp_path):
     height, width, _ = matplotlib.image.imread(tmp_path / "x.png").shape
     assert (height, width) == (3 * (3 * 29 + 1), 3 * (3 * 29 + 1))
     refused = tfar("complete", "fvsbn_mnist", "--rows", 14, "-n", 99, "--out", out)
-    assert refused.exit_code == 1 and "There are 32 test images" in refused.output
+    assert refused.exit_code == 1 and "Expected --num of at most 32" in refused.output
 
 
 def test_complete_of_labels(tmp_path):
@@ -336,7 +336,7 @@ def test_complete_with_a_model_of_ones_own(monkeypatch, tmp_path):
         (("--data", "bare"), "m.keras is conditional, and bare has no condition"),
         (("--data", "text"), "of the shape [2, 2, 1] of the model, got []"),
         (("--data", "small"), "of the shape [2, 2, 1] of the model, got [1, 2, 1]"),
-        (("--data", "mine", "-n", 4), "There are 3 test images"),
+        (("--data", "mine", "-n", 4), "Expected --num of at most 3"),
     ):
         refused = complete(*arguments)
         assert refused.exit_code and message in refused.output, refused.output
@@ -416,7 +416,7 @@ def test_evaluate_notices_another_figure(monkeypatch):
     result = tfar("evaluate", "fvsbn_mnist")  # of 32 examples, which is not that of 10,000
     assert result.exit_code == 1
     assert f"{-log_prob.mean():.2f} ± " in result.output
-    assert "published were" in result.output
+    assert "Expected the published" in result.output
 
 
 def test_evaluate_refuses_data_of_another_kind(monkeypatch):
@@ -457,13 +457,13 @@ MISTAKES = """
 1 | sample none.keras | There is no file none.keras
 1 | sample empty.keras | empty.keras is damaged
 1 | sample cut.keras | cut.keras is damaged
-1 | sample binary | binary is no .keras file, and no folder that `tfar export` wrote
-1 | sample other.keras | No model can be made of other.keras
-1 | sample damaged.keras | No model can be made of damaged.keras
+1 | sample binary | binary is neither a .keras file nor a folder that `tfar export` wrote
+1 | sample other.keras | No model can be made from other.keras
+1 | sample damaged.keras | No model can be made from damaged.keras
 1 | sample folder.keras | folder.keras is damaged
 1 | sample plain.keras | Expected a model of tfar in plain.keras, got one of the class
-1 | sample folder | folder is no .keras file, and no folder that `tfar export` wrote
-1 | sample broken | broken is no export of tfar
+1 | sample folder | folder is neither a .keras file nor a folder that `tfar export` wrote
+1 | sample broken | broken is not an export of tfar
 2 | sample image.keras --out x.gif | ends neither in .png nor in .npy, .csv, .txt
 2 | sample image.keras --out x | ends neither in .png
 1 | sample image.keras --out folder.png | folder.png could not be written: it is a folder
@@ -502,8 +502,8 @@ MISTAKES = """
 1 | score table.keras binary | Expected binary to be text in UTF-8
 1 | score table.keras empty.csv | Expected a table in empty.csv, got nothing
 1 | score table.keras header.csv | at least one example
-1 | score table.keras ragged.csv | ragged.csv is no CSV file
-1 | score table.keras columns.csv | missing are ['side', 'x']
+1 | score table.keras ragged.csv | ragged.csv is not a CSV file
+1 | score table.keras columns.csv | missing: ['side', 'x']
 1 | score table.keras words.csv | got 'abc' in row 0
 2 | complete fvsbn_mnist | Missing option '--rows'
 1 | complete transformer_shakespeare --rows 3 | transformer_shakespeare is a model of texts
@@ -511,7 +511,7 @@ MISTAKES = """
 1 | complete made_mushrooms --rows 1 | Expected images
 1 | complete fvsbn_mnist --rows 29 | images of at least 29 rows, got 28 rows
 2 | complete fvsbn_mnist --rows -1 | -1 is not in the range
-1 | complete fvsbn_mnist --rows 1 -n 33 | There are 32 test images
+1 | complete fvsbn_mnist --rows 1 -n 33 | Expected --num of at most 32
 2 | complete fvsbn_mnist --rows 1 --out x.gif | ends neither in .png nor in .npy
 2 | complete image.keras --rows 1 | No images are packed with this model: give --data
 1 | complete image.keras --rows 1 --data mnits | did you mean 'mnist'
@@ -530,7 +530,7 @@ MISTAKES = """
 2 | train-table folder | 'folder' is a directory
 2 | train-table table.csv --out x.csv | does not end in .keras
 1 | train-table table.csv --drop y | The table has no column 'y'
-1 | train-table binary | binary is no CSV file with a header
+1 | train-table binary | binary is not a CSV file with a header
 1 | train-table empty.csv | delimiter
 1 | train-table header.csv | at least ten rows
 1 | info nothing_at_all | there are

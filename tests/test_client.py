@@ -164,7 +164,7 @@ def socket_server(answer):
 @pytest.mark.parametrize(
     "answer, message",
     [
-        (b"", "the connection was closed; REST is at another port than gRPC, mostly 8501"),
+        (b"", "the connection was closed; REST has another port than gRPC, usually 8501"),
         (b"SSH-2.0-OpenSSH\r\n", "the connection was closed; REST"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", "the answer broke off"),
         (None, "none came within 0.2 s"),
@@ -181,13 +181,13 @@ def test_the_port_of_grpc_and_no_port_at_all():
     server.start()
     try:
         words = refusal(f"http://localhost:{port}")
-        assert "the connection was closed; REST is at another port than gRPC" in words
+        assert "the connection was closed; REST has another port than gRPC" in words
         message = f"localhost:{port}: UNIMPLEMENTED, Method not found!"
         with pytest.raises(RuntimeError, match=message):
             client.Grpc(f"localhost:{port}").predict("toy", x=1)
     finally:
         server.stop(None)
-    assert "nobody listens there" in refusal("http://localhost:9")
+    assert "no server listens there" in refusal("http://localhost:9")
     assert "there is no such host" in refusal("http://nowhere.invalid:8501")
     assert refusal("http://a..b:1") and refusal(f"http://{'a' * 70}.invalid:1")
     with pytest.raises(RuntimeError, match="localhost:9: UNAVAILABLE, "):
@@ -196,7 +196,7 @@ def test_the_port_of_grpc_and_no_port_at_all():
 
 def test_tls_where_there_is_none():
     with http_server(GOOD) as url:
-        assert "there is no TLS, which https:// is for" in refusal(url.replace("http", "https"))
+        assert "TLS failed, which https:// needs" in refusal(url.replace("http", "https"))
         with pytest.raises(RuntimeError, match="UNAVAILABLE, "):
             client.Grpc(url.removeprefix("http://"), timeout=5.0).predict("toy", x=1)
 
@@ -213,7 +213,7 @@ def test_grpc_answers_that_are_none():
     served = client.Grpc("localhost:9")
     served.stub = Stub(get_model_metadata_pb2.GetModelMetadataResponse())
     with pytest.raises(
-        RuntimeError, match=r"localhost:9 gave no answer of .* signatures as metadata"
+        RuntimeError, match=r"localhost:9 did not answer as .* signatures as metadata"
     ):
         served.predict("toy", x=[[1]])
     metadata = get_model_metadata_pb2.GetModelMetadataResponse()
@@ -273,7 +273,7 @@ def rest():
         ({"version": 1.5}, "Expected version to be an integer of at least 0"),
         ({"version": 2**64}, "Expected version to be an integer of at least 0"),
         ({"signature": None}, "Expected signature to be a string, got None"),
-        ({"signature": "smaple"}, "and no 'smaple'"),
+        ({"signature": "smaple"}, "not 'smaple'"),
         ({"signature": "other"}, "x is of a dtype that this client does not know"),
     ],
 )
@@ -285,7 +285,7 @@ def test_models_versions_and_signatures(rest, change, message):
 @pytest.mark.parametrize(
     "x, message",
     [
-        ([[1], [2, 3]], "int32, got [[1], [2, 3]], which is no array"),
+        ([[1], [2, 3]], "int32, got [[1], [2, 3]], which is not an array"),
         (None, "int32, got object None"),
         (np.array([1, None], object), "int32, got object array([1, None]"),
         ({"a": 1}, "int32, got object {'a': 1}"),

@@ -42,9 +42,11 @@ def test_a_damaged_graph(export):
                 use(export)
     file.unlink()
     for use in (serving.meta_graph, serving.describe):
-        with pytest.raises(FileNotFoundError, match=r"is no SavedModel: it has no saved_model\.pb"):
+        with pytest.raises(
+            FileNotFoundError, match=r"is not a SavedModel: it has no saved_model\.pb"
+        ):
             use(export)
-    with pytest.raises(FileNotFoundError, match="is no export of tfar: it has no"):
+    with pytest.raises(FileNotFoundError, match="is not an export of tfar: it has no"):
         serving.digest(export / "none")
 
 
@@ -57,19 +59,22 @@ def test_a_damaged_configuration(export, tmp_path):
 
     network = {"module": "mine", "class_name": "Mine", "config": {}, "registered_name": "mine>Mine"}
     for damaged, reason in (
-        ("", "is damaged: it is no JSON"),
-        (file.read_text()[:-9], "is damaged: it is no JSON"),
+        ("", "is damaged: it is not JSON"),
+        (file.read_text()[:-9], "is damaged: it is not JSON"),
         ("{}", "is damaged: it has no class_name"),
         ("[1]", r"is damaged: expected an object, got \[1\]"),
         (other(config=5), "is damaged: expected an object as config, got 5"),
-        (other(config={}), r"json: .*event_shape'?\. Import the classes"),
+        (other(config={}), r"json: .*event_shape'?\. First import the classes"),
         (other(config={**config["config"], "novel": 1}), "json: .*'novel'"),
         (
             other(config={**config["config"], "event_shape": "a"}),
-            "No model can be made of .*json: ",
+            "No model can be made from .*json: ",
         ),
-        (other(config={**config["config"], "head": 5}), "No model can be made of .*json: "),
-        (json.dumps(network), "json: Could not locate class 'Mine'.*Import the classes first"),
+        (other(config={**config["config"], "head": 5}), "No model can be made from .*json: "),
+        (
+            json.dumps(network),
+            "json: Could not locate class 'Mine'.*First import the classes that are not of tfar",
+        ),
     ):
         file.write_text(damaged)
         for use in (serving.restore, zoo.find):
@@ -86,7 +91,7 @@ def test_a_damaged_configuration(export, tmp_path):
     file.unlink()
     for use in (serving.restore, serving.limits, zoo.find):
         with pytest.raises(
-            FileNotFoundError, match=r"is no export of tfar: it has no assets\.extra"
+            FileNotFoundError, match=r"is not an export of tfar: it has no assets\.extra"
         ):
             use(export)
 
@@ -138,10 +143,10 @@ def test_damaged_keras_files(whole, tmp_path):
     file = tmp_path / "model.keras"
     crossed = good[:1000] + b"damaged" + good[1007:]
     for damaged, reason in (
-        (b"", "is damaged: it is no .keras file, which is a zip archive"),
-        (b"hello", "is damaged: it is no .keras file, which is a zip archive"),
-        (good[:-30], "is damaged: it is no .keras file, which is a zip archive"),
-        (crossed, "No model can be made of .*: Bad CRC-32 for file 'model.weights.h5'"),
+        (b"", "is damaged: it is not a .keras file, which is a zip archive"),
+        (b"hello", "is damaged: it is not a .keras file, which is a zip archive"),
+        (good[:-30], "is damaged: it is not a .keras file, which is a zip archive"),
+        (crossed, "No model can be made from .*: Bad CRC-32 for file 'model.weights.h5'"),
     ):
         file.write_bytes(damaged)
         with pytest.raises(ValueError, match=reason) as refused:
@@ -150,7 +155,7 @@ def test_damaged_keras_files(whole, tmp_path):
         assert str(file) in words and "\n" not in words and words.endswith(" the model again.")
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("hello.txt", "hello")
-    with pytest.raises(ValueError, match="No model can be made of"):
+    with pytest.raises(ValueError, match="No model can be made from"):
         zoo.find(file)
     keras.Sequential([keras.layers.Input([3]), keras.layers.Dense(2)]).save(file)
     with pytest.raises(
@@ -192,7 +197,7 @@ def test_folders_that_cannot_be_written(tmp_path, monkeypatch):
     model = shared("fvsbn_image")
     (tmp_path / "file").write_text("kept")
     for folder in ("file/1", "file/a/1"):
-        message = f"{tmp_path / folder} could not be written: there is a file above it"
+        message = f"{tmp_path / folder} could not be written: a folder above it is a file"
         with pytest.raises(NotADirectoryError, match=message):
             serving.export(model, tmp_path / folder)
     with pytest.raises(FileExistsError, match="file exists: export to another version"):

@@ -338,7 +338,7 @@ def test_nowhere_to_prepare(folders, toy):
     _write(folders / "files/toy.npz", _toy_arrays())
     for name in ("tfds", "home"):
         (folders / name).chmod(0o555)
-    with pytest.raises(PermissionError, match="set TFDS_DATA_DIR to a folder that may"):
+    with pytest.raises(PermissionError, match="set TFDS_DATA_DIR to a folder that is"):
         toy().read("test")
 
 

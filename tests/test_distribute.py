@@ -114,7 +114,7 @@ def test_two_workers_give_what_one_device_gives(tmp_path):
 def test_workers_that_would_shuffle_otherwise_are_told_so(tmp_path):
     with workers(tmp_path, ["no seed", "no seed"], []) as started:
         for process, out in started:
-            assert "Several workers have to shuffle alike" in ended(process, out, code=1)
+            assert "Several workers must shuffle alike" in ended(process, out, code=1)
 
 
 def test_workers_that_were_ended_go_on_from_what_the_chief_wrote(tmp_path):

@@ -172,7 +172,7 @@ def test_no_kind():
         pass
 
     for wrong in (None, "texts", FVSBN, kinds.of(FVSBN([2])), Nameless):
-        with pytest.raises(ValueError, match=r"a subclass of tfar\.kinds\.Kind with a fits"):
+        with pytest.raises(ValueError, match=r"a subclass of tfar\.kinds\.Kind with its own fits"):
             kinds.register(wrong)
     with pytest.raises(ValueError, match="Expected a model of tfar, got one of the class"):
         kinds.of(keras.Sequential([keras.layers.Dense(1)]))
@@ -180,7 +180,7 @@ def test_no_kind():
 
 def test_the_contract_fails_where_a_text_is_another():
     kind = kinds.of(CharRNN([4], (3,), "rnn", Characters("ab")))
-    with pytest.raises(AssertionError, match="The export continues '' by 'a', the model by"):
+    with pytest.raises(AssertionError, match="The export continues '' with 'a', the model with"):
         kind.verify_signatures({"generate": lambda **given: {"text": tf.constant("a")}})
 
 
@@ -206,7 +206,7 @@ def test_where_there_are_no_first_rows():
     kind = kinds.of(FVSBN([3, 2, 1], order=[0, 2, 1, 3, 4, 5]))
     x = np.zeros([4, 3, 2, 1])
     for wrong, rows, message in (
-        (x, 1, "does not draw row by row, so that no rows can be kept"),
+        (x, 1, "does not draw row by row, so no rows can be kept"),
         (x, 4, "images of at least 4 rows, got 3 rows"),
         (x, -1, "rows to be an integer of at least 0, got -1"),
         (x[..., 0], 1, r"of the shape \[3, 2, 1\] of the model, got \[3, 2\]"),
@@ -248,5 +248,5 @@ def test_found_figures_are_compared_with_those_published():
     for split, nats in (("test", 80.007), ("test", 79.993), ("train", 99.0)):
         publishing.check_published(published, split, {"nats": nats})
     for nats in (80.009, 79.991):
-        with pytest.raises(ValueError, match=rf"published were 80\.0000, found {nats}"):
+        with pytest.raises(ValueError, match=rf"the published 80\.0000 nats, got {nats}"):
             publishing.check_published(published, "test", {"nats": nats})

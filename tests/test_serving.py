@@ -442,7 +442,7 @@ def test_an_export_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         context.setattr(tf.saved_model, "save", stopped)
         serving.export(model, tmp_path / "toy" / "2")
     assert [p.name for p in (tmp_path / "toy").iterdir()] == ["1"]
-    with pytest.raises(FileNotFoundError, match="is no export of tfar"):
+    with pytest.raises(FileNotFoundError, match="is not an export of tfar"):
         serving.restore(tmp_path / "toy")
 
 

@@ -299,13 +299,13 @@ def test_a_checkpoint_that_cannot_be_read_is_kept_and_training_stops(
 @pytest.mark.parametrize(
     "name, content, said",
     [
-        ("recipe.json", b"", "it is no JSON"),
+        ("recipe.json", b"", "it is not JSON"),
         ("recipe.json", b"[1, 2]", "expected an object, got"),
         ("recipe.json", b"{}", "it has no name"),
         ("recipe.json", b'{"name": 5}', "expected a string as name, got 5"),
         ("recipe.json", b'{"name": "toy", "data": "x"}', "expected an object as data"),
-        ("recipe.json", b"\xff", "it is no JSON"),
-        ("best.json", b'{"epoch": 3, "val_na', "it is no JSON"),
+        ("recipe.json", b"\xff", "it is not JSON"),
+        ("best.json", b'{"epoch": 3, "val_na', "it is not JSON"),
         ("best.json", b'{"epoch": "3", "val_nats": 2.0}', "expected an integer as epoch"),
         ("best.json", b'{"epoch": 3}', "it has no val_nats"),
         ("log.csv", b"epoch,loss\nmany,1.5\n", "in line 2"),
@@ -343,7 +343,7 @@ def test_a_checkpoint_of_another_model_is_refused(whole, tmp_path):
     folder = shutil.copytree(whole, tmp_path / "run")
     (folder / "recipe.json").unlink()  # which would have told it
     before = contents(folder)
-    with pytest.raises(ValueError, match=r"checkpoint.npz holds the state of another training"):
+    with pytest.raises(ValueError, match=r"checkpoint.npz holds the state of another training run"):
         run(folder, epochs=9, model=lambda x: tfar.models.MADE(x.shape[1:], (9,)))
     assert contents(folder) == before | {"recipe.json": (folder / "recipe.json").read_bytes()}
 
@@ -452,7 +452,7 @@ def test_ctrl_c_says_what_is_kept(whole, tmp_path, monkeypatch):
 
     for folder, said in (
         (tmp_path, f"after 1 epochs and 2 steps are kept in {tmp_path}. Train again to resume"),
-        (None, "Nothing is kept, for lack of a folder"),
+        (None, "Nothing is kept: no folder was given"),
     ):
         with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt, match=said):
             when(context, 1, 3, press)

@@ -151,8 +151,8 @@ def test_a_column_that_is_constant_and_outliers():
         ({"grade": 7}, r"'grade' has the categories \[3, 4, 5\], got 7 in row 2"),
         ({"x": np.nan}, "'x' has no value in row 2"),
         ({"side": None}, "'side' has no value in row 2"),
-        ({"x": np.inf}, "'x' is one of real numbers, got inf in row 2"),
-        ({"x": "much"}, "'x' is one of real numbers, got 'much' in row 2"),
+        ({"x": np.inf}, "Expected real numbers in the column 'x', got inf in row 2"),
+        ({"x": "much"}, "Expected real numbers in the column 'x', got 'much' in row 2"),
     ],
 )
 def test_bad_entries_are_named(frame, model, change, message):
@@ -164,15 +164,15 @@ def test_bad_entries_are_named(frame, model, change, message):
 
 
 def test_bad_tables(frame, model):
-    with pytest.raises(ValueError, match=r"missing are \['grade'\], unknown are \['more'\]"):
+    with pytest.raises(ValueError, match=r"missing: \['grade'\], unknown: \['more'\]"):
         tables.log_prob(model, frame.rename(columns={"grade": "more"}))
-    with pytest.raises(ValueError, match="at least ten rows of a column"):
+    with pytest.raises(ValueError, match="at least ten rows and a column"):
         tables.fit_table(frame.head(3))
-    with pytest.raises(ValueError, match="'side' has one value only"):
+    with pytest.raises(ValueError, match="'side' has only one value"):
         tables.fit_table(frame[frame.side == "left"])
     with pytest.raises(ValueError, match="The table has no column 'none'"):
         tables.fit_table(frame, categorical=["none"])
-    with pytest.raises(ValueError, match="two columns of the name 'x'"):
+    with pytest.raises(ValueError, match="two columns named 'x'"):
         tables.fit_table(frame.rename(columns={"income": "x"}))
     dated = frame.assign(when=pd.date_range("2026-01-01", periods=len(frame)))
     with pytest.raises(ValueError, match=r"'when' holds Timestamp.*numbers or strings"):
@@ -190,11 +190,11 @@ def test_names_and_categories_that_json_changes_are_refused_or_come_back(tmp_pat
     """What can be fitted can be saved, and what was saved answers as what was fitted."""
     z = np.random.default_rng(0).normal(size=40)
     two = pd.DataFrame({("a", "x"): z, ("a", "y"): z + 1})
-    with pytest.raises(ValueError, match=r"names of 2 levels: make them one, as in frame.colu"):
+    with pytest.raises(ValueError, match=r"names of 2 levels: join them, as in frame.colu"):
         tables.fit_table(two)
     two.columns = [".".join(map(str, names)) for names in two.columns]  # as it says
     assert list(tables.kinds(two)) == ["a.x", "a.y"]
-    with pytest.raises(ValueError, match="two columns of the name '1'"):
+    with pytest.raises(ValueError, match="two columns named '1'"):
         tables.fit_table(pd.DataFrame({1: z, "1": z}))
     for value in ((1, 2), [1], {"a": 1}, b"x", 1j, pd.Timestamp("2026"), np.datetime64("2026")):
         frame = pd.DataFrame({"a": pd.Series([value, "x"] * 20, dtype=object), "b": z})
@@ -228,8 +228,8 @@ def test_names_and_categories_that_json_changes_are_refused_or_come_back(tmp_pat
         ({"data": 5}, "data to be a data frame .* got 5"),
         ({"data": [[1, 2]]}, r"data to be a data frame .* got \[\[1, 2\]\]"),
         ({"data": {"a": [1]}}, "data to be a data frame"),
-        ({"categorical": "side"}, "categorical to be a sequence of names of columns, got 'side'"),
-        ({"categorical": 5}, "categorical to be a sequence of names of columns, got 5"),
+        ({"categorical": "side"}, "categorical to be a sequence of column names, got 'side'"),
+        ({"categorical": 5}, "categorical to be a sequence of column names, got 5"),
         ({"hidden": 256}, "hidden to be a sequence of integers of at least 1, got 256"),
         ({"hidden": (0,)}, "hidden to be a sequence of integers"),
         ({"components": 2.5}, "components to be an integer of at least 1, got 2.5"),
@@ -256,7 +256,7 @@ def test_wrong_arguments_of_a_fit(frame, arguments, said):
 def test_what_is_no_model_of_a_table_or_no_table(frame, model):
     images = FVSBN([4])
     for function in (tables.log_prob, tables.complete):
-        with pytest.raises(ValueError, match=r"a model of a table, .* its head is Bernoulli"):
+        with pytest.raises(ValueError, match=r"a model of a table, .* the head Bernoulli"):
             function(images, frame)
         with pytest.raises(ValueError, match=r"a model of a table, .* got 'mine.keras'"):
             function("mine.keras", frame)
@@ -287,7 +287,7 @@ def test_a_folder_belongs_to_one_table(tmp_path):
 
 
 def test_what_is_no_csv(tmp_path):
-    for content, said in ((b"", "no CSV file"), (b"a,b\n\xff\xfe,1\n", "no CSV file")):
+    for content, said in ((b"", "not a CSV file"), (b"a,b\n\xff\xfe,1\n", "not a CSV file")):
         (tmp_path / "a.csv").write_bytes(content)
         with pytest.raises(ValueError, match=rf"a.csv is {said}"):
             tables.read_csv(tmp_path / "a.csv")
@@ -322,7 +322,7 @@ def test_from_the_shell(tmp_path):
     for arguments, message in (
         (("train-table", path, "--out", "model.h5"), "does not end in .keras"),
         (("train-table", path, "--drop", "none"), "The table has no column 'none'"),
-        (("score", out, path), r"unknown are ['income']"),
+        (("score", out, path), r"unknown: ['income']"),
         (
             ("train-table", path, "--out", "/proc/none/a.keras"),
             "/proc/none/a.keras could not be wr",
@@ -334,4 +334,4 @@ def test_from_the_shell(tmp_path):
         context.setattr(runs.Log, "on_epoch_end", interrupt)
         stopped = tfar("train-table", path, "--out", out, "--epochs", 2)
     assert stopped.exit_code == 130
-    assert "Interrupted. Nothing is kept, for lack of a folder." in stopped.output
+    assert "Interrupted. Nothing is kept: no folder was given." in stopped.output

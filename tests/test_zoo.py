@@ -256,11 +256,11 @@ def test_damaged_metrics(published):
     path = folder / "zoo" / "toy" / "metrics.json"
     whole = json.loads(path.read_text())
     for contents, reason in (
-        ("", "it is no JSON"),
-        ("no JSON", "it is no JSON"),
-        (path.read_text()[:-9], "it is no JSON"),
-        (b"\xff\xfe", "it is no JSON"),
-        ("[" * 100_000, "it is no JSON"),
+        ("", "it is not JSON"),
+        ("no JSON", "it is not JSON"),
+        (path.read_text()[:-9], "it is not JSON"),
+        (b"\xff\xfe", "it is not JSON"),
+        ("[" * 100_000, "it is not JSON"),
         ("{}", "it has no name"),
         ("[]", r"expected an object, got \[\]"),
         ("null", "expected an object, got null"),
@@ -304,17 +304,17 @@ def test_damaged_examples(published):
 
     np.save(folder / "one.npy", packed)
     for contents, reason in (
-        (whole[:-30], "no arrays can be made of it"),
-        (whole[:60], "no arrays can be made of it"),
-        (b"", "no arrays can be made of it"),
-        (b"hello", "no arrays can be made of it"),
-        ((folder / "one.npy").read_bytes(), "no arrays can be made of it"),
+        (whole[:-30], "it cannot be read as arrays"),
+        (whole[:60], "it cannot be read as arrays"),
+        (b"", "it cannot be read as arrays"),
+        (b"hello", "it cannot be read as arrays"),
+        ((folder / "one.npy").read_bytes(), "it cannot be read as arrays"),
         (archive(), r"expected integers of the shapes .*, got {}"),
         (archive(other=packed), r"expected integers of the shapes .*, got {'other'"),
-        (archive(packed=packed[:-1]), r"no arrays can be made of it: expected 288 bits, got 280"),
-        (archive(packed=np.repeat(packed, 2)), r"no arrays can be made of it: expected 288 bits"),
-        (archive(packed=packed * 1.0), "no arrays can be made of it"),
-        (archive(packed=np.array([None])), "no arrays can be made of it"),
+        (archive(packed=packed[:-1]), r"it cannot be read as arrays: expected 288 bits, got 280"),
+        (archive(packed=np.repeat(packed, 2)), r"it cannot be read as arrays: expected 288 bits"),
+        (archive(packed=packed * 1.0), "it cannot be read as arrays"),
+        (archive(packed=np.array([None])), "it cannot be read as arrays"),
         (
             archive(x=np.ones([32, 3, 3], int)),
             r"expected .* {'x': \(32, 3, 3, 1\)}, got {'x': \(32, 3, 3\)}",
@@ -336,7 +336,7 @@ def test_damaged_examples(published):
     metrics = json.loads(held.read_text())
     held.write_text(json.dumps(changed(metrics, "examples.log_prob", [1.0])))
     with pytest.raises(
-        ValueError, match=r"metrics\.json is damaged: it has 1 log-probabilities of"
+        ValueError, match=r"metrics\.json is damaged: it has 1 log-probabilities for"
     ):
         zoo.examples("toy")
 
@@ -368,11 +368,11 @@ def test_names_and_paths(published, monkeypatch):
         return np.allclose(found.log_prob(x), model.log_prob(x), rtol=1e-5)
 
     with pytest.warns(
-        UserWarning, match=r"toy is that of the zoo, and not the folder here, .*\./toy"
+        UserWarning, match=r"toy means the model of the zoo, not the folder here: .*\./toy"
     ):
         found, name = zoo.find("toy")
     assert name == "toy" and not is_own(found)
-    with pytest.warns(UserWarning, match="is that of the zoo"):
+    with pytest.warns(UserWarning, match="means the model of the zoo"):
         assert zoo.checksum("toy") == zoo.info("toy")["sha256"]
     for path in (
         "./toy",
@@ -391,7 +391,9 @@ def test_names_and_paths(published, monkeypatch):
     for use in (zoo.find, zoo.checksum):
         with pytest.raises(ValueError, match="The zoo has no 'tyo': did you mean toy"):
             use("tyo")
-    with pytest.raises(FileNotFoundError, match="elsewhere is no export of tfar: it has no assets"):
+    with pytest.raises(
+        FileNotFoundError, match="elsewhere is not an export of tfar: it has no assets"
+    ):
         zoo.find(elsewhere)
 
 

@@ -1,8 +1,8 @@
 """tfar: autoregressive density models for Keras 3 and TensorFlow Probability.
 
 Submodules are imported when they are first used, so that ``import tfar`` and ``tfar --help`` take
-no time. Where Keras has been imported already, the models are too: ``keras.saving.load_model``
-needs to know them.
+no time. If Keras has been imported already, the models are imported too:
+``keras.saving.load_model`` needs their classes.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ __all__ = [
 
 
 def load(model: str | os.PathLike[str]) -> AutoregressiveModel:
-    """A trained model, uncompiled, by whatever a user calls it; see `tfar.zoo.find`.
+    """A trained, uncompiled model, given by a name or a path; see `tfar.zoo.find`.
 
     Args:
       model: a name of the zoo, a ``.keras`` file, or a folder that `tfar.export` wrote.

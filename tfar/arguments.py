@@ -1,6 +1,6 @@
 """Arguments, checked in one style: what was expected, and what came.
 
-Every function returns the argument as what it is taken for, or raises ValueError.
+Every function returns the argument, converted to its type, or raises ValueError.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def integer(name: str, value: Any, least: float | None = None, most: float | None = None) -> int:
-    """An int (NumPy's too), in a range; no bool, and no float, though it may be whole.
+    """An int (also NumPy's), in a range; not a bool, and not a float, even a whole one.
 
     >>> integer("filters", 2.5, least=1)
     Traceback (most recent call last):
@@ -81,7 +81,7 @@ def odd(name: str, value: Any) -> int:
 
 
 def rate(name: str, value: Any) -> float:
-    """A fraction of what is left out in training, a float in [0, 1).
+    """A fraction to drop in training, a float in [0, 1).
 
     >>> rate("dropout", 2.0)
     Traceback (most recent call last):
@@ -118,7 +118,7 @@ def number(
 
 
 def choice(name: str, value: T, options: Iterable[Any]) -> T:
-    """One of some options, which are hashable.
+    """One of the options.
 
     >>> choice("cell", "lstn", ("gru", "lstm"))
     Traceback (most recent call last):
@@ -144,7 +144,7 @@ def string(name: str, value: Any) -> str:
 
 
 def flag(name: str, value: Any) -> bool:
-    """A bool (NumPy's too), and nothing that merely counts as one.
+    """A bool (also NumPy's), and nothing that merely counts as one.
 
     >>> flag("direct", "no")
     Traceback (most recent call last):
@@ -159,7 +159,7 @@ def flag(name: str, value: Any) -> bool:
 
 
 def instance(name: str, value: Any, kind: type | types.UnionType, what: str) -> Any:
-    """An instance of a class, which is ``what``.
+    """An instance of a class, which the error describes as ``what``.
 
     >>> instance("layer", "relu", int, "a number")
     Traceback (most recent call last):
@@ -172,7 +172,7 @@ def instance(name: str, value: Any, kind: type | types.UnionType, what: str) -> 
 
 
 def items(name: str, values: Any, what: str, is_one: Callable[[Any], Any]) -> list[Any]:
-    """A list, not empty, of what ``is_one`` takes.
+    """A list, not empty, of values that ``is_one`` accepts.
 
     >>> items("heads", 3, "a list of heads", callable)
     Traceback (most recent call last):
@@ -189,17 +189,17 @@ def items(name: str, values: Any, what: str, is_one: Callable[[Any], Any]) -> li
 
 
 def activation(name: str, value: Any) -> Callable[..., Any]:
-    """What ``keras.activations.get`` makes of a name, a function or None."""
+    """What ``keras.activations.get`` returns for a name, a function or None."""
     import keras
 
-    return _resolved(name, value, keras.activations.get, "an activation of Keras or a function")
+    return _resolved(name, value, keras.activations.get, "a Keras activation or a function")
 
 
 def initializer(name: str, value: Any) -> keras.initializers.Initializer:
-    """What ``keras.initializers.get`` makes of a name, a config or an initializer."""
+    """What ``keras.initializers.get`` returns for a name, a config or an initializer."""
     import keras
 
-    return _resolved(name, value, keras.initializers.get, "an initializer of Keras")
+    return _resolved(name, value, keras.initializers.get, "a Keras initializer")
 
 
 def _resolved(name, value, get, what):
@@ -210,7 +210,7 @@ def _resolved(name, value, get, what):
 
 
 def path(name: str, value: Any) -> pathlib.Path:
-    """A ``pathlib.Path``, of a str or a path.
+    """A ``pathlib.Path``, from a str or a path.
 
     >>> path("folder", None)
     Traceback (most recent call last):

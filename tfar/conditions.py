@@ -5,7 +5,7 @@ condition               one value                          what the network is g
 ======================  =================================  ========================================
 `Labels`                ints 0 ... K - 1                   one-hot
 `Vector`                finite numbers                     the numbers
-`Embedded`              any of those, or a dict of them    what a Keras layer of yours makes of it
+`Embedded`              any of those, or a dict of them    the output of a Keras layer of your own
 ======================  =================================  ========================================
 
 >>> from tfar.conditions import Embedded, Labels, Vector
@@ -39,15 +39,15 @@ __all__ = ["Condition", "Embedded", "Labels", "Vector", "checked", "get", "joine
 
 
 class Condition(abc.ABC):
-    """What a model is conditioned on, and how a network is told of it.
+    """What a model is conditioned on, and how it enters the network.
 
-    A *value* is a tensor [*batch, *shape], or a dict of such tensors, whose batches are the same.
+    A *value* is a tensor [*batch, *shape], or a dict of such tensors with the same batch.
 
     Attributes:
       structure: a ``tf.TensorSpec`` of a single value, or a dict of them.
-      size: d, the numbers that `encode` makes of a value.
-      support: words for what a value may be, for error messages.
-      num_classes: K of a single label, None of everything else.
+      size: d, how many numbers `encode` makes of a value.
+      support: a description of the valid values, for error messages.
+      num_classes: K for a single label, otherwise None.
     """
 
     structure: Nest
@@ -65,11 +65,11 @@ class Condition(abc.ABC):
 
     @abc.abstractmethod
     def valid(self, value: Nest) -> tf.Tensor:
-        """Whether each value of a batch is one of the model's, bools [*batch]."""
+        """Whether each value of a batch is valid, bools [*batch]."""
 
     @abc.abstractmethod
     def clean(self, value: Nest) -> Nest:
-        """A value with valid numbers in the place of those that are not."""
+        """A value whose invalid numbers are replaced by valid ones."""
 
     @abc.abstractmethod
     def encode(
@@ -82,7 +82,7 @@ class Condition(abc.ABC):
         """A few different values to test a model with, a list of NumPy arrays or of dicts."""
 
     def batch_shape(self, value: Nest) -> tf.TensorShape:
-        """The batch of a value that `tensors` has given, a ``tf.TensorShape``."""
+        """The batch shape of a value that `tensors` has returned, a ``tf.TensorShape``."""
         leads = tf.nest.map_structure(
             lambda x, spec: x.shape[: x.shape.rank - spec.shape.rank], value, self.structure
         )
@@ -103,19 +103,19 @@ class Condition(abc.ABC):
         return tf.nest.map_structure(flat, value, self.structure)
 
     def specs(self, *batch: int | None) -> Nest:
-        """``tf.TensorSpec`` of values of a batch, in the structure of a value."""
+        """The ``tf.TensorSpec`` of a batch of values, in the structure of a value."""
         return tf.nest.map_structure(
             lambda spec: tf.TensorSpec([*batch, *spec.shape], spec.dtype), self.structure
         )
 
     def named(self, value: Nest) -> dict[str, Any]:
-        """The tensors of a value by name: "condition" or, of a dict, "condition_KEY"."""
+        """The tensors of a value by name: "condition" or, for a dict, "condition_KEY"."""
         if not isinstance(self.structure, dict):
             return {"condition": value}
         return {f"condition_{key}": value[key] for key in self.structure}
 
     def packed(self, named: Mapping[str, Any]) -> Nest:
-        """The value of which `named` has made names."""
+        """The value from the dict that `named` returned."""
         if not isinstance(self.structure, dict):
             return named["condition"]
         return {key: named[f"condition_{key}"] for key in self.structure}
@@ -259,9 +259,9 @@ class Vector(_Numbers):
 
 @keras.saving.register_keras_serializable(package="tfar")
 class Embedded(Condition):
-    """What a Keras layer makes of values: [B, d] of a tensor [B, ...] or of a dict of them.
+    """Values that a Keras layer maps to vectors [B, d]: a tensor [B, ...], or a dict of them.
 
-    The layer's weights are the model's: trained, saved and exported with it. What it makes of an
+    The layer's weights are the model's: trained, saved and exported with it. Its output for an
     example must not depend on the other examples of a batch.
 
     Args:
@@ -303,7 +303,7 @@ class Embedded(Condition):
         }
 
     def _embedded_size(self):
-        """d, as two examples show it; the layer is built on the way."""
+        """d, found by a call of the layer on two examples, which also builds it."""
         value = tf.nest.map_structure(lambda *each: tf.stack(each), *(self.examples() * 2)[:2])
         shape = getattr(self.layer(value), "shape", None)
         if shape is None or len(shape) != 2 or shape[0] != 2:
@@ -360,21 +360,21 @@ def _shape(shape):
 
 
 def get(condition: Condition | None, num_classes: int | None = None) -> Condition | None:
-    """The condition of a model: what is given, `Labels` of a number of classes, or None.
+    """The condition of a model: the given one, `Labels` of a number of classes, or None.
 
     Raises:
-      ValueError: if it is no condition, or both are given.
+      ValueError: if it is not a condition, or both are given.
     """
     if num_classes is None:
         what = "a tfar.conditions.Labels, Vector or Embedded"
         return None if condition is None else instance("condition", condition, Condition, what)
     if condition is not None:
-        raise ValueError("Expected condition or num_classes, which are labels, got both.")
+        raise ValueError("Expected condition or num_classes, which stands for labels, got both.")
     return Labels(num_classes)
 
 
 def size(condition: Condition | None) -> int:
-    """The numbers that a network is given of a condition, 0 of None."""
+    """How many numbers of a condition enter the network; 0 for None."""
     return 0 if condition is None else condition.size
 
 
@@ -384,11 +384,11 @@ def joined(x: Nest, condition: Nest) -> Nest:
 
 
 def checked(model: Conditionals, value: Nest) -> Nest:
-    """The tensors of a value that a model is conditioned on; None of a model that takes none.
+    """The tensors of a value that a model is conditioned on; None if it is not conditional.
 
     Raises:
       ValueError: if a condition is missing, or given to a model that takes none; if it is
-        not valid, or has no static shape.
+        invalid, or has no static shape.
     """
     if (value is None) != (model.condition is None):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Files: written atomically, whole or the one before stays; errors name the file."""
+"""Files, written atomically; errors name the file."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[pathlib.Path]:
-    """A path beside ``path`` to write to, which takes its place when the block ends.
+    """A path next to ``path`` to write to, which replaces ``path`` when the block ends.
 
-    Where the block raises, nothing of it is left and ``path`` is as before; what a killed process
-    leaves is one file ``partial-NAME``, which the next writer of ``path`` replaces. The parent
-    folder is made if need be. A folder may be written in place of a file, where there is none yet.
+    If the block raises, ``path`` stays as it was and the partial file is removed. A killed process
+    leaves one file ``partial-NAME``, which the next writer of ``path`` replaces. The parent folder
+    is made if needed. A folder may be written instead of a file, if none exists yet.
 
     Args:
       path: of a file, or of a folder that does not exist.
@@ -30,7 +30,7 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
       a ``pathlib.Path`` of the same ending.
 
     Raises:
-      OSError: that names ``path``, if the block or the replacement raises one.
+      OSError: if the block or the replacement raises one; the message names ``path``.
 
     >>> import tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "figures.txt"
@@ -47,7 +47,7 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
         _make_folder(path.parent)
         _remove(partial)  # of a process that was killed
         yield partial
-        if partial.is_file():  # on the disk before its name is
+        if partial.is_file():  # its contents must be on the disk before its name
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
         partial.replace(path)
@@ -58,7 +58,7 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
 
 
 def check_writable(path: Path) -> None:
-    """Raises OSError, before any work, where `replacing` could not write ``path``.
+    """Raises OSError, before any work, if `replacing` could not write ``path``.
 
     >>> check_writable("/proc/none/model.keras")
     Traceback (most recent call last):
@@ -81,15 +81,16 @@ def check_writable(path: Path) -> None:
 def _make_folder(path):
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:  # of the same kind, one level below
-        raise NotADirectoryError(errno.ENOTDIR, "there is a file above it") from error
+    except (FileExistsError, NotADirectoryError) as error:  # the parent, or one above it
+        raise NotADirectoryError(errno.ENOTDIR, "a folder above it is a file") from error
 
 
 def read(path: Path) -> bytes:
     """The bytes of a file.
 
     Raises:
-      OSError: that names ``path``; FileNotFoundError if it does not exist.
+      OSError: if it cannot be read, with a message that names it; FileNotFoundError if it does not
+        exist.
 
     >>> read("none.json")
     Traceback (most recent call last):
@@ -103,7 +104,7 @@ def read(path: Path) -> bytes:
 
 
 def _naming(path, error, done="written"):
-    """The error, of its type, about ``path``: libraries name the partial file, or none."""
+    """An error of the same type that names ``path``: libraries name the partial file, or none."""
     named = type(error)(f"{path} could not be {done}: {error.strerror or error}")
     named.errno = error.errno
     return named

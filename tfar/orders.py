@@ -1,4 +1,4 @@
-"""Orders: in which sequence the sites of an event are modelled.
+"""Orders: the sequence in which the sites of an event are modelled.
 
 An order is a permutation of the n sites, an int32 array whose entry i is the site (in row-major
 layout of the event) that is modelled as number i. Models take one of the names below or any
@@ -62,7 +62,7 @@ def get(order: Order, num_sites: int) -> np.ndarray:
       int32 array [n].
 
     Raises:
-      ValueError: if the name is unknown or the numbers are no permutation of the sites.
+      ValueError: if the name is unknown or the numbers are not a permutation of the sites.
     """
     if isinstance(order, str):
         if order not in NAMED:
@@ -85,7 +85,7 @@ def get(order: Order, num_sites: int) -> np.ndarray:
 
 
 def several(order: Order) -> bool:
-    """Whether an order is several, [R, n].
+    """Whether ``order`` holds several orders, [R, n].
 
     >>> several("random"), several([1, 0]), several([[1, 0], [0, 1]])
     (False, False, True)

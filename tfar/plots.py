@@ -18,7 +18,7 @@ __all__ = ["drawable", "grid", "save_grid"]
 
 
 def drawable(event_shape: Shape, dtype: np.typing.DTypeLike) -> bool:
-    """Whether `grid` draws samples of such a shape and dtype: whole numbers, of one row or image.
+    """Whether `grid` draws samples of a shape and dtype: integers, in one row or image.
 
     >>> drawable([28, 28, 1], np.int32), drawable([11], np.float32)
     (True, False)
@@ -35,8 +35,8 @@ def grid(x: np.ndarray, columns: int | None = None, scale: int = 3, margin: int 
     Args:
       x: [N, H, W, C] images with C 1 or 3, 0/1 or 0 ... 255; or [N, D] vectors, drawn as rows, of
         0/1 or of categories, the last of which is white.
-      columns: images a row; by default about the square root of N.
-      scale: pixels of the picture for one of an image.
+      columns: images per row; by default about the square root of N.
+      scale: pixels of the picture per pixel of an image.
       margin: pixels between images, before scaling.
 
     Returns:

@@ -1,8 +1,8 @@
-"""Names of Keras, TensorFlow and TensorFlow Probability that are not public, and used all the same.
+"""The private names of Keras, TensorFlow and TensorFlow Probability that tfar uses.
 
-This is the one place for them: functions for those that are read or set, and a table of those that
-our classes override. `tests/test_private.py` holds each to what we take it for, and `setup.cfg`
-bounds the versions to those for which that was tried.
+They are all here: functions for those that are read or set, and a table of those that our classes
+override. `tests/test_private.py` checks that each does what we assume, and `setup.cfg` limits the
+versions to those for which that was tried.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 from tensorflow_probability import distributions as tfd
 
-# Methods that our classes override, by the class that has them: it must call them.
+# Methods that our classes override, by the class that defines them, which must call them.
 OVERRIDDEN = {
     "keras.Model": ("_maybe_symbolic_build",),
     "keras.optimizers.Muon": ("_should_use_adamw", "_muon_update_step"),
@@ -48,20 +48,20 @@ def has_metrics(model: keras.Model) -> bool:
 
 
 def forget_epoch(model: keras.Model) -> None:
-    """Undoes what ``BackupAndRestore`` leaves in a model: a later ``fit`` would stop short."""
+    """Undoes what ``BackupAndRestore`` leaves in a model: a later ``fit`` would stop early."""
     model._initial_epoch = None
 
 
 def is_validation(arguments: Mapping[str, Any]) -> bool:
-    """Whether these keyword arguments of ``evaluate`` are those that ``fit`` gives it."""
+    """Whether these keyword arguments of ``evaluate`` are those that ``fit`` passes."""
     return bool(arguments.get("_use_cached_eval_dataset"))
 
 
 def sum_first(optimizer: keras.optimizers.Optimizer, check: Callable[..., Any]) -> None:
-    """Makes a Keras optimizer look at gradients when they are added up over replicas, not before.
+    """Makes a Keras optimizer clip and check gradients after they are summed over replicas.
 
-    Keras clips the gradients of each replica by itself and, where the loss is scaled, asks the
-    first replica alone whether they are finite: ``check`` makes of that condition one of all.
+    Keras clips the gradients of each replica separately and, if the loss is scaled, checks only on
+    the first replica that they are finite: ``check`` turns that into a condition on all replicas.
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     if getattr(inner, "sums_first", False):
@@ -76,7 +76,7 @@ def sum_first(optimizer: keras.optimizers.Optimizer, check: Callable[..., Any]) 
 
 
 def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
-    """Whether Keras takes a ``tf.distribute`` strategy for one of several workers."""
+    """Whether Keras treats a ``tf.distribute`` strategy as one of several workers."""
     return (
         isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
         and strategy.extended._in_multi_worker_mode()

@@ -1,18 +1,18 @@
-"""TensorFlow imported without what it writes to the terminal meanwhile."""
+"""An import of TensorFlow that hides what TensorFlow writes to the terminal."""
 
 import contextlib
 import os
 import subprocess
 import sys
 
-# Shows what it was sent when the other end is closed, be it by a crash.
+# Prints what it has received when the other end is closed, even by a crash.
 KEEPER = "import sys; sent = sys.stdin.buffer.read(); sys.stderr.buffer.write(sent)"
 
 
 def import_tensorflow() -> None:
-    """Imports all that a model needs. An import that fails shows what was written before.
+    """Imports all that a model needs. An import that fails shows what it has written.
 
-    With TFAR_DEBUG in the environment everything is shown as it comes.
+    With TFAR_DEBUG in the environment, everything is shown as it comes.
     """
     if "tfar.models" in sys.modules:
         return
@@ -22,10 +22,10 @@ def import_tensorflow() -> None:
 
 @contextlib.contextmanager
 def _kept_back():
-    """What the block writes to file descriptor 2 is shown only if it raises or crashes.
+    """Shows what the block writes to file descriptor 2 only if the block raises or crashes.
 
-    TensorFlow's libraries write to it before they read any log level. A process of its own keeps
-    what was written, since it outlives a crash of this one.
+    TensorFlow's libraries write to it before they read any log level. A separate process keeps what
+    was written, since it outlives a crash of this one.
     """
     command = [sys.executable, "-I", "-S", "-c", KEEPER]
     # In another session, where Ctrl-C does not reach it.

@@ -9,10 +9,10 @@ _PHILOX = 1  # ``tf.random.Algorithm.PHILOX``, as the raw operation takes it
 
 
 def stateless_seed(seed: Any) -> tf.Tensor:
-    """An int32 [2] seed of ``None``, an int, a scalar int tensor, or a pair of ints.
+    """An int32 [2] seed from ``None``, an int, a scalar int tensor, or a pair of ints.
 
-    TFP takes an int for a seed of the global generator, so that a second call draws something
-    else; here the same int always draws the same.
+    TFP takes an int as a seed of the global generator, so that a second call draws other values;
+    here the same int always draws the same values.
 
     Raises:
       ValueError: if it is anything else.
@@ -48,7 +48,7 @@ def uniforms(seed: tf.Tensor, stream: int | tf.Tensor, shape: Any) -> tf.Tensor:
 
     Philox is run by its raw operation with a key and a counter of our own, since
     ``tf.random.stateless_*`` scramble their seeds differently with and without XLA. Number k of a
-    stream does not depend on how many are drawn: fewer samples of a seed are the first of more.
+    stream does not depend on how many are drawn: a smaller draw is the start of a larger one.
 
     Args:
       seed: int32 [2].
@@ -59,7 +59,7 @@ def uniforms(seed: tf.Tensor, stream: int | tf.Tensor, shape: Any) -> tf.Tensor:
     >>> bool(np.all(few == more[:2])), bool(np.all((more > 0) & (more < 1)))
     (True, True)
     """
-    # 23 bits and a half: neither 0 nor 1 can come out, and every number is exact.
+    # 23 bits plus one half: neither 0 nor 1 can occur, and every number is exact.
     bits = tf.bitwise.right_shift(_bits(seed, stream, shape), tf.constant(9, tf.uint32))
     return (tf.cast(bits, tf.float32) + 0.5) * 2.0**-23
 
@@ -82,7 +82,7 @@ def _bits(seed, stream, shape):
 
 
 def category(logits: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
-    """The k of p(k) = softmax(logits)_k that a random number u gives, the least with F(k) > u.
+    """The category k of p(k) = softmax(logits)_k for a random number u: the least with F(k) > u.
 
     Args:
       logits: [..., K], up to a constant.

@@ -1,4 +1,4 @@
-"""JSON files that tfar has written, read with the suspicion that a file deserves."""
+"""JSON files that tfar has written, checked when they are read."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ def read(path: Path, fields: Mapping[str, Any], remedy: str) -> dict[str, Any]:
 
     Args:
       path: of the file.
-      fields: what it must hold at least: a dict from keys to types, to such dicts, or to a list of
-        one of these, which stands for a list of any length.
-      remedy: a sentence that says how to get a whole file.
+      fields: what it must hold: a dict from keys to types, to such dicts, or to a list of one of
+        these, which stands for a list of any length.
+      remedy: a sentence that says how to get an intact file.
 
     Raises:
-      OSError: that names the file, if it cannot be read; FileNotFoundError if it is missing.
-      ValueError: if it is damaged; one sentence that names the file, and the remedy.
+      OSError: if the file cannot be read, with a message that names it; FileNotFoundError if it is
+        missing.
+      ValueError: if it is damaged, with a sentence that names the file, and the remedy.
 
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "metrics.json"
@@ -38,14 +39,14 @@ def read(path: Path, fields: Mapping[str, Any], remedy: str) -> dict[str, Any]:
     """
     try:
         held = json.loads(files.read(path).decode())
-    except (ValueError, RecursionError) as error:  # bytes that are no UTF-8 among them
-        raise damaged(path, "it is no JSON", remedy) from error
+    except (ValueError, RecursionError) as error:  # including bytes that are not UTF-8
+        raise damaged(path, "it is not JSON", remedy) from error
     check(path, held, fields, remedy)
     return held
 
 
 def check(path: Path, held: Any, fields: Mapping[str, Any], remedy: str) -> None:
-    """Raises ValueError as `read` unless what a file has held has some fields."""
+    """Raises ValueError, as `read` does, unless what a file held has the fields."""
     reason = _difference(held, fields)
     if reason:
         raise damaged(path, reason, remedy)
@@ -57,7 +58,7 @@ def damaged(path: Path, reason: object, remedy: str) -> ValueError:
 
 
 def words(error: Exception) -> str:
-    """What an exception says, on a line; of one of Keras, what it has come from."""
+    """The message of an exception on one line; for one of Keras, the message of its cause."""
     line = " ".join(str(error).split())
     return line.rpartition("Exception encountered: ")[2][:200].rstrip(".")
 

@@ -19,14 +19,14 @@ __all__ = ["generate", "is_text", "log_prob", "stream", "windows"]
 
 
 def is_text(model: Any) -> bool:
-    """Whether a model is one of text: of sequences, with a head that has a vocabulary."""
+    """Whether a model is a text model: of sequences, with a head that has a vocabulary."""
     return kinds.Texts.fits(model)
 
 
 def windows(numbers: np.ndarray, length: int, first: int = 0) -> np.ndarray:
     """A sequence [N] cut into windows [(N - first) // length, length], from ``first`` on.
 
-    What is left over at the end is left out.
+    A remainder at the end is left out.
 
     >>> windows(np.arange(8), 3, first=1).tolist()
     [[1, 2, 3], [4, 5, 6]]
@@ -46,19 +46,19 @@ def stream(
     piece: int = 16,
     condition: Nest = None,
 ) -> Iterator[str]:
-    """Continues a prompt, and yields what is drawn piece by piece.
+    """Continues a prompt, and yields the drawn characters piece by piece.
 
     Args:
       model: a `tfar.models.SequenceModel` whose head is one of characters.
       prompt: a string; an empty one starts where a text of the training set starts.
       length: how many characters to draw, whatever the length of the model's training windows.
       temperature, top_k, top_p: see `tfar.sampling.Policy`.
-      seed: as in `tfar.sampling.Autoregressive`; pieces do not change what it draws.
+      seed: as in `tfar.sampling.Autoregressive`; ``piece`` does not change what it draws.
       piece: characters that are yielded at once.
-      condition: of a conditional model, the one of this text.
+      condition: the condition of this text, for a conditional model.
 
     Yields:
-      strings of ``piece`` characters, the last perhaps of fewer.
+      strings of ``piece`` characters; the last may be shorter.
 
     Raises:
       ValueError: if an argument is not as above, before anything is drawn.
@@ -74,7 +74,7 @@ def stream(
 
 
 def _begin(model, condition):
-    """What the sampling loop starts from, for one text."""
+    """The initial state of the sampling loop, for one text."""
     condition = conditions.checked(model, condition)
     if condition is None:
         return loop.begin(model, 1)
@@ -112,14 +112,14 @@ def log_prob(
     progress: Progress = None,
     condition: Nest = None,
 ) -> np.ndarray:
-    """log p of a text of any length, block by block: each given all that comes before it.
+    """log p of a text of any length, block by block: each given everything before it.
 
-    Memory does not grow with the text: it is scored by the loop that samples, a site at a time.
+    Memory does not grow with the text: the sampling loop scores it, one site at a time.
 
     Args:
       model: as in `stream`.
       text: a string.
-      block: characters of a block, at least 1.
+      block: characters per block, at least 1.
       progress: wrapper of the iterable of blocks, for instance a progress bar.
       condition: as in `stream`.
 

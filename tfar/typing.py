@@ -14,17 +14,17 @@ Path: TypeAlias = str | os.PathLike[str]
 Nest: TypeAlias = Any
 
 Shape: TypeAlias = Sequence[int]
-# As Keras hands a shape to ``build``: its entries are ints, or None where they are not known.
+# A shape as Keras passes it to ``build``: its entries are ints, or None where they are unknown.
 KerasShape: TypeAlias = tuple[Any, ...]
 BatchSize: TypeAlias = int | tf.Tensor
 
 Activation: TypeAlias = str | Callable[..., Any] | None
 Initializer: TypeAlias = str | dict[str, Any] | keras.initializers.Initializer
 
-# What a network is given of a condition, [B, d] numbers, a row for each example; or None.
+# The encoded condition that a network is given, [B, d] numbers, a row per example; or None.
 Rows: TypeAlias = tf.Tensor | None
 Training: TypeAlias = bool | None  # as in Keras
-# The number of one member of an ensemble; what None stands for, a function says.
+# The number of one member of an ensemble; each function says what None stands for.
 Member: TypeAlias = int | tf.Tensor | None
 # A name of `tfar.orders`, a permutation of the sites, or several of them.
 Order: TypeAlias = str | Sequence[int] | Sequence[Sequence[int]] | np.ndarray
@@ -32,10 +32,10 @@ Order: TypeAlias = str | Sequence[int] | Sequence[Sequence[int]] | np.ndarray
 Seed: TypeAlias = int | Sequence[int] | np.ndarray | tf.Tensor | None
 Temperature: TypeAlias = float | tf.Tensor | None
 
-# Wraps an iterable whose parts take a while, for instance by a bar on a terminal.
+# Wraps an iterable whose parts take a while, for instance in a progress bar.
 Progress: TypeAlias = Callable[[Any], Iterable[Any]] | None
 
-# The base of what is mixed into a model: to a type checker one has what ``keras.Model`` has.
+# The base of a mixin for models: to a type checker it has the attributes of ``keras.Model``.
 if TYPE_CHECKING:
     OfModel = keras.Model
 else:

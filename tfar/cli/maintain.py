@@ -1,4 +1,4 @@
-"""Commands for servers, and for those who keep the zoo."""
+"""Commands for servers, and for the maintainers of the zoo."""
 
 import click
 
@@ -10,14 +10,14 @@ from tfar.cli.shell import Command, existing_model, existing_recipe, main, outpu
 @click.argument("model", callback=existing_model)
 @click.argument("folder")
 @click.option("--max-bytes", type=click.IntRange(1), help="Memory of a request.  [default: 2 GiB]")
-@click.option("--max-rows", type=click.IntRange(1), help="Rows to score, in place of what fits.")
-@click.option("--max-samples", type=click.IntRange(1), help="Samples to draw, in place of it.")
-@click.option("--max-length", type=click.IntRange(1), help="Characters of a text, 10,000 if none.")
+@click.option("--max-rows", type=click.IntRange(1), help="Rows to score; by default what fits.")
+@click.option("--max-samples", type=click.IntRange(1), help="Samples to draw; likewise.")
+@click.option("--max-length", type=click.IntRange(1), help="Length of a text.  [default: 10,000]")
 def export(model: str, folder: str, **limits: int | None) -> None:
     """Write MODEL as a SavedModel that TensorFlow Serving serves.
 
-    FOLDER is a new one, for the server a version number below the model's name: models/mine/1.
-    The options bound what one request may ask for.
+    FOLDER must be new; the server expects a version number below the model's name: models/mine/1.
+    The options limit what one request may ask for.
     """
     from tfar import serving, zoo
 
@@ -55,7 +55,7 @@ def serve_config(base_path: str | None, out: str) -> None:
 @click.argument("name", callback=existing_recipe)
 @click.argument("run", type=click.Path(exists=True, file_okay=False))
 def publish(name: str, run: str) -> None:
-    """Make the best weights of RUN the artefact NAME (in a clone of the repository)."""
+    """Publish the best weights of RUN as the artefact NAME (in a clone of the repository)."""
     from tfar.zoo import cards, publishing
 
     metrics = publishing.publish(name, run, progress=progress("Scoring"))

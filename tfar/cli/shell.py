@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Commands(click.Group):
-    """Turns errors into one sentence and exit status 1; of an interruption, 130."""
+    """Turns errors into one sentence and exit status 1, an interruption into status 130."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -32,7 +32,7 @@ class Commands(click.Group):
             raise
         except KeyboardInterrupt as error:
             stopped = click.ClickException("Interrupted.")
-            stopped.exit_code = 130  # type: ignore[misc]  # as shells have it: 128 and the number of the signal
+            stopped.exit_code = 130  # type: ignore[misc]  # as in shells: 128 plus the number of the signal
             raise stopped from error
         except Exception as error:
             if os.environ.get("TFAR_DEBUG"):  # not raised: Click makes "Aborted!" of an EOFError
@@ -41,7 +41,7 @@ class Commands(click.Group):
 
 
 def sentence(error: BaseException) -> str:
-    """What an error says; of a kind that users cannot mend, how to see where it comes from."""
+    """The message of an error and, if users cannot fix it, how to see where it comes from."""
     if isinstance(error, UnicodeDecodeError):
         return f"Expected text in UTF-8, got other bytes at position {error.start}."
     if isinstance(error, OSError) and error.strerror and error.filename:
@@ -55,7 +55,7 @@ def sentence(error: BaseException) -> str:
 
 
 class Command(click.Command):
-    """One that computes: TensorFlow is imported first, see `tfar.quiet`."""
+    """A command that computes: TensorFlow is imported first, see `tfar.quiet`."""
 
     def invoke(self, ctx: click.Context) -> Any:
         quiet.import_tensorflow()
@@ -68,8 +68,8 @@ def main() -> None:
     """Autoregressive density models: sample, score and train the models of the zoo.
 
     MODEL is a name that `tfar list` shows, the path of a .keras file, or a folder that `tfar
-    export` wrote. Data sets are found by TFDS_DATA_DIR and TFAR_DATA_DIR (see tfar.datasets), or
-    downloaded. With TFAR_DEBUG=1 errors show where they come from, and TensorFlow its log.
+    export` wrote. Data sets are found through TFDS_DATA_DIR and TFAR_DATA_DIR (see tfar.datasets),
+    or downloaded. With TFAR_DEBUG=1, errors show their traceback and TensorFlow shows its log.
     """
     if not os.environ.get("TFAR_DEBUG"):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -80,16 +80,16 @@ def main() -> None:
 
 
 def existing_model(context: click.Context, parameter: click.Parameter, model: str) -> str:
-    """The callback of MODEL: it exists, or a name near it is suggested."""
+    """The callback of MODEL: it must exist, or similar names are suggested."""
     if model.endswith(".keras"):
         if not os.path.exists(model):
             raise FileNotFoundError(f"There is no file {model}.")
         if not zipfile.is_zipfile(model):
-            raise ValueError(f"{model} is damaged, or no file of Keras: it is no ZIP archive.")
+            raise ValueError(f"{model} is damaged, or not a Keras file: it is not a ZIP archive.")
     elif model in zoo.list() or not os.path.exists(model):
         zoo.info(model)
     elif not os.path.exists(os.path.join(model, "saved_model.pb")):
-        raise ValueError(f"{model} is no .keras file, and no folder that `tfar export` wrote.")
+        raise ValueError(f"{model} is neither a .keras file nor a folder that `tfar export` wrote.")
     return model
 
 
@@ -107,7 +107,7 @@ def existing_recipe(context: click.Context, parameter: click.Parameter, recipe: 
 
 
 def output(*endings: str) -> Callable[..., str | None]:
-    """The callback of --out: a file that can be written, with one of the endings if any."""
+    """The callback of --out: a file that can be written, with one of the endings, if any."""
 
     def check(context, parameter, out):
         if out is None:
@@ -122,7 +122,7 @@ def output(*endings: str) -> Callable[..., str | None]:
 
 
 def refuse(context: click.Context, reason: str, *names: str) -> None:
-    """ValueError if one of the parameters was given, which means nothing, for a reason."""
+    """Raises ValueError, with a reason, if one of the parameters was given: it does not apply."""
     for parameter in context.command.params:
         given = context.get_parameter_source(parameter.name)
         if parameter.name in names and given is not click.core.ParameterSource.DEFAULT:

@@ -1,4 +1,4 @@
-"""Commands that say what models are."""
+"""Commands that describe models."""
 
 import shutil
 import textwrap
@@ -13,7 +13,7 @@ from tfar.cli.shell import existing_model, load, main, sentence
 def list_models() -> None:
     """The trained models, with their test NLL.
 
-    Summaries are cut to the width of the terminal; `tfar info NAME` has the whole.
+    Summaries are cut to the width of the terminal; `tfar info NAME` shows everything.
     """
     from tfar import kinds
     from tfar.zoo import cards
@@ -37,7 +37,7 @@ def list_models() -> None:
 @main.command()
 @click.argument("name", metavar="MODEL", callback=existing_model)
 def info(name: str) -> None:
-    """The card of a model of the zoo, or what is known of another one."""
+    """The card of a model of the zoo, or a description of another model."""
     if name in zoo.list():
         zoo.info(name)  # or the clear error
         card = zoo.recipe_path(name).parent / "card.md"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @main.command(cls=Command)
 @click.argument("recipe", callback=existing_recipe)
 @click.option("--out", help="Folder of the run.  [default: runs/NAME]")
-@click.option("--epochs", type=click.IntRange(1), help="In place of the recipe's and its cycles.")
+@click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's and its cycles.")
 @click.option(
     "--strategy",
     default="default",
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--precision",
     type=click.Choice(["float32", "bfloat16", "float16"]),
-    help="Of the arithmetic, in place of the recipe's.",
+    help="Of the arithmetic, instead of the recipe's.",
 )
 @click.option(
     "--save-every",
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 def train(recipe: str, out: str | None, epochs: int | None, strategy: str, **options: Any) -> None:
     """Train RECIPE, a name of the zoo or a recipe.py; resumes where it stopped.
 
-    However it stopped: the results are those of a run that was never stopped. A run that is
-    finished is not trained again.
+    Whatever stopped it, the results are those of a run that was never stopped. A finished run is
+    not trained again.
 
-    Under a strategy a batch is split over the devices, so that the run is the same. Of several
-    workers, which must all see the folder of the run, the chief alone writes.
+    A strategy splits each batch over the devices, so that the run is the same. Several workers must
+    all see the folder of the run; only the chief writes to it.
     """
     from tfar import training
     from tfar.distribute import strategies
@@ -94,9 +94,9 @@ def _interruptible():
 @click.option("--out", default="table.keras", show_default=True, help="The model, a .keras file.")
 @click.option("--run", help="Folder of the run, which resumes where it stopped.")
 @click.option("--drop", multiple=True, help="A column to leave out; may be given several times.")
-@click.option("--categorical", multiple=True, help="A column that has categories; likewise.")
+@click.option("--categorical", multiple=True, help="A categorical column; likewise.")
 @click.option("--epochs", default=300, show_default=True, type=click.IntRange(1), help="At most.")
-@click.option("--seed", default=0, show_default=True, help="Of the split, the weights and all.")
+@click.option("--seed", default=0, show_default=True, help="Of the split, weights and training.")
 def train_table(
     file: str,
     out: str,
@@ -108,7 +108,7 @@ def train_table(
 ) -> None:
     """Fit a joint distribution to the columns of the CSV in FILE.
 
-    A tenth of the rows is held out, and says when to stop. `tfar sample` then draws rows, `tfar
+    A tenth of the rows is held out to decide when to stop. `tfar sample` then draws rows, `tfar
     score` gives log-likelihoods in the units of the data, and `tfar.tables.complete` draws any
     columns given any others.
     """
@@ -120,7 +120,7 @@ def train_table(
     frame = tables.read_csv(file)
     unknown = sorted(set(drop) - set(frame.columns))
     if unknown:
-        raise ValueError(f"The table has no column {unknown[0]!r}, but {list(frame.columns)}.")
+        raise ValueError(f"The table has no column {unknown[0]!r}, only {list(frame.columns)}.")
     frame = frame.drop(columns=list(drop))
     for name, kind in tables.kinds(frame, categorical).items():
         say(f"{name}: {kind}")

@@ -51,7 +51,7 @@ def _print(strings):
 
 @main.command(cls=Command)
 @click.argument("model", callback=existing_model)
-@click.option("-n", "--num", type=click.IntRange(1), help="Samples.  [default: 64; of a text 1]")
+@click.option("-n", "--num", type=click.IntRange(1), help="Samples.  [default: 64; 1 text]")
 @click.option(
     "--out",
     callback=_writable,
@@ -59,16 +59,16 @@ def _print(strings):
 )
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
 @click.option("--temperature", type=float, help="Below 1: likelier, less varied samples.")
-@click.option("--top-k", type=int, help="Draw among the likeliest so many values of a site.")
-@click.option("--top-p", type=float, help="Draw among those that have this probability together.")
-@click.option("--label", type=int, help="Of a conditional model; by default labels in turn.")
-@click.option("--prompt", default="", help="Of a model of text: what it continues.")
+@click.option("--top-k", type=int, help="Draw among this many likeliest values of a site.")
+@click.option("--top-p", type=float, help="Draw among the likeliest with this total probability.")
+@click.option("--label", type=int, help="For a conditional model; by default labels in turn.")
+@click.option("--prompt", default="", help="For a text model: the text to continue.")
 @click.option(
     "--length",
     default=500,
     show_default=True,
     type=click.IntRange(1),
-    help="Of a text: characters to draw.",
+    help="For a text model: characters to draw.",
 )
 @click.pass_context
 def sample(
@@ -140,7 +140,7 @@ def score(model: str, file: IO[bytes]) -> None:
 @click.option("--rows", required=True, type=click.IntRange(0), help="Rows of pixels to keep.")
 @click.option("--data", help="Data set of the test images; by default those packed with MODEL.")
 @click.option("-n", "--num", default=8, show_default=True, type=click.IntRange(1), help="Images.")
-@click.option("--draws", default=7, show_default=True, type=click.IntRange(1), help="Of each.")
+@click.option("--draws", default=7, show_default=True, type=click.IntRange(1), help="Per image.")
 @click.option(
     "--out",
     callback=output(".png", ".npy"),
@@ -152,8 +152,8 @@ def complete(
 ) -> None:
     """Keep the first ROWS of test images, and let MODEL draw the rest, several times.
 
-    With a model of the zoo a few images are packed, and no data set is needed. In the picture each
-    is followed by what was drawn; an .npy file holds [images, 1 + draws, ...]. A model whose order
+    A few images are packed with a model of the zoo, so that no data set is needed. In the picture
+    each is followed by its draws; an .npy file holds [images, 1 + draws, ...]. A model whose order
     is reversed keeps the last rows.
     """
     from tfar import datasets, kinds
@@ -173,12 +173,12 @@ def complete(
     x = feeding.events(inputs)
     kept = kind.first_rows(x, rows)  # type: ignore[attr-defined]  # as it keeps rows
     if num > len(x):
-        raise ValueError(f"There are {len(x)} test images: it cannot complete {num}.")
+        raise ValueError(f"Expected --num of at most {len(x)}, all the test images, got {num}.")
     if loaded.condition is None:
         inputs = x
     elif not isinstance(inputs, dict):
         raise ValueError(f"{model} is conditional, and {data} has no condition.")
-    say(f"Drawing {draws} times the rest of {num} images")
+    say(f"Drawing {draws} completions of each of {num} images")
     inputs = feeding.rows_of(inputs, slice(num))
     kind.write(kind.complete(inputs, kept, draws, seed), out)  # type: ignore[attr-defined]
     click.echo(out)

@@ -67,7 +67,7 @@ def load(
 ) -> np.ndarray | dict[str, np.ndarray] | str:
     """Reads a data set by its name: `load("dna", "train")` is `dna("train")`.
 
-    Of a set in folds that is fold 0; the function of that name takes others.
+    For a data set in folds this is fold 0; the function of that name takes other folds.
 
     Args:
       name: one of `list()`.

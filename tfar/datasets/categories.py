@@ -1,7 +1,7 @@
 """Two of the binary data sets as the categories that their bits stand for.
 
 The code is one-to-one, so that an example has the same probability either way, and a model of
-categories need not learn that of some bits at most one is set.
+categories need not learn that at most one of some bits is set.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MUSHROOMS = (6, 4, 10, 2, 9, 2, 2, 2, 12, 2, 4, 4, 9, 9, 1, 4, 3, 5, 9, 6, 7)  #
 
 
 def _categories(bits: np.ndarray, values: Sequence[Sequence[int]]) -> np.ndarray:
-    """Of each column the sum of its bits' values, which of no more than one are counted."""
+    """For each column, the sum of the values of its bits, of which at most one is set."""
     import numpy as np
 
     sums, first = [], 0

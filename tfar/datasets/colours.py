@@ -32,7 +32,7 @@ _JPEG_ROWS = {
 
 
 def cifar10(split: str, *, download: bool = True) -> dict[str, np.ndarray]:
-    """CIFAR-10: colour images of ten kinds of things, and which each is.
+    """CIFAR-10: colour images of ten kinds of things, and the kind of each.
 
     TFDS has only "train" (50,000) and "test". Here "train" is the first 45,000 rows of TFDS' train
     and "validation" its last 5,000.
@@ -59,14 +59,14 @@ def cifar10(split: str, *, download: bool = True) -> dict[str, np.ndarray]:
 def cifar10_jpeg(split: str, *, download: bool = True) -> dict[str, np.ndarray]:
     """A tenth of CIFAR-10, re-encoded as JPEG: real colour images, but *not* CIFAR-10.
 
-    Compression took away much of the noise that makes CIFAR-10 hard to predict: bits/dim of this
-    set compare with nothing that is published. It has no public address; the file
+    Compression removed much of the noise that makes CIFAR-10 hard to predict: bits/dim on this set
+    are not comparable with any published figure. It has no public address; the file
     ``cifar10_jpeg.npz`` is looked for in the folder TFAR_DATA_DIR, and read as it is.
 
     Args:
       split: "train" (4,500 images, the first of the file's 5,000 to train on), "validation" (the
         last 500 of these) or "test" (1,000).
-      download: of no effect.
+      download: has no effect.
 
     Returns:
       A dict of "x", uint8 [N, 32, 32, 3] in 0..255, and "condition", int32 [N], the classes.
@@ -86,7 +86,7 @@ def cifar10_jpeg(split: str, *, download: bool = True) -> dict[str, np.ndarray]:
     if path is None:
         raise FileNotFoundError(
             f"the data set 'cifar10_jpeg' is the file {_JPEG}, which has no public address and is "
-            "not in the folder that TFAR_DATA_DIR names; tfar.datasets.cifar10 is the real one"
+            "not in the folder that TFAR_DATA_DIR names; tfar.datasets.cifar10 is the real CIFAR-10"
         )
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     if sha256 != _JPEG_SHA256:

@@ -28,13 +28,13 @@ def caltech101_silhouettes(split: str, *, download: bool = True) -> np.ndarray:
     """Caltech 101 Silhouettes: outlines of things of 101 kinds, filled in black on white.
 
     The split is **our own**. That of the papers is in another file of the same authors,
-    ``caltech101_silhouettes_28_split1.mat``; this is the unsplit one of the same 8,671 images. Ours
-    has the sizes of theirs and other rows, so that figures compare with theirs roughly, not to the
-    last nat: the rows are permuted by ``numpy.random.RandomState(0)``, of which the first 4,100 are
+    ``caltech101_silhouettes_28_split1.mat``; this is the unsplit file of the same 8,671 images. Our
+    split has the sizes of theirs but other rows, so that figures compare with theirs roughly, not
+    to the last nat. The rows are permuted by ``numpy.random.RandomState(0)``: the first 4,100 are
     "train", the next 2,264 "validation" and the last 2,307 "test".
 
-    To prepare it once, SciPy is needed, which reads MATLAB files and which tfar needs for nothing
-    else (``pip install scipy``).
+    Preparing it, once, needs SciPy (``pip install scipy``), which reads MATLAB files and which tfar
+    needs for nothing else.
 
     Args:
       split: "train" (4,100 images), "validation" (2,264) or "test" (2,307).

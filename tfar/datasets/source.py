@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What must be known of a data set before it is read.
+    """What must be known about a data set before it is read.
 
     Attributes:
       name: the name of the function in `tfar.datasets`.
@@ -34,8 +34,8 @@ class Source:
       sha256: the SHA-256 of original files, for those whose builder is ours (TFDS knows its own).
       registers: the module that TFDS learns the builder from, if it is one of ours.
       tfds_lacks: size in bytes and SHA-256 of original files, for a builder of TFDS whose checksums
-        are not in the wheel of TFDS. Without them it would neither verify a file nor take one from
-        TFAR_DATA_DIR.
+        are not in the wheel of TFDS. Without them TFDS would neither verify a file nor take one
+        from TFAR_DATA_DIR.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Source:
         Raises:
           ValueError: no such split; or data, found or made, of another size than the published.
           FileNotFoundError: not prepared, and its files are not here and were not downloaded.
-          PermissionError: the data set must be prepared, and no folder for that may be written.
+          PermissionError: the data set must be prepared, and no folder for that is writable.
         """
         check_split(self.name, split, self.sizes)
         import tensorflow_datasets as tfds
@@ -92,8 +92,8 @@ class Source:
             if _writable(builder.data_path):
                 return self._prepare(builder, builders, missing)
         raise PermissionError(
-            f"{self.name} must be prepared first, and none of {_tfds_folders()} may be written: "
-            "set TFDS_DATA_DIR to a folder that may"
+            f"{self.name} must be prepared first, and none of {_tfds_folders()} is writable: "
+            "set TFDS_DATA_DIR to a folder that is"
         )
 
     def _builder(self, folder: str) -> tfds.core.DatasetBuilder:
@@ -117,7 +117,7 @@ class Source:
         config = tfds.download.DownloadConfig(
             manual_dir=os.environ.get("TFAR_DATA_DIR"), try_download_gcs=False
         )
-        # TFDS announces on stdout and counts on stderr, which is of use for a long download only.
+        # TFDS writes to stdout, and shows progress on stderr, which helps in a long download only.
         output = sys.stderr if missing else io.StringIO()
         try:
             with (
@@ -158,7 +158,7 @@ class Source:
 
 @contextlib.contextmanager
 def _no_warnings():
-    """Withholds what TFDS logs, such as its warnings of its own use of its own deprecated names."""
+    """Suppresses what TFDS logs, such as warnings about its own use of its deprecated names."""
     from absl import logging
 
     verbosity = logging.get_verbosity()
@@ -190,7 +190,7 @@ def _tfds_folders() -> list[str]:
 
 
 def _writable(path: os.PathLike) -> bool:
-    """Whether `path` can be made; a folder without a write bit is respected, even by root."""
+    """Whether `path` can be made; not in a folder without a write bit, even for root."""
     folder = pathlib.Path(path)
     while not folder.exists():
         folder = folder.parent
@@ -198,7 +198,7 @@ def _writable(path: os.PathLike) -> bool:
 
 
 def _unreachable(url: str) -> str | None:
-    """Says why `url` does not answer, if so: one try, as TFDS' ten would take minutes."""
+    """Says why `url` does not answer, or None. Tries once: TFDS' ten tries would take minutes."""
     import requests
 
     try:

@@ -30,8 +30,8 @@ def _source(name: str, rows: tuple[int, int, int], size: int, sha256: str | None
     )
 
 
-# Sizes as the papers state them. The checksums are of files that we had in hand; the other files
-# are held to their shapes and values.
+# Sizes as the papers state them. The checksums are of files that we have had; of the other files
+# the shapes and values are verified.
 SOURCES = {
     source.name: source
     for source in (
@@ -103,8 +103,8 @@ def _function(name: str, what: str) -> Callable[..., np.ndarray]:
         url=url,
         verified=f"The file's SHA-256 is verified: {source.sha256[file]}."
         if file in source.sha256
-        else "We have not had this file in hand: its address is the one that MADE's authors give,\n"
-        "    its SHA-256 is unknown, and what is verified is its shapes and values.",
+        else "We have not had this file: its address is the one that MADE's authors give, its\n"
+        "    SHA-256 is unknown, and only its shapes and values are verified.",
     )
     return read
 
@@ -117,7 +117,7 @@ dna = _function(
     "dna",
     """DNA: splice junctions, 60 nucleotides of three bits each (StatLog).
 
-    The literature has two splits, this one and 1,600 / 400 / 1,186 rows: state the sizes beside a
+    The literature has two splits, this one and 1,600 / 400 / 1,186 rows: state the sizes with every
     figure.""",
 )
 mushrooms = _function("mushrooms", "Mushrooms: 21 categorical attributes, one bit for each value.")

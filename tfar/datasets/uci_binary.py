@@ -18,7 +18,7 @@ from tfar.datasets.uci import SOURCES
 
 
 class UciBinaryConfig(tfds.core.BuilderConfig):
-    """A config that carries what is known of its data set."""
+    """A config that carries the source of its data set."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(name=source.builder.split("/")[1])
@@ -67,13 +67,13 @@ def read_file(path: pathlib.Path, source: Source) -> dict[str, np.ndarray]:
 
     Args:
       path: an .npz of "train_data", "valid_data" and "test_data", zeros and ones of any dtype.
-      source: what is known of it: sizes, and the SHA-256 where that is known.
+      source: its sizes, and its SHA-256 where that is known.
 
     Returns:
       A dict of uint8 [N, D] arrays, keyed by "train", "validation" and "test".
 
     Raises:
-      ValueError: another SHA-256, shape or value, or no such file at all; the message says which.
+      ValueError: another SHA-256, shape or value, or not such a file; the message says which.
     """
     ((name, url),) = source.urls.items()
     refused = f"{path} is not the file {name} of {url}"

@@ -1,4 +1,4 @@
-"""Red and white wines, chemically: tables of real values, in ten folds."""
+"""Chemical measurements of red and white wines: tables of real values, in ten folds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _source(colour: str, rows: int, size: int, sha256: str) -> Source:
         name=f"wine_quality_{colour}",
         builder=f"wine_quality/{colour}",
         sizes={"all": rows},
-        feature="quality",  # of the TFDS features the one that has no others in it
+        feature="quality",  # the only TFDS feature that has no others in it
         shape=(),
         urls={file: f"{_UCI}/{file}"},
         tfds_splits={"all": "train"},
@@ -60,24 +60,24 @@ _DOC = """Wine quality, {colour}: 11 physical and chemical measurements of each 
     volatile acidity, citric acid, residual sugar, chlorides, free sulfur dioxide, total sulfur
     dioxide, density, pH, sulphates, alcohol.
 
-    The set has no published splits. Protocol, after [1]: the score, which is discrete,
-    is left out; of every two columns whose Pearson correlation is above 0.98 one would be (here
-    there are none: the largest is {correlation} in absolute value). The rows are permuted by
-    ``numpy.random.RandomState(0)`` and cut into 10 parts by ``numpy.array_split``. Of fold k, part
+    The set has no published splits. The protocol follows [1]: the score, which is discrete, is left
+    out, and so would be one of any two columns whose Pearson correlation is above 0.98 (here there
+    are none: the largest is {correlation} in absolute value). The rows are permuted by
+    ``numpy.random.RandomState(0)`` and cut into 10 parts by ``numpy.array_split``. In fold k, part
     k is the test split, the part after it (after the last, the first) the validation split, and the
-    other eight are the training split. The folds of [1] are other ones: compare means over all
+    other eight are the training split. The folds of [1] are different: compare means over all
     folds.
 
     Values were rounded when they were measured, and {repeated} rows are copies of an earlier one.
-    No noise is added: a density may gain, without a bound, by narrow peaks at frequent values.
+    No noise is added: a density may gain, without bound, from narrow peaks at frequent values.
 
     Args:
       split: "train" ({train:,} rows in fold 0), "validation" ({validation}) or "test" ({test}).
       fold: 0 to 9.
-      standardized: whether each column has the mean of the training split of that fold taken
-        away, and is divided by its standard deviation there. Figures of [1] are of such values.
-        Otherwise as measured: acids, sugar, chlorides and sulphates in g/dm3, sulfur dioxide in
-        mg/dm3, density in g/cm3, alcohol in % by volume.
+      standardized: whether to subtract from each column its mean in the training split of that
+        fold, and to divide by its standard deviation there. Figures of [1] are for such values.
+        Otherwise values are as measured: acids, sugar, chlorides and sulphates in g/dm3, sulfur
+        dioxide in mg/dm3, density in g/cm3, alcohol in % by volume.
       download: whether a missing file may be downloaded ({kilobytes} kB).
 
     Returns:

@@ -1,4 +1,4 @@
-"""What makes several replicas compute what one device computes, under `tf.distribute`."""
+"""Makes several replicas compute what one device computes, under `tf.distribute`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,30 +13,30 @@ from tfar.typing import Nest, OfModel
 class Distributed(OfModel):
     """The training and test steps of a Keras model under any ``tf.distribute`` strategy.
 
-    A batch of N examples is split over R replicas, n_r of it each. Keras adds up the gradients of
-    the replicas, and logs R times the mean of their losses weighted by n_r. So the loss must be
-    `share`, with which ``fit``, ``evaluate`` and ``predict`` of a model that is made in the scope
-    of ``MirroredStrategy`` or ``MultiWorkerMirroredStrategy`` give what one device gives on the
-    same batches, up to rounding: a last batch that is uneven included, and one that leaves a
-    replica nothing. With one replica nothing changes.
+    A batch of N examples is split over R replicas, n_r for each. Keras sums the gradients of the
+    replicas, and logs R times the mean of their losses weighted by n_r. So the loss must be
+    `share`. Then ``fit``, ``evaluate`` and ``predict`` of a model that is made in the scope of
+    ``MirroredStrategy`` or ``MultiWorkerMirroredStrategy`` give what one device gives on the same
+    batches, up to rounding, even if the last batch is uneven or leaves a replica without examples.
+    With one replica nothing changes.
 
-    Not as on one device are: what is drawn in training (dropout, masks, sets of sites), which is
-    the same on every replica; and the metrics in the logs of single batches, which are means over
-    replicas of what each has seen (``loss`` is exact there too). Those of an epoch are exact.
+    Two things differ from one device. Random draws in training (dropout, masks, sets of sites) are
+    the same on every replica. Metrics in the logs of single batches are means over replicas of what
+    each has seen (``loss`` is exact there too); those of an epoch are exact.
 
-    Of several workers each shuffles the arrays that ``fit`` is given, and takes its part: they have
-    to shuffle alike, so ``fit`` wants a global seed. A ``tf.data.Dataset`` has to be the same for
-    all workers too, its ``shuffle(seed=...)`` included.
+    With several workers, each shuffles the arrays that ``fit`` is given, and takes its part: they
+    must shuffle alike, so ``fit`` requires a global seed. A ``tf.data.Dataset`` must also be the
+    same for all workers, including its ``shuffle(seed=...)``.
     """
 
     def check_shuffling(self, x: Any, shuffle: bool | str) -> None:
-        """ValueError if several workers would shuffle arrays each in its own way."""
+        """Raises ValueError if several workers would shuffle arrays differently."""
         several = strategies.num_workers(self.distribute_strategy) > 1
         if not several or not shuffle or isinstance(x, tf.data.Dataset):
             return
         if tf.compat.v1.get_seed(None)[0] is None:
             raise ValueError(
-                "Several workers have to shuffle alike, or some examples are seen twice and others "
+                "Several workers must shuffle alike, or some examples are seen twice and others "
                 "never: call keras.utils.set_random_seed with the same seed on all of them, or fit "
                 "with shuffle=False."
             )
@@ -48,8 +48,8 @@ class Distributed(OfModel):
         return _reducible(super().test_step(data), self.distribute_strategy)
 
     def make_train_function(self, force: bool = False) -> Any:
-        # Keras would build the optimizer while it traces the first step, and as a trace that makes
-        # variables is thrown away, trace the step again.
+        # Keras would build the optimizer while it traces the first step. A trace that makes
+        # variables is discarded, and the step would be traced again.
         if not self.optimizer.built:
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
@@ -57,7 +57,7 @@ class Distributed(OfModel):
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Without the iterator: Keras would average its first batch over the replicas, which fails
-        # if that is uneven, and only to build what is built already.
+        # if the batch is uneven, only to build what is built already.
         super()._maybe_symbolic_build(data_batch=data_batch)
         if self.optimizer is not None and self.distribute_strategy.num_replicas_in_sync > 1:
             private.sum_first(self.optimizer, _everywhere)
@@ -71,10 +71,10 @@ def share(loss: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 
     Args:
       loss: L_r, the mean over the replica's part of the batch, a float scalar.
-      count: n_r, the number of examples of that part, an int scalar; at 0, L_r does not count.
+      count: n_r, the number of examples of that part, an int scalar; if it is 0, L_r is ignored.
 
     Returns:
-      A scalar of the dtype of ``loss``; the very ``loss`` if there is one replica, or outside
+      A scalar of the dtype of ``loss``; ``loss`` itself if there is one replica, or outside
       ``strategy.run``.
 
     >>> strategy = tf.distribute.OneDeviceStrategy("CPU:0")
@@ -93,13 +93,13 @@ def share(loss: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 
 
 def never_empty(function: Callable[..., tf.Tensor], x: tf.Tensor, condition: Nest) -> tf.Tensor:
-    """``function(x, condition)``, [B, ...], where a replica may be left no examples, B = 0.
+    """``function(x, condition)``, [B, ...], also on a replica that has no examples, B = 0.
 
     TensorFlow's convolutions give wrong shapes, or fail, on an empty batch: the function is then
-    given one example of zeros, and what it makes of it is cut off.
+    given one example of zeros, and its output for that example is removed.
 
     Args:
-      function: of a tensor ``x`` [B, ...] and of ``condition``, a nest of such or None.
+      function: a function of a tensor ``x`` [B, ...] and of ``condition``, a nest of these or None.
 
     >>> never_empty(lambda x, _: 2 * x, tf.ones([1]), None).numpy()
     array([2.], dtype=float32)
@@ -130,7 +130,7 @@ def _everywhere(condition):
 
 
 def _reducible(logs, strategy):
-    """Logs as Keras can reduce them: it fails on scalars where there are several workers.
+    """Logs as Keras can reduce them: it fails on scalars with several workers.
 
     See github.com/tensorflow/tensorflow/issues/72388.
     """

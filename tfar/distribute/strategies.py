@@ -32,11 +32,11 @@ def get(strategy: str | tf.distribute.Strategy) -> tf.distribute.Strategy:
     """The ``tf.distribute.Strategy`` of a name.
 
     Args:
-      strategy: "default", the one in whose scope this is called, else one device; "mirrored", all
-        GPUs of this machine; "multiworker", the workers that the environment variable TF_CONFIG
-        names, each of which runs the same program, and which must be asked for before TensorFlow
-        computes anything; "tpu", the TPU of this environment (not tried here); or a strategy,
-        which is returned.
+      strategy: "default", the strategy in whose scope this is called, otherwise one device;
+        "mirrored", all GPUs of this machine; "multiworker", the workers that the environment
+        variable TF_CONFIG names, each of which runs the same program and must call this before
+        TensorFlow computes anything; "tpu", the TPU of this environment (not tried here); or a
+        strategy, which is returned.
 
     Raises:
       ValueError: if there is no strategy of that name.
@@ -50,7 +50,7 @@ def get(strategy: str | tf.distribute.Strategy) -> tf.distribute.Strategy:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process is the one that writes: of several workers the chief, or the first.
+    """Whether this process is the one that writes: the chief, or the first, of several workers.
 
     >>> is_chief(get("default"))
     True
@@ -66,13 +66,13 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 def own_folder(
     strategy: tf.distribute.Strategy, folder: pathlib.Path | None
 ) -> Iterator[pathlib.Path]:
-    """A folder that this process may write to: ``folder`` of the chief, a copy of other workers.
+    """A folder that this process may write to: ``folder`` for the chief, a copy for other workers.
 
-    For None every worker has a temporary one.
+    If ``folder`` is None, every worker has a temporary one.
 
-    Saving takes all workers, because they add up their metrics, and so all of them save; what the
-    others save is thrown away. They read what the chief has written, hence ``folder`` must be on
-    a disk that all workers see.
+    Saving needs all workers, because they sum their metrics, and so all of them save; what the
+    others save is discarded. They read what the chief has written, so ``folder`` must be on a disk
+    that all workers see.
     """
     with tempfile.TemporaryDirectory() as copy:
         own = pathlib.Path(copy) / "run"
@@ -86,7 +86,7 @@ def own_folder(
 
 
 def num_workers(strategy: tf.distribute.Strategy) -> int:
-    """Processes that train together.
+    """The number of processes that train together.
 
     >>> num_workers(get("default"))
     1
@@ -97,7 +97,7 @@ def num_workers(strategy: tf.distribute.Strategy) -> int:
 
 
 def any_worker(strategy: tf.distribute.Strategy, condition: bool) -> bool:
-    """Whether a bool is true in any of the workers, all of which are to ask, and wait for it."""
+    """Whether a bool is true on any of the workers. All of them must call this, and wait for it."""
     if num_workers(strategy) == 1:
         return condition
     true = strategy.run(lambda: tf.constant(float(condition)))

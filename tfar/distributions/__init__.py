@@ -1,4 +1,4 @@
-"""Families of distributions that heads need, citizens of TensorFlow Probability."""
+"""Families of distributions that heads need, as distributions of TensorFlow Probability."""
 
 from tfar.distributions.casting import log_prob
 from tfar.distributions.columns import Columns

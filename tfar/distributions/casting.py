@@ -1,4 +1,4 @@
-"""How data get into a distribution."""
+"""Casts of data and parameters for distributions."""
 
 from typing import Any
 
@@ -44,8 +44,8 @@ def parameters(rank: int, **values: Any) -> list[tf.Tensor]:
 def log_prob(p: tfd.Distribution, x: Any) -> tf.Tensor:
     """log p(x), float32 nats, of values of any dtype: they are cast to that of the distribution.
 
-    That is not always the dtype of what a head draws: counts are int32, and TFP's distributions of
-    them take floats.
+    That is not always the dtype that a head draws: counts are int32, and TFP's distributions of
+    counts take floats.
 
     Args:
       p: a ``tfd.Distribution``.

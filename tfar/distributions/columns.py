@@ -16,14 +16,14 @@ def _is_of_scalars(column):
 
 
 class Columns(tfd.AutoCompositeTensorDistribution):
-    """n distributions of scalars as one of batch shape [..., n]: its last axis goes through them.
+    """n distributions of scalars as one of batch shape [..., n], whose last axis runs over them.
 
-    ``log_prob``, ``cdf`` and ``sample`` are those of each column. All values are float32, those of
-    discrete columns too. Slices are of columns where they reach the last axis: ``p[..., 0]`` is the
+    ``log_prob``, ``cdf`` and ``sample`` are those of each column. All values are float32, including
+    those of discrete columns. Slices of the last axis select columns: ``p[..., 0]`` is the
     distribution of the first one.
 
     Args:
-      columns: a list of ``tfd.Distribution``, of events () and of one batch shape [...].
+      columns: a list of ``tfd.Distribution``, of scalar events and of one batch shape [...].
       validate_args, allow_nan_stats, name: as in TFP.
 
     >>> p = Columns([tfd.Bernoulli(logits=[0.0, 1.0]), tfd.Normal([0.0, 0.0], 1.0)])
@@ -85,12 +85,12 @@ class Columns(tfd.AutoCompositeTensorDistribution):
         slices[where : where + 1] = [slice(None)] * (rank - taken)
         *lead, last = slices
         if last is None:
-            raise IndexError("The columns stay the last axis: no new one comes after them.")
+            raise IndexError("The columns must stay the last axis: no new axis can follow them.")
         try:
             chosen = self.columns[last]
         except (IndexError, TypeError):
             count = len(self.columns)
-            raise IndexError(f"There is no column {last!r}, there are {count}.") from None
+            raise IndexError(f"There is no column {last!r} among {count}.") from None
         if isinstance(last, slice):
             if not chosen:
                 raise IndexError(f"There is no column in {last} of {len(self.columns)}.")

@@ -29,7 +29,7 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
       coupling: [..., K, C (C - 1) / 2], the rows of the lower triangle one after the other.
       levels: L, at least 2.
       dtype: dtype of samples.
-      validate_args, allow_nan_stats, name: as in TFP. Values that are no integer from 0 to L - 1
+      validate_args, allow_nan_stats, name: as in TFP. Values that are not integers from 0 to L - 1
         have log-probability -inf, whether or not arguments are validated.
 
     #### References
@@ -69,8 +69,8 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
             shape = getattr(self, which).shape
             if not shape[-len(axes) :].is_compatible_with(axes):
                 raise ValueError(
-                    f"Expected {which} of the shape [..., {', '.join(map(str, axes))}], of {k} "
-                    f"components and {c} channels as loc is, got {shape}."
+                    f"Expected {which} of the shape [..., {', '.join(map(str, axes))}], for {k} "
+                    f"components and {c} channels as in loc, got {shape}."
                 )
         super().__init__(
             dtype=dtype,
@@ -115,7 +115,7 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
     def _log_prob(self, x):
         x = tf.cast(x, self.loc.dtype)
         inside = (x >= 0) & (x < self.levels) & (x == tf.floor(x))
-        x = tf.where(inside, x, tf.zeros_like(x))  # lest NaN gets into the gradients
+        x = tf.where(inside, x, tf.zeros_like(x))  # keeps NaN out of the gradients
         z = self._centred(x)
         log_prob = tf.nn.log_softmax(self.logits)
         for c in range(self.channels):
@@ -136,7 +136,7 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
         return tf.where(tf.reduce_all(inside, axis=-1), log_prob, -np.inf)
 
     def invert(self, uniforms: tf.Tensor) -> tf.Tensor:
-        """The draw that [..., 1 + C] random numbers in (0, 1) give, of the batch shape [...].
+        """The draw that [..., 1 + C] uniform numbers in (0, 1) give, for the batch shape [...].
 
         The first number chooses a component; each of the others inverts F of a channel. Channels
         see the quantised values of those before them, as in ``log_prob``.
@@ -152,7 +152,7 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
             u = uniforms[..., 1 + c]
             noise = tf.exp(log_scale[..., 0, c]) * (tf.math.log(u) - tf.math.log1p(-u))
             z = self._mean_of(loc, coupling, earlier)[..., 0] + noise
-            # Clipped before it is an integer: a logistic has no bounds.
+            # Clipped before the cast to an integer: a logistic has no bounds.
             x = tf.clip_by_value((z + 1) * (0.5 * (self.levels - 1)), 0.0, self.levels - 1.0)
             x = tf.round(x)
             earlier.append(self._centred(x))

@@ -8,7 +8,7 @@ from tensorflow_probability import distributions as tfd
 from tfar import private, randomness
 from tfar.distributions import casting
 
-# Beyond so many scales from loc z^2 overflows, and with it log p or its gradient: log p is -inf.
+# Beyond this many scales from loc, z^2 overflows, and with it log p or its gradient: log p is -inf.
 FAR = 1e19
 
 
@@ -19,7 +19,7 @@ class _Mixture(tfd.MixtureSameFamily):
     values: it is -inf where every component is more than 1e19 scales away, with a gradient of 0.
     """
 
-    family: type[tfd.Distribution]  # of TFP, of loc and scale
+    family: type[tfd.Distribution]  # of TFP, with arguments loc and scale
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class _Mixture(tfd.MixtureSameFamily):
         for which, t in (("loc", self.loc), ("log_scale", self.log_scale)):
             if t.shape[-1] not in (1, k, None) and k is not None:
                 raise ValueError(
-                    f"Expected {which} of {k} components, as logits are, got the shape {t.shape}."
+                    f"Expected {which} of {k} components, like logits, got the shape {t.shape}."
                 )
         super().__init__(
             tfd.Categorical(logits=self.logits),
@@ -66,9 +66,9 @@ class _Mixture(tfd.MixtureSameFamily):
         return tf.where(some, tf.reduce_logsumexp(each, axis=-1), -np.inf)
 
     def invert(self, uniforms: tf.Tensor) -> tf.Tensor:
-        """The draw that [..., 2] random numbers in (0, 1) give, of the batch shape [...].
+        """The draw that [..., 2] uniform numbers in (0, 1) give, for the batch shape [...].
 
-        The first one chooses a component, the second one inverts its distribution function.
+        The first number chooses a component, the second inverts its distribution function.
         """
         chosen = randomness.category(self.logits, uniforms[..., 0])
         here = tf.one_hot(chosen, self.logits.shape[-1], dtype=self.loc.dtype)

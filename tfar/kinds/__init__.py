@@ -1,10 +1,10 @@
 """Kinds of data: images, texts, tables, and arrays of other shapes.
 
-What depends on the kind of data that a model is of, its `Kind` says: what one example is, how data
-are read and cut, which figures are reported, how samples are drawn, shown and written, and which
-signatures are exported. Commands, training, exports and cards ask it, and know no kinds.
+A `Kind` holds everything that depends on a model's kind of data: what one example is, how data are
+read and cut, which figures are reported, how samples are drawn, shown and written, and which
+signatures are exported. Commands, training, exports and cards use it, and do not tell kinds apart.
 
-What a kind needs is imported when it is used: cards take its words, and import no TensorFlow.
+A kind imports what it needs when it is used: cards take its words without importing TensorFlow.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ KINDS = [Texts, Tables, Images, Vectors, Kind]  # the first that fits is a model
 
 
 def of(model: AutoregressiveModel) -> Kind:
-    """The kind of a model, an object of one of the classes that are registered.
+    """The kind of a model, an object of one of the registered classes.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
 
     Raises:
-      ValueError: if it is no such model.
+      ValueError: if it is not such a model.
 
     >>> of(tfar.models.FVSBN([3])).name
     'vectors'
@@ -56,10 +56,10 @@ def of(model: AutoregressiveModel) -> Kind:
 
 
 def per(word: str) -> type[Kind]:
-    """The kind whose figures are means over what a word says, for its words: the class.
+    """The class of the kind whose figures are means per ``word``.
 
     Args:
-      word: "per" of a ``metrics.json``.
+      word: the entry "per" of a ``metrics.json``.
 
     Raises:
       ValueError: if there is no such kind.
@@ -67,7 +67,7 @@ def per(word: str) -> type[Kind]:
     >>> per("character").bits_unit
     'bits/char'
     """
-    for kind in reversed(KINDS):  # of those with a word in common, the most general
+    for kind in reversed(KINDS):  # the most general of those that share a word
         if kind.per == word:
             return kind
     known = ", ".join(sorted({repr(kind.per) for kind in KINDS}))
@@ -75,7 +75,7 @@ def per(word: str) -> type[Kind]:
 
 
 def formats() -> list[str]:
-    """Endings of the files that samples of one kind or another are written to.
+    """Endings of the files to which samples of any kind are written.
 
     >>> formats()
     ['.png', '.npy', '.csv', '.txt']
@@ -84,7 +84,7 @@ def formats() -> list[str]:
 
 
 def register(kind: type[K]) -> type[K]:
-    """A decorator that makes a kind of one's own known; it comes before those that are there.
+    """A decorator that registers a kind of your own, before those that are registered.
 
     Args:
       kind: a subclass of `Kind` with a ``fits`` of its own.
@@ -93,7 +93,7 @@ def register(kind: type[K]) -> type[K]:
       ``kind``.
 
     Raises:
-      ValueError: if it is no such class.
+      ValueError: if it is not such a class.
 
     >>> @register
     ... class Counts(Kind):
@@ -105,6 +105,6 @@ def register(kind: type[K]) -> type[K]:
     >>> KINDS.remove(Counts)
     """
     if not (isinstance(kind, type) and issubclass(kind, Kind) and "fits" in vars(kind)):
-        raise ValueError(f"Expected a subclass of tfar.kinds.Kind with a fits, got {kind!r}.")
+        raise ValueError(f"Expected a subclass of tfar.kinds.Kind with its own fits, got {kind!r}.")
     KINDS.insert(0, kind)
     return kind

@@ -1,4 +1,4 @@
-"""What a kind of data is; and the default, arrays of any shape."""
+"""The base class of kinds of data, which is also the default: arrays of any shape."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Kind:
-    """All that depends on the kind of data that a model is of; here of arrays of any shape.
+    """Everything that depends on a model's kind of data; this class is for arrays of any shape.
 
-    Another kind is a subclass with what differs, in a file of its own: see `tfar.kinds.register`.
-    The attributes are those of the class, so that cards need no model.
+    Another kind is a subclass, in its own file, that defines what differs: see
+    `tfar.kinds.register`. The attributes are class attributes, so that cards need no model.
 
     Args:
       model: a `tfar.models.AutoregressiveModel` that `fits`.
@@ -32,15 +32,15 @@ class Kind:
       name: what its examples are called, in the plural.
       formats: endings of the files that samples may be written to; see `endings`.
       number: how many samples `tfar sample` draws by default.
-      options: of `tfar sample` that `draw` takes, besides those of every kind.
+      options: options of `tfar sample` that `draw` takes, besides those of every kind.
       samples: what samples are called.
-      printed: whether samples are strings, which are printed where no file is named.
+      printed: whether samples are strings, which are printed if no file is named.
       reads: whether `read` reads files.
       keeps_rows: whether the first rows of an example can be kept, as `Images.complete` does.
-      shifts: whether `epoch` moves examples, see ``shift`` of `tfar.training.Recipe`.
+      shifts: whether `epoch` shifts examples, see ``shift`` of `tfar.training.Recipe`.
       max_length: characters that a request to a served model may have by default, or None.
-      per: what figures are the mean over, "per" in a ``metrics.json``.
-      digits: of nats in figures.
+      per: the unit over which figures are means, "per" in a ``metrics.json``.
+      digits: decimal digits of nats in figures.
       nats_unit, bits_unit: units of figures.
       counted, each: words that follow the sizes of splits, and nats, on cards.
       note: a sentence on the figures of a card.
@@ -75,29 +75,29 @@ class Kind:
 
     @staticmethod
     def fits(model: Any) -> bool:
-        """Whether a model is one of this kind, told from its head and the shape of its events."""
+        """Whether a model is of this kind, judged by its head and its event shape."""
         return True
 
     def described(self) -> dict[str, Any]:
-        """What `tfar.zoo.cards.described` says of a model of this kind besides, a dict."""
+        """What `tfar.zoo.cards.described` adds for a model of this kind, a dict."""
         return {}
 
     # Data -----------------------------------------------------------------------------------------
 
     def inputs(self, data: Any) -> Nest:
-        """What the model takes of what a data set's function returned, for instance windows."""
+        """The model's inputs, for instance windows, from what a data set's function returned."""
         return data
 
     def adapt(self, data: Any) -> None:
-        """``model.adapt`` with the training data, if that is of any use.
+        """Calls ``model.adapt`` with the training data, if that is useful.
 
         Raises:
-          ValueError: if the data are not the model's.
+          ValueError: if the data do not fit the model.
         """
         self.model.adapt(data)
 
     def count(self, data: Any) -> int:
-        """How many examples an `epoch` has at least."""
+        """The least number of examples that an `epoch` has."""
         return len(data)
 
     def epoch(self, data: Any, rng: np.random.Generator, shift: float) -> np.ndarray:
@@ -105,8 +105,8 @@ class Kind:
 
         Args:
           data: the training data, without their conditions.
-          rng: ``np.random.Generator`` of what differs from epoch to epoch.
-          shift: the fraction of the examples that is moved, where the kind `shifts`.
+          rng: ``np.random.Generator`` for what differs from epoch to epoch.
+          shift: the fraction of the examples to shift, if the kind `shifts`.
         """
         return data
 
@@ -123,7 +123,7 @@ class Kind:
           progress: wrapper of the iterable of batch starts, for instance a progress bar.
 
         Raises:
-          ValueError: if a shape, dtype or value is not the model's.
+          ValueError: if a shape, dtype or value is invalid for the model.
         """
         import tensorflow as tf
 
@@ -142,7 +142,7 @@ class Kind:
         return np.concatenate(nats).astype(np.float64)
 
     def figures(self, data: Any, progress: Progress = None) -> dict[str, Any]:
-        """NLL of a split, the mean over what `per` says.
+        """NLL of a split, the mean over the units that `per` names.
 
         Args:
           data: what a data set's function returned, see `inputs`.
@@ -155,19 +155,19 @@ class Kind:
         return summary(each.mean(), each, len(each), self.model.num_dimensions)
 
     def read(self, content: bytes, name: str) -> Any:
-        """What is in a file, as `log_prob` takes it.
+        """The contents of a file, as `log_prob` takes them.
 
         Args:
           content: bytes.
           name: of the file, for messages.
 
         Raises:
-          ValueError: if it is nothing of this kind.
+          ValueError: if they are not of this kind.
         """
-        raise NotImplementedError(f"{type(self).__name__} reads no files.")
+        raise NotImplementedError(f"{type(self).__name__} does not read files.")
 
     def score(self, content: bytes, name: str, progress: Progress = None) -> str:
-        """The log-likelihood of what is in a file, in words; see `read`."""
+        """The log-likelihood of the contents of a file, as a sentence; see `read`."""
         nats = self.log_prob(self.read(content, name), progress=progress)
         error = f" ± {standard_error(nats):.4f}" if len(nats) > 1 else ""
         return f"{nats.mean():.4f}{error} nats a {self.per}, {self.per}s: {len(nats):,}"
@@ -175,7 +175,7 @@ class Kind:
     # Samples --------------------------------------------------------------------------------------
 
     def labels(self, num: int, label: int | None = None) -> list[int] | None:
-        """Labels of ``num`` samples, all one or each in turn; None of a model without classes.
+        """Labels for ``num`` samples: one label, or all in turn; None for a model without classes.
 
         >>> network = {"filters": 4, "layers": 1, "num_classes": 3}
         >>> kind = tfar.kinds.of(tfar.models.GatedPixelCNN([2, 2, 1], **network))
@@ -192,7 +192,7 @@ class Kind:
         Args:
           num: int.
           seed: as in ``joint().sample``.
-          label: of a conditional model; by default samples take the labels in turn.
+          label: the label, for a conditional model; by default samples take the labels in turn.
           **policy: see `tfar.sampling.Policy`.
         """
         labels = self.labels(num, label)
@@ -200,12 +200,12 @@ class Kind:
         return joint.sample(num if labels is None else (), seed=seed, **policy).numpy()
 
     def strings(self, samples: Any) -> Iterable[str]:
-        """Strings to print, of a kind whose samples are `printed`."""
+        """Strings to print, for a kind whose samples are `printed`."""
         raise NotImplementedError(f"{type(self).__name__} is not printed.")
 
     @property
     def endings(self) -> list[str]:
-        """Those of the `formats` that the model's samples can be written in, the usual first."""
+        """The `formats` in which the model's samples can be written, the default first."""
         drawn = plots.drawable(self.model.event_shape, self.model.head.dtype.as_numpy_dtype)
         return [ending for ending in self.formats if drawn or ending != ".png"]
 
@@ -223,12 +223,12 @@ class Kind:
                 file.writelines(self.strings(samples))
 
     def show(self) -> None:
-        """Writes samples to the default writer of TensorBoard, where they can be shown."""
+        """Writes samples to the default writer of TensorBoard, if they can be shown."""
 
     # Exports --------------------------------------------------------------------------------------
 
     def signatures(self, limits: Limits) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
-        """The signatures that exports of this kind have besides those of every model.
+        """The signatures that exports of this kind have in addition to those of every model.
 
         Args:
           limits: the `tfar.serving.costs.Limits` of a request.
@@ -240,10 +240,10 @@ class Kind:
         return {}
 
     def verify_signatures(self, signatures: Mapping[str, Any]) -> None:
-        """AssertionError unless an export's own signatures answer as the model does.
+        """Raises AssertionError unless this kind's signatures answer as the model does.
 
         Args:
-          signatures: those of a SavedModel that was loaded.
+          signatures: those of a loaded SavedModel.
         """
 
 
@@ -268,12 +268,12 @@ def decoded(content: bytes, name: str) -> str:
 
 
 def standard_error(each: np.ndarray) -> float:
-    """Of the mean of some figures [N]."""
+    """The standard error of the mean of figures [N]."""
     return each.std(ddof=1) / np.sqrt(len(each))
 
 
 def summary(mean: float, each: np.ndarray, count: int, dimensions: int) -> dict[str, Any]:
-    """What `Kind.figures` returns: a mean in nats, and what its standard error is told from."""
+    """What `Kind.figures` returns, from a mean in nats and the values that give its error."""
     return {
         "examples": count,
         "nats": float(mean),

@@ -1,4 +1,4 @@
-"""Images: what is drawn of them, completed and moved."""
+"""Images: drawn, completed and shifted."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ class Images(Kind):
 
         Args:
           x: images [N, H, W, C].
-          rows: how many; of a model whose order is reversed, they are the last of an image.
+          rows: how many; for a model whose order is reversed, they are the last of an image.
 
         Returns:
           bool [H, W, C or 1].
 
         Raises:
-          ValueError: if the images are not the model's or have fewer rows, or if the model does not
-            draw row by row.
+          ValueError: if the images do not fit the model or have fewer rows, or if the model does
+            not draw row by row.
 
         >>> kept = Images(tfar.models.FVSBN([3, 2, 1])).first_rows(np.ones([4, 3, 2, 1]), rows=2)
         >>> kept[..., 0].tolist()
         [[True, True], [True, True], [False, False]]
         """
-        model, shape = self.model, np.shape(x)[1:]  # of a text ()
+        model, shape = self.model, np.shape(x)[1:]  # () for a text
         if shape != model.event_shape:
             raise ValueError(
                 f"Expected images of the shape {list(model.event_shape)} of the model, got "
@@ -62,22 +62,22 @@ class Images(Kind):
         kept[model.permutations[0][: rows * model.num_sites // shape[0]]] = True
         kept = kept.reshape([*model.grid_shape, *[1] * len(model.head.site_shape)])
         if kept.all(axis=(1, 2)).sum() != rows:
-            raise ValueError("The model does not draw row by row, so that no rows can be kept.")
+            raise ValueError("The model does not draw row by row, so no rows can be kept.")
         return kept
 
     def complete(
         self, inputs: Nest, kept: np.ndarray, draws: int = 1, seed: Seed = None
     ) -> np.ndarray:
-        """Images of which a part is kept, and the rest drawn again and again.
+        """Images with one part kept and the rest drawn, several times.
 
         Args:
           inputs: images [N, H, W, C], or a dict of them as "x" and of labels as "condition".
           kept: as `first_rows` gives it, or another prefix of the model's order.
-          draws: how often.
+          draws: how many times.
           seed: as in ``joint().sample``.
 
         Returns:
-          [N, 1 + draws, H, W, C]: every image, and beside it what was drawn.
+          [N, 1 + draws, H, W, C]: every image, followed by its draws.
 
         >>> kind, x = Images(tfar.models.FVSBN([3, 2, 1])), np.ones([4, 3, 2, 1])
         >>> kind.complete(x, kind.first_rows(x, rows=2), draws=5, seed=1).shape
@@ -90,7 +90,7 @@ class Images(Kind):
         return np.concatenate([x[:, None], drawn.swapaxes(0, 1)], axis=1)
 
     def write(self, samples: Any, path: Path, **options: Any) -> None:
-        """As of any array; of what `complete` returns, a row of the picture is of one image."""
+        """As for any array; for what `complete` returns, each row of the picture has one image."""
         if samples.ndim == 5 and pathlib.Path(path).suffix == ".png":
             options = {"columns": samples.shape[1], **options}
             samples = samples.reshape([-1, *samples.shape[2:]])
@@ -100,14 +100,14 @@ class Images(Kind):
         import tensorflow as tf
 
         known = self.model.condition is None or self.model.num_classes is not None
-        if known and ".png" in self.endings:  # of another condition, nobody has said which to give
+        if known and ".png" in self.endings:  # for another condition there is no default value
             tf.summary.image("samples", plots.grid(self.draw(SHOWN, seed=1))[None])
 
 
 def shifted(x: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
     """Images [N, H, W, C] with a random ``fraction`` of them moved by up to one pixel each way.
 
-    What is moved in is 0.
+    Pixels that are moved in are 0.
 
     >>> x = np.ones([1, 2, 2, 1], np.uint8)
     >>> bool((shifted(x, 0.0, np.random.default_rng(0)) == x).all())

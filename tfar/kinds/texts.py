@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tfar.serving.costs import Limits
     from tfar.typing import Nest, Progress, Seed
 
-BLOCK = 256  # characters whose log-probability is one observation of a text's
+BLOCK = 256  # characters whose log-probability is one observation for the standard error
 SHOWN = 300  # characters, to TensorBoard
 
 
@@ -60,20 +60,20 @@ class Texts(Kind):
         return self._windows(data) if isinstance(data, str) else data
 
     def adapt(self, data: Any) -> None:
-        """Of a string only its characters are checked."""
+        """For a string, only its characters are checked."""
         if not isinstance(data, str):
             return super().adapt(data)
         self.vocabulary.encode(data)
 
     def count(self, data: Any) -> int:
-        """As many windows as there are wherever the first one begins."""
+        """The number of windows that there are wherever the first one begins."""
         if not isinstance(data, str):
             return super().count(data)
         (length,) = self.model.event_shape
         return (len(data) - length + 1) // length
 
     def epoch(self, data: Any, rng: np.random.Generator, shift: float) -> np.ndarray:
-        """Windows that begin elsewhere every epoch."""
+        """Windows that begin at another random place in every epoch."""
         if not isinstance(data, str):
             return super().epoch(data, rng, shift)
         return self._windows(data, rng.integers(*self.model.event_shape))  # type: ignore[call-overload]  # one number
@@ -86,9 +86,9 @@ class Texts(Kind):
     # Figures --------------------------------------------------------------------------------------
 
     def figures(self, data: Any, progress: Progress = None) -> dict[str, Any]:
-        """Of a string, the mean over its characters, each given all that come before it.
+        """For a string, the mean over its characters, each given all characters before it.
 
-        The standard error is that of blocks of 256 characters.
+        The standard error is computed over blocks of 256 characters.
         """
         from tfar import text
 
@@ -99,7 +99,7 @@ class Texts(Kind):
         return summary(blocks.sum() / len(data), each, len(data), dimensions=1)
 
     def read(self, content: bytes, name: str) -> Any:
-        """A string, of a file in UTF-8."""
+        """The string in a UTF-8 file."""
         return decoded(content, name)
 
     def score(self, content: bytes, name: str, progress: Progress = None) -> str:
@@ -118,9 +118,9 @@ class Texts(Kind):
     def draw(  # type: ignore[override]  # a text has no label
         self, num: int, seed: Seed = None, prompt: str = "", length: int = 500, **policy: Any
     ) -> Iterator[str]:
-        """Pieces of ``num`` texts, an iterator of strings, a line of dashes between two texts.
+        """Pieces of ``num`` texts, an iterator of strings, with a line of dashes between texts.
 
-        The first text is the one that `tfar.text.generate` draws of the seed.
+        The first text is the one that `tfar.text.generate` draws from the seed.
         """
         from tfar import randomness, text
 
@@ -142,7 +142,7 @@ class Texts(Kind):
 
         from tfar import text
 
-        if self.model.condition is not None:  # nobody has said which to give
+        if self.model.condition is not None:  # there is no default value
             return
         drawn = text.generate(self.model, length=SHOWN, seed=1)
         tf.summary.text("samples", f"```\n{drawn}\n```")
@@ -176,5 +176,5 @@ class Texts(Kind):
                     expected = model.generate(
                         prompt, length, seed=seed, condition=condition, **policy
                     )
-                message = f"The export continues {prompt!r} by {answer!r}, the model by "
+                message = f"The export continues {prompt!r} with {answer!r}, the model with "
                 demand(answer == expected, f"{message}{expected!r}, under {policy}.")

@@ -61,8 +61,8 @@ class Client(abc.ABC):
           model: the name that the server knows.
           signature: name of the signature.
           version: a number; by default the newest that is served.
-          **inputs: the inputs by name, arrays or what NumPy makes arrays of; they are cast to the
-            signature's dtypes, where that loses nothing.
+          **inputs: the inputs by name, arrays or what NumPy converts to arrays; they are cast to
+            the signature's dtypes, if that loses nothing.
 
         Returns:
           A dict of arrays, by the names of the outputs; those of strings hold ``str``.
@@ -70,8 +70,8 @@ class Client(abc.ABC):
         Raises:
           ValueError: if there is no such signature, it takes other inputs, or an argument is not
             as above.
-          RuntimeError: if the server refuses, with its message, does not answer, or gives what is
-            no answer of TensorFlow Serving.
+          RuntimeError: if the server refuses (with its message), does not answer, or does not
+            answer as TensorFlow Serving does.
         """
         _check_names(model, version)
         arguments.string("signature", signature)
@@ -83,15 +83,15 @@ class Client(abc.ABC):
         return found
 
     def _checked(self, model, version, signature, names):
-        """The dtypes of a signature, requested again where those known do not fit: the server may
-        have another version by now."""
+        """The dtypes of a signature, requested again if those known do not fit: the server may have
+        another version by now."""
         for known in (self._signatures.get((model, version)), None):
             if known is None:
                 known = self._signatures[model, version] = self.signatures(model, version)
             if signature in known and names == set(known[signature][0]):
                 return known[signature]
         if signature not in known:
-            raise ValueError(f"{model} has the signatures {sorted(known)}, and no {signature!r}.")
+            raise ValueError(f"{model} has the signatures {sorted(known)}, not {signature!r}.")
         raise ValueError(f"{signature} takes {sorted(known[signature][0])}, got {sorted(names)}.")
 
     def signatures(
@@ -99,7 +99,7 @@ class Client(abc.ABC):
     ) -> dict[str, tuple[dict[str, Any], ...]]:
         """``{signature: (inputs, outputs)}`` of a served model, the dtypes of both by their names.
 
-        One that this client does not know is None. Arguments and errors are those of `predict`.
+        A dtype that this client does not know is None. Arguments and errors are those of `predict`.
         """
         _check_names(model, version)
         return {
@@ -119,7 +119,7 @@ class Client(abc.ABC):
     def _foreign(self, expected, got):
         """The error for an answer that is not one of TensorFlow Serving."""
         return RuntimeError(
-            f"{self.server} gave no answer of TensorFlow Serving: expected {expected}, got "
+            f"{self.server} did not answer as TensorFlow Serving does: expected {expected}, got "
             f"{_shown(got)}."
         )
 
@@ -145,7 +145,7 @@ def _cast(name, value, dtype):
 
 
 def _array(name, value, dtype):
-    """An array of a dtype, where None is any, and ``object`` stands for strings."""
+    """An array of a dtype; None means any dtype, and ``object`` strings."""
     if dtype is np.object_:
         array = np.asarray(value, object)
         if all(isinstance(text, str) for text in array.flat):
@@ -155,7 +155,7 @@ def _array(name, value, dtype):
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:  # lists of different lengths, for instance
-        raise ValueError(f"{expected} {_shown(value)}, which is no array.") from error
+        raise ValueError(f"{expected} {_shown(value)}, which is not an array.") from error
     if dtype is None:
         return array
     if array.dtype.kind in "biuf":
@@ -193,11 +193,11 @@ class Rest(Client):
 
     def __init__(self, url: str = "http://localhost:8501", timeout: float = 60.0) -> None:
         if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", arguments.string("url", url)):
-            raise ValueError(f"Expected url to be as http://localhost:8501, got {url!r}.")
+            raise ValueError(f"Expected url to be like http://localhost:8501, got {url!r}.")
         super().__init__(url.rstrip("/"), timeout)
 
     def _ask(self, method, model, version, what, key, **options):
-        """What is behind a key of the answer, which is JSON."""
+        """The value of a key of the answer, which is JSON."""
         import requests
 
         versions = "" if version is None else f"/versions/{version}"
@@ -227,14 +227,14 @@ class Rest(Client):
         if isinstance(error, requests.Timeout):
             return f"none came within {self.timeout:g} s"
         if isinstance(error, requests.exceptions.SSLError):
-            return "there is no TLS, which https:// is for"
+            return "TLS failed, which https:// needs"
         if isinstance(error, requests.exceptions.ChunkedEncodingError):
             return "the answer broke off"
         if isinstance(error, requests.ConnectionError):
             refused = "Connection refused" in str(error)
             if "NewConnectionError" in str(error) or "NameResolutionError" in str(error):
-                return "nobody listens there" if refused else "there is no such host"
-            return "the connection was closed; REST is at another port than gRPC, mostly 8501"
+                return "no server listens there" if refused else "there is no such host"
+            return "the connection was closed; REST has another port than gRPC, usually 8501"
         return _shown(str(error))
 
     def _metadata(self, model, version):
@@ -247,13 +247,13 @@ class Rest(Client):
                 )
                 for name, signature in found["signature_def"]["signature_def"].items()
             }
-        except (KeyError, TypeError, AttributeError):  # some part of it is another
+        except (KeyError, TypeError, AttributeError):  # some part of it is of another type
             raise self._foreign("signatures as metadata", found) from None
 
     def _predict(self, model, version, signature, arrays, outputs):
         for name, array in arrays.items():
             if array.dtype != object and not np.all(np.isfinite(array)):
-                raise ValueError(f"JSON has no NaN and no infinity, and there is one in {name}.")
+                raise ValueError(f"Expected finite {name}: JSON has no NaN and no infinity.")
         inputs = {name: array.tolist() for name, array in arrays.items()}
         body = {"signature_name": signature, "inputs": inputs}
         found = self._ask("post", model, version, ":predict", "outputs", json=body)
@@ -273,7 +273,7 @@ class Grpc(Client):
     Args:
       address: of the server, a host and a port.
       timeout: seconds.
-      channel: a ``grpc.Channel`` in place of an insecure one to the address.
+      channel: a ``grpc.Channel`` instead of an insecure one to the address.
 
     Raises:
       ValueError: if an argument is not as above.
@@ -289,10 +289,10 @@ class Grpc(Client):
             import grpc
             from tensorflow_serving.apis import prediction_service_pb2_grpc
         except ImportError as error:
-            raise ImportError(f"{error}: pip install 'tfar[serving]' has it.") from error
+            raise ImportError(f"{error}: pip install 'tfar[serving]' provides it.") from error
 
         if re.match(r"https?://", arguments.string("address", address)) or ":" not in address:
-            raise ValueError(f"Expected address to be as localhost:8500, got {address!r}.")
+            raise ValueError(f"Expected address to be like localhost:8500, got {address!r}.")
         super().__init__(address, timeout)
         unlimited = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
         channel = grpc.insecure_channel(address, unlimited) if channel is None else channel

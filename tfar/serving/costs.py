@@ -1,6 +1,6 @@
 """What a request to a served model costs, and the bounds that follow from it.
 
-The memory of a traced function is told by the shapes in its graph, and nothing is run: a tensor
+The memory of a traced function is computed from the shapes in its graph; nothing is run. A tensor
 lives from the operation that makes it to the last one that takes it.
 """
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 BYTES = 2**31  # by default, for one request
 SAMPLES = 10_000  # by default at most, however small they are: drawing takes time
-ROWS = 1024  # that functions are traced for
+ROWS = 1024  # for which functions are traced
 
-# For what kernels and the allocator take beside the tensors. Asked for as much as their bounds
-# allow, models of the zoo grew by 0.5 to 1.7 times the peak of their tensors.
+# For what kernels and the allocator take besides the tensors. On the largest requests that their
+# limits allow, models of the zoo grew by 0.5 to 1.7 times the peak of their tensors.
 SLACK = 2
 
 SAME = {  # operations whose outputs are their first input, without a copy
@@ -40,13 +40,13 @@ LOOPS = {"While", "StatelessWhile"}
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What one request may ask for, at most.
+    """The most that one request may ask for.
 
     Attributes:
-      max_bytes: memory that the others were computed for, approximately.
+      max_bytes: the approximate memory for which the others were computed.
       max_rows: rows of x that are scored.
       max_samples: samples that are drawn, num_samples times the rows that are given.
-      max_length: characters of a prompt and of what is drawn after it; None if there is no text.
+      max_length: characters of a prompt and its continuation together; None if there is no text.
     """
 
     max_bytes: int
@@ -65,8 +65,8 @@ def limits(
     """The `Limits` of a model: those that are given, and those that follow from ``max_bytes``.
 
     Raises:
-      ValueError: if one is no positive integer, if a single row or sample takes more than
-        ``max_bytes``, or if ``max_length`` is given for a model that is not one of text.
+      ValueError: if one is not a positive integer, if a single row or sample takes more than
+        ``max_bytes``, or if ``max_length`` is given for a model that is not a text model.
 
     >>> model = tfar.models.FVSBN([3])
     >>> limits(model, max_bytes=2**20, max_rows=5).max_rows
@@ -78,7 +78,7 @@ def limits(
             arguments.integer(name, value, least=1)
     longest = kinds.of(model).max_length
     if longest is None and max_length is not None:
-        raise ValueError(f"max_length is for models of text, and the head is {model.head}.")
+        raise ValueError(f"max_length is for models of text, got one with the head {model.head}.")
     max_length = longest if max_length is None else max_length
     if max_rows is None:
         max_rows = _allowed("rows", scoring_bytes(model), max_bytes)
@@ -88,7 +88,7 @@ def limits(
 
 
 def _allowed(what, each, max_bytes):
-    """How many rows or samples have place in the memory of a request, an int32."""
+    """How many rows or samples fit in the memory of a request, an int32."""
     if max_bytes < each:
         raise ValueError(
             f"Expected max_bytes of at least {each}, which one of the {what} takes, got "
@@ -98,14 +98,14 @@ def _allowed(what, each, max_bytes):
 
 
 def scoring_bytes(model: AutoregressiveModel) -> int:
-    """Memory to compute log p(x) of one of many rows, an int; all conditionals are on the way."""
+    """Memory to compute log p(x) of one of many rows, including all conditionals, an int."""
     x = tf.TensorSpec([ROWS, *model.event_shape], model.head.dtype)
     condition = None if model.condition is None else model.condition.specs(ROWS)
     return _each(model.log_prob, conditions.joined(x, condition))
 
 
 def drawing_bytes(model: AutoregressiveModel) -> int:
-    """Memory to draw one of many samples, of which a part may be known, an int."""
+    """Memory to draw one of many samples, a part of which may be known, an int."""
     sites = [ROWS, model.num_sites]
     values = tf.TensorSpec([*sites, *model.head.site_shape], model.head.dtype)
     condition = None if model.condition is None else model.condition.specs(ROWS)
@@ -123,14 +123,14 @@ def _each(function, *specs):
 
 
 def peak_bytes(function: Callable[..., Any], *specs: Nest, unknown: int = 1) -> int:
-    """The most bytes that the tensors which a function makes take at once, an int.
+    """The peak memory of the tensors that a function makes, in bytes, an int.
 
     Args:
       function: a callable of tensors that TensorFlow can trace.
       *specs: nests of ``tf.TensorSpec``, its arguments.
-      unknown: what a size is taken for that the graph does not tell.
+      unknown: the size assumed where the graph does not state one.
 
-    >>> row = tf.TensorSpec([10], tf.float32)  # where it adds, there are three of 40 bytes
+    >>> row = tf.TensorSpec([10], tf.float32)  # during the sum there are three, of 40 bytes each
     >>> peak_bytes(lambda x: tf.sin(x) + tf.cos(x), row)
     120
     """
@@ -141,7 +141,7 @@ def peak_bytes(function: Callable[..., Any], *specs: Nest, unknown: int = 1) -> 
 
 
 class _Walk:
-    """Over a graph, and over the functions that it calls."""
+    """A walk over a graph and the functions that it calls."""
 
     def __init__(self, functions: Mapping[str, Any], unknown: int) -> None:
         self.functions = functions
@@ -149,7 +149,7 @@ class _Walk:
         self.peaks = {}
 
     def peak(self, nodes: Sequence[Any], returned: Iterable[str] = ()) -> int:
-        """Of nodes in an order in which they can run; what is returned lives on.
+        """The peak over nodes in an order in which they can run; returned tensors stay alive.
 
         A scheduler's order is between this one, of a thread that follows the code, and that of as
         many threads as there are nodes that could run.
@@ -164,15 +164,15 @@ class _Walk:
             gone = sum(sizes[name] for name in ends.get(number, ()))
             called = [v.func.name for v in node.attr.values() if v.HasField("func")]
             within = max(map(self._called, called), default=0)
-            if node.op in LOOPS:  # what it starts from is gone, and what it carries is there
+            if node.op in LOOPS:  # its inputs are freed, and what it carries is there
                 within += own - gone + self._overlap(node)
             most = max(most, live + max(own, within))
             live += own - gone
         return most
 
     def _lives(self, nodes, returned):
-        """Bytes of nodes by name, and names of the nodes that are taken last, by its number."""
-        owners, sizes, last = {}, {}, {}  # owners: of a node, the one whose memory it is in
+        """Bytes of nodes by name, and by the number of a node, the names of those it takes last."""
+        owners, sizes, last = {}, {}, {}  # owners: the node in whose memory a node's output is
         for number, node in enumerate(nodes):
             taken = [owners.get(_node(name)) for name in node.input]
             last.update(dict.fromkeys(taken, number))
@@ -181,7 +181,7 @@ class _Walk:
             elif node.op not in THERE:
                 owners[node.name], last[node.name] = node.name, number
                 sizes[node.name] = self._bytes(node)
-            # A list is as large as what it is made of, or what is made of it.
+            # A list is as large as the tensor that it is made from, or that is made from it.
             if node.op == "TensorListFromTensor":
                 sizes[node.name] += sizes.get(taken[0], 0)
             if node.op == "TensorListStack" and taken[0] is not None:
@@ -200,13 +200,13 @@ class _Walk:
         return self.peaks[name]
 
     def _overlap(self, loop):
-        """What a loop's other iterations take beside one of them.
+        """What a loop's other iterations take besides one of them.
 
-        Several are under way at once, but for the nodes that wait for what they have led to in the
-        iteration before.
+        Several run at once, except for the nodes that depend on their own results in the iteration
+        before.
         """
         body = self.functions[loop.attr["body"].func.name]
-        leads, waits = collections.Counter(), collections.Counter()  # sets of carried tensors: bits
+        leads, waits = collections.Counter(), collections.Counter()  # bit sets of carried tensors
         for number, (taken, given) in enumerate(
             zip(body.signature.input_arg, body.signature.output_arg)
         ):
@@ -224,7 +224,7 @@ class _Walk:
         return (loop.attr["parallel_iterations"].i - 1) * self.peak(free)
 
     def _bytes(self, node):
-        """Of the outputs of a node."""
+        """The bytes of the outputs of a node."""
         shapes = node.attr["_output_shapes"].list.shape
         return sum(
             math.prod(self.unknown if dim.size < 0 else dim.size for dim in shape.dim) * dtype.size
@@ -233,7 +233,7 @@ class _Walk:
 
 
 def _by_level(nodes):
-    """Nodes by the number of nodes that each has to wait for, one after the other."""
+    """Nodes sorted by the longest chain of nodes for which each must wait."""
     levels = {}
     for node in nodes:
         waits = [levels[name] + 1 for name in map(_node, node.input) if name in levels]
@@ -247,7 +247,7 @@ def _node(name):
 
 
 def _dtypes(node):
-    """Of the outputs of a node; float32 where it is of an own operation."""
+    """The dtypes of the outputs of a node; float32 for an operation that is not TensorFlow's."""
     operation = private.operation(node.op)
     if operation is None:
         yield from itertools.repeat(tf.float32)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Generation:
-    """Goes on from a prompt; called with the tensors that `specs` describe."""
+    """Continues a prompt; called with the tensors that `specs` describes."""
 
     def __init__(self, model: SequenceModel, limits: Limits) -> None:
         self.model = model
@@ -70,7 +70,7 @@ class Generation:
         most, reason = self.limits.max_length, "max_length of this export; give less"
         if self.model.longest is not None and self.model.longest < most:
             most, reason = self.model.longest, "the sites of the model; give less"
-        # A byte that begins no character does not count; a character has four at most.
+        # A byte that begins no character does not count; a character has at most four bytes.
         size = tf.cast(tf.strings.length(prompt, "UTF8_CHAR"), tf.int64)
         short = size + tf.cast(length, tf.int64) <= most
         allowed = f"Expected at most {most} characters of prompt and length ({reason}), got"

@@ -1,6 +1,6 @@
-"""SavedModels that TensorFlow Serving runs with none of our Python.
+"""SavedModels that TensorFlow Serving runs without our Python.
 
-Its signatures take and give tensors by name; those of a model of events [*event]:
+Their signatures take and return tensors by name; those of a model of events [*event]:
 
 ==================  ========================================  =====================================
 signature           inputs                                    outputs
@@ -16,18 +16,19 @@ signature           inputs                                    outputs
                     temperature, top_k, top_p
 ==================  ========================================  =====================================
 
-num_samples and seed are int32, temperature is float32 and known bool: it tells which entries of x
-are given, a prefix of the model's order; the others of x do not count. ``order``, int32, has the
-numbers of the sites, in an event that is flattened, in that order. A conditional model takes a
-``condition`` for each row of x, int32 [B] of a label and float32 [B, *shape] of numbers, and draws
-samples [num_samples, B, *event] for B conditions; ``generate`` takes one, without the axis B. Of a
-condition that is a dict each tensor is an input, ``condition_KEY``. An ensemble takes the number of
-a ``member``, int32, where one is needed: by ``conditionals`` and ``complete``. Models of text alone
-have ``generate``: prompt and text are strings, UTF-8, length and top_k are int32 and top_p is
-float32. The same seed draws what ``model.joint().sample`` or ``model.generate`` draws of it.
+num_samples and seed are int32, temperature is float32 and known is bool: it marks the entries of x
+that are given, a prefix of the model's order; the other entries of x are ignored. ``order``, int32,
+lists the numbers of the sites, in a flattened event, in that order. A conditional model takes a
+``condition`` for each row of x, int32 [B] for a label and float32 [B, *shape] for numbers, and
+draws samples [num_samples, B, *event] for B conditions; ``generate`` takes one, without the axis B.
+If the condition is a dict, each of its tensors is an input, ``condition_KEY``. The signatures
+``conditionals`` and ``complete`` of an ensemble take the number of a ``member``, int32. Only text
+models have ``generate``: prompt and text are strings, UTF-8, length and top_k are int32 and top_p
+is float32. A seed draws what it draws in ``model.joint().sample`` or ``model.generate``.
 
-Every argument is checked in the graph, and a request may only ask for so much, see
-`tfar.serving.costs.Limits`: to others a server answers with INVALID_ARGUMENT and a sentence.
+Every argument is checked in the graph, and the size of a request is limited, see
+`tfar.serving.costs.Limits`: a server answers an invalid request with INVALID_ARGUMENT and a
+sentence.
 """
 
 from __future__ import annotations
@@ -78,27 +79,27 @@ def export(
 ) -> pathlib.Path:
     """Writes a model as a SavedModel, atomically.
 
-    A server's memory is not endless, so one request may ask for so much and no more. What a row or
-    a sample takes is computed from the shapes in the graph, and doubled for what kernels need;
-    several requests at once take several times as much.
+    A server's memory is limited, and so is the size of one request. The memory of a row or a sample
+    is computed from the shapes in the graph, and doubled for what kernels need; several requests at
+    once take several times as much.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
-      folder: for TensorFlow Serving a number below the model's name, ``saved_models/mine/1``.
+      folder: for TensorFlow Serving, a number below the model's name, ``saved_models/mine/1``.
       max_samples: the most that a request may draw, num_samples times the rows; by default what
         ``max_bytes`` allows, and 10,000 at most.
       max_rows: the most rows that a request may score; by default what ``max_bytes`` allows.
-      max_length: of a model of text, the most characters of a prompt and what is drawn after it
-        together; by default 10,000.
-      max_bytes: memory that a request may take, about; by default 2 GiB.
+      max_length: for a text model, the most characters of a prompt and its continuation together;
+        by default 10,000.
+      max_bytes: the approximate memory that a request may take; by default 2 GiB.
 
     Returns:
       The folder, a ``pathlib.Path``; `restore` gives the Keras model back, and `limits` the bounds.
 
     Raises:
       FileExistsError: if the folder exists: a version that is served should not change.
-      OSError: if it cannot be written; nothing is left of it then.
-      ValueError: if an argument is not as above, or ``max_bytes`` less than one row takes.
+      OSError: if it cannot be written; no partial export is left.
+      ValueError: if an argument is not as above, or ``max_bytes`` is less than one row takes.
 
     >>> import tempfile
     >>> folder = tempfile.mkdtemp() + "/mine/1"
@@ -115,8 +116,8 @@ def export(
     module.weights = [weight.value for weight in model.weights]
     functions = signatures(model, bounds)
     config = keras.saving.serialize_keras_object(model)
-    config.pop("compile_config", None)  # an optimizer is nothing that is served
-    # A server that watches the folder takes no name that is not a number for a version.
+    config.pop("compile_config", None)  # an optimizer is not served
+    # A server that watches the folder ignores names that are not numbers of versions.
     with files.replacing(folder) as partial:
         try:
             tf.saved_model.save(
@@ -135,7 +136,7 @@ def export(
 
 
 def check_model(model: Any, path: Path | None = None) -> None:
-    """Raises ValueError unless what is given, or was found at a path, is a model of tfar.
+    """Raises ValueError unless the given object, or the one found at a path, is a model of tfar.
 
     >>> check_model("made_mnist")
     Traceback (most recent call last):
@@ -156,7 +157,7 @@ def check_model(model: Any, path: Path | None = None) -> None:
 
 
 def restore(folder: Path) -> AutoregressiveModel:
-    """The Keras model of an export, uncompiled, to be sampled, scored, fine-tuned and saved.
+    """The Keras model of an export, uncompiled, to sample, score, fine-tune and save.
 
     Args:
       folder: what `export` wrote.
@@ -177,7 +178,7 @@ def restore(folder: Path) -> AutoregressiveModel:
     config.pop("limits", None)
     try:
         model = keras.saving.deserialize_keras_object(config)
-    except Exception as error:  # whatever Keras and constructors make of what is written there
+    except Exception as error:  # whatever Keras and constructors raise on the contents
         raise no_model(folder / CONFIG, error) from error
     check_model(model, folder)
     for weight, value in zip(model.weights, _weights(folder, model.weights)):
@@ -186,15 +187,15 @@ def restore(folder: Path) -> AutoregressiveModel:
 
 
 def no_model(path: Path, error: Exception) -> ValueError:
-    """The ValueError for a file of which Keras could make no model."""
+    """The ValueError for a file from which Keras could not make a model."""
     return ValueError(
-        f"No model can be made of {path}: {records.words(error)}. Import the classes first that "
+        f"No model can be made from {path}: {records.words(error)}. First import the classes that "
         "are not of tfar, or write the model again."
     )
 
 
 def _weights(folder, expected):
-    """The arrays of an export, of the shapes of some weights."""
+    """The arrays of an export, which must have the shapes of the expected weights."""
     try:
         variables = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
         names = [n for n in variables.get_variable_to_shape_map() if n.startswith("weights/")]
@@ -208,20 +209,20 @@ def _weights(folder, expected):
     values = [found[name] for name in names]
     for value, weight in zip(values, expected):
         if value.shape != tuple(weight.shape):
-            reason = f"{weight.path} has the shape {value.shape}, for {tuple(weight.shape)}"
+            reason = f"{weight.path} has the shape {value.shape}, not {tuple(weight.shape)}"
             raise records.damaged(folder, reason, REMEDY)
     return values
 
 
 def _config(folder):
-    """What Keras makes a model of."""
+    """The configuration from which Keras makes a model."""
     if not (folder / CONFIG).exists():
-        raise FileNotFoundError(f"{folder} is no export of tfar: it has no {CONFIG}.")
+        raise FileNotFoundError(f"{folder} is not an export of tfar: it has no {CONFIG}.")
     return records.read(folder / CONFIG, {"class_name": str, "config": {}}, REMEDY)
 
 
 def limits(folder: Path) -> dict[str, Any] | None:
-    """`tfar.serving.costs.Limits` of an export as a dict; None of one by an older tfar.
+    """`tfar.serving.costs.Limits` of an export as a dict; None if an older tfar has written it.
 
     >>> import tempfile
     >>> folder = tempfile.mkdtemp() + "/1"
@@ -240,7 +241,7 @@ def meta_graph(folder: Path) -> Any:
     """
     file = arguments.path("folder", folder) / GRAPH
     if not file.exists():
-        raise FileNotFoundError(f"{folder} is no SavedModel: it has no {GRAPH}.")
+        raise FileNotFoundError(f"{folder} is not a SavedModel: it has no {GRAPH}.")
     saved = saved_model_pb2.SavedModel()
     try:
         saved.ParseFromString(file.read_bytes())
@@ -250,7 +251,7 @@ def meta_graph(folder: Path) -> Any:
 
 
 def describe(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
-    """What the signatures of a SavedModel take and give, as one reads it.
+    """The inputs and outputs of the signatures of a SavedModel, in words.
 
     Returns:
       ``{signature: {"inputs": {name: words}, "outputs": {name: words}}}``.
@@ -281,16 +282,16 @@ def describe(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
 def digest(folder: Path) -> str:
     """The SHA-256 of the files that `export` wrote and of their names, in hexadecimal.
 
-    Others, requests that warm a server up for instance, may be added.
+    Other files, for instance requests that warm a server up, may be added.
 
     Raises:
-      FileNotFoundError: if neither exists.
+      FileNotFoundError: if none of them exists.
     """
     folder = arguments.path("folder", folder)
     listed = [folder / GRAPH, folder / CONFIG, *folder.glob("variables/variables.*")]
     listed = sorted(file for file in listed if file.exists())
     if not listed:
-        raise FileNotFoundError(f"{folder} is no export of tfar: it has no {GRAPH}.")
+        raise FileNotFoundError(f"{folder} is not an export of tfar: it has no {GRAPH}.")
     found = hashlib.sha256()
     for file in listed:
         contents = hashlib.sha256(file.read_bytes()).hexdigest()

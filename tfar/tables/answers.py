@@ -1,4 +1,4 @@
-"""What a model of a table says of rows: log-likelihoods, samples, and missing entries."""
+"""Queries of a table model: log-likelihoods, samples, and missing entries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def is_table(model: Any) -> bool:
-    """Whether a model is one of tables."""
+    """Whether a model is a table model."""
     return kinds.Tables.fits(model)
 
 
@@ -27,7 +27,7 @@ def log_prob(model: AutoregressiveModel, frame: pd.DataFrame) -> np.ndarray:
     """log p of each row of a data frame [N], nats, in the units of the data.
 
     Raises:
-      ValueError: if it is no model of a table, or the frame has other columns or bad entries.
+      ValueError: if it is not a table model, or the frame has other columns or invalid entries.
     """
     x = to_array(_columns(model), frame)
     return model.predict(x, batch_size=1000, verbose=0)
@@ -37,22 +37,22 @@ def sample(model: AutoregressiveModel, n: int, seed: Seed = None, **policy: Any)
     """A data frame of ``n`` rows drawn from a model; ``policy`` as in ``joint().sample``.
 
     Raises:
-      ValueError: if it is no model of a table, or ``n`` no number of rows.
+      ValueError: if it is not a table model, or ``n`` is not a number of rows.
     """
     columns, n = _columns(model), arguments.integer("n", n, least=1)
     return to_frame(columns, model.joint().sample(n, seed=seed, **policy).numpy())
 
 
 def complete(model: AutoregressiveModel, frame: pd.DataFrame, seed: Seed = None) -> pd.DataFrame:
-    """The data frame, with missing entries drawn given the others of their rows.
+    """The data frame, with its missing entries drawn given the other entries of their rows.
 
     Args:
-      model: a model of a table.
-      frame: a data frame; what is NaN or None is drawn.
+      model: a table model.
+      frame: a data frame; entries that are NaN or None are drawn.
       seed: as in ``joint().sample``.
 
     Raises:
-      ValueError: if it is no model of a table, or the frame has other columns or bad entries.
+      ValueError: if it is not a table model, or the frame has other columns or invalid entries.
     """
     from tfar import randomness
 
@@ -71,9 +71,9 @@ def complete(model: AutoregressiveModel, frame: pd.DataFrame, seed: Seed = None)
 
 def _columns(model):
     if not is_table(model):
-        kind = f"its head is {model.head}" if hasattr(model, "head") else f"got {model!r:.200}"
+        kind = f"one with the head {model.head}" if hasattr(model, "head") else f"{model!r:.200}"
         raise ValueError(
-            f"Expected a model of a table, as fit_table makes one, and {kind}. Other models have "
-            "methods of their own: log_prob, joint().sample and joint().sample(value=...)."
+            f"Expected a model of a table, as fit_table makes one, got {kind}. For other models "
+            "use log_prob, joint().sample and joint().sample(value=...)."
         )
     return model.head.columns

@@ -20,22 +20,20 @@ def to_array(
     """Rows of a data frame as a model takes them, float32 [N, n].
 
     Args:
-      columns: what `describe` returned, of the table that the model was fitted to.
+      columns: what `describe` returned for the table that the model was fitted to.
       frame: a data frame with those columns, in any order.
       missing: whether entries may be missing; they become NaN.
 
     Raises:
-      ValueError: if a column is missing or unknown, or an entry is missing, no number, or no known
-        category; the message names the column and the row.
+      ValueError: if a column is missing or unknown, or an entry is missing, not a number, or not a
+        known category; the message names the column and the row.
     """
     names = [column["name"] for column in columns]
     frame = named(frame)
     lacking = [name for name in names if name not in frame.columns]
     extra = [name for name in frame.columns if name not in names]
     if lacking or extra:
-        raise ValueError(
-            f"Expected the columns {names}; missing are {lacking}, unknown are {extra}."
-        )
+        raise ValueError(f"Expected the columns {names}; missing: {lacking}, unknown: {extra}.")
     arrays = []
     for column in columns:
         values = frame[column["name"]]
@@ -60,7 +58,7 @@ def to_frame(columns: Sequence[dict[str, Any]], x: np.ndarray) -> pd.DataFrame:
 
 
 def _codes(column, values):
-    """The numbers of categories, NaN where a value is missing."""
+    """The codes of categories, NaN where a value is missing."""
     numbers = {category: code for code, category in enumerate(column["categories"])}
     codes = np.array([numbers.get(plain(value), -1) for value in values], np.float64)
     codes[values.isna().to_numpy()] = np.nan

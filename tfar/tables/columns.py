@@ -1,4 +1,4 @@
-"""What columns hold: told from a data frame, as `tfar.heads.Table` takes it."""
+"""What columns hold, inferred from a data frame, as `tfar.heads.Table` takes it."""
 
 from __future__ import annotations
 
@@ -14,36 +14,37 @@ if TYPE_CHECKING:
 
     from tfar.typing import Path
 
-# An integer column of no more values than this is taken for one of categories.
+# An integer column with at most this many different values is taken as categorical.
 MANY = 20
 
 
 def read_csv(path: Path | IO[str]) -> pd.DataFrame:
-    """A data frame of a CSV file, whatever separates its columns (``;`` in the wine data).
+    """The data frame in a CSV file, whatever separates its columns (``;`` in the wine data).
 
     Raises:
-      ValueError: that names the file, if it is not a CSV file with a header.
+      ValueError: if it is not a CSV file with a header; the message names the file.
       OSError: if it cannot be read.
     """
     try:
         return pd.read_csv(path, sep=None, engine="python")
     except (ValueError, csv.Error) as error:
         name = getattr(path, "name", path)
-        raise ValueError(f"{name} is no CSV file with a header: {error}.") from error
+        raise ValueError(f"{name} is not a CSV file with a header: {error}.") from error
 
 
 def kinds(frame: pd.DataFrame, categorical: Sequence[str] = ()) -> dict[str, str]:
-    """What each column is taken for: "categorical" or "real", a dict.
+    """What each column is taken as, "categorical" or "real", a dict.
 
-    Numbers are real, unless they are integers of at most 20 values; all else has categories.
+    Columns of numbers are real, unless they are integers with at most 20 different values; all
+    others are categorical.
 
     Args:
       frame: a data frame.
-      categorical: names of columns that have categories, whatever they look like.
+      categorical: names of columns that are categorical, whatever they hold.
 
     Raises:
-      ValueError: if it is no data frame, two columns have one name, names are of several levels, or
-        there is no such column.
+      ValueError: if it is not a data frame, two columns have the same name, names have several
+        levels, or there is no such column.
 
     >>> kinds(pd.DataFrame({"a": [1, 2, 1], "b": [0.5, 1.5, 2.5], "c": ["x", "y", "x"]}))
     {'a': 'categorical', 'b': 'real', 'c': 'categorical'}
@@ -51,7 +52,7 @@ def kinds(frame: pd.DataFrame, categorical: Sequence[str] = ()) -> dict[str, str
     frame, categorical = named(frame), _names(categorical)
     unknown = [name for name in categorical if name not in frame.columns]
     if unknown:
-        raise ValueError(f"The table has no column {unknown[0]!r}, but {list(frame.columns)}.")
+        raise ValueError(f"The table has no column {unknown[0]!r}, only {list(frame.columns)}.")
 
     def kind(name, column):
         if name in categorical or not pd.api.types.is_numeric_dtype(column):
@@ -68,8 +69,8 @@ def describe(frame: pd.DataFrame, categorical: Sequence[str] = ()) -> list[dict[
     """The columns of a table as `tfar.heads.Table` takes them, a list of dicts.
 
     Raises:
-      ValueError: if an entry is missing or not finite, or a column of categories has only one, or
-        has some that are neither strings, numbers nor bools; or as in `kinds`.
+      ValueError: if an entry is missing or not finite, or a categorical column has only one
+        category, or has one that is neither a string, a number nor a bool; or as in `kinds`.
     """
     frame, columns = named(frame), []
     for name, kind in kinds(frame, categorical).items():
@@ -80,15 +81,15 @@ def describe(frame: pd.DataFrame, categorical: Sequence[str] = ()) -> list[dict[
             std = float(x.std()) or 1.0
             columns.append({"name": name, "mean": float(x.mean()), "std": std})
             continue
-        for value in map(plain, values):  # others JSON, in which models are saved, has not
+        for value in map(plain, values):  # JSON, in which models are saved, has no others
             if not isinstance(value, str | int | float | bool):
                 raise ValueError(
-                    f"The column {name!r} holds {value!r}, a {type(value).__name__}: make it one "
-                    "of numbers or strings."
+                    f"The column {name!r} holds {value!r}, a {type(value).__name__}: convert it to "
+                    "numbers or strings."
                 )
         categories = [plain(value) for value in sorted(values.unique(), key=_sort_key)]
         if len(categories) < 2:
-            raise ValueError(f"The column {name!r} has one value only, {categories}: leave it out.")
+            raise ValueError(f"The column {name!r} has only one value, {categories}: leave it out.")
         columns.append({"name": name, "categories": categories})
     return columns
 
@@ -97,26 +98,26 @@ def describe(frame: pd.DataFrame, categorical: Sequence[str] = ()) -> list[dict[
 
 
 def named(frame: pd.DataFrame) -> pd.DataFrame:
-    """The data frame with strings for names, all different."""
+    """The data frame with strings as column names, all different."""
     if not isinstance(frame, pd.DataFrame):
         raise ValueError(f"Expected a data frame, got {type(frame).__name__} {frame!r:.200}.")
     if frame.columns.nlevels > 1:
         raise ValueError(
-            f"The table has column names of {frame.columns.nlevels} levels: make them one, as in "
+            f"The table has column names of {frame.columns.nlevels} levels: join them, as in "
             "frame.columns = ['.'.join(map(str, names)) for names in frame.columns]."
         )
     frame = frame.rename(columns=str)
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
-        raise ValueError(f"The table has two columns of the name {twice[0]!r}.")
+        raise ValueError(f"The table has two columns named {twice[0]!r}: rename one.")
     return frame
 
 
 def _names(categorical):
-    """The strings of names of columns."""
+    """Column names as strings."""
     if isinstance(categorical, str) or not np.iterable(categorical):
         raise ValueError(
-            f"Expected categorical to be a sequence of names of columns, got {categorical!r}."
+            f"Expected categorical to be a sequence of column names, got {categorical!r}."
         )
     return [str(name) for name in categorical]
 
@@ -131,22 +132,22 @@ def check_missing(name: str, values: pd.Series) -> None:
 
 
 def numbers(name: str, values: pd.Series, missing: bool = False) -> np.ndarray:
-    """float64 [N]; ValueError where there is no finite number."""
+    """float64 [N]; raises ValueError if an entry is not a finite number."""
     if np.iscomplexobj(values):
-        raise ValueError(f"The column {name!r} holds complex numbers: make it two of real ones.")
+        raise ValueError(f"The column {name!r} holds complex numbers: split it into two real ones.")
     x = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     bad = ~np.isfinite(x) & ~(values.isna().to_numpy() if missing else False)
     if bad.any():
         where = np.flatnonzero(bad)[0]
         raise ValueError(
-            f"The column {name!r} is one of real numbers, got {values.iloc[where]!r} in row "
+            f"Expected real numbers in the column {name!r}, got {values.iloc[where]!r} in row "
             f"{values.index[where]} ({int(bad.sum())} such rows)."
         )
     return x
 
 
 def plain(value: Any) -> Any:
-    """A category as JSON has it: NumPy's scalars become Python's."""
+    """A category as JSON can hold it: NumPy's scalars become Python's."""
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -39,31 +39,31 @@ def fit_table(
 ) -> OrderlessNADE:
     """Fits a joint distribution to a table, in one call: order-agnostic NADE over mixed columns.
 
-    Real columns have mixtures of logistics, others categories. The rows of ``validation`` choose
-    the weights and say when to stop. Then ``model.joint(observed=...)``, `log_prob`, `sample` and
-    `complete` answer for any columns given any others.
+    Real columns are modelled by mixtures of logistics, all others are categorical. The held-out
+    rows of ``validation`` select the weights and the time to stop. ``model.joint(observed=...)``,
+    `log_prob`, `sample` and `complete` then handle any columns given any others.
 
     Args:
       data: a data frame, or the path of a CSV file.
-      categorical: names of columns that have categories, see `kinds`.
+      categorical: names of columns that are categorical, see `kinds`.
       hidden: units of hidden layers.
-      components: of the mixtures.
+      components: components of the mixtures.
       dropout: rate for hidden units.
-      num_orders: random orders of columns whose mixture the model is.
-      epochs, batch_size, learning_rate: as in Keras, with a warm-up and a cosine.
-      validation: fraction of the rows.
-      patience: epochs without a better validation NLL after which it stops.
-      seed: of everything.
-      folder: of the run, which resumes where it stopped, if the table is the same; by default a
-        temporary one.
+      num_orders: how many random orders of the columns; the model is their mixture.
+      epochs, batch_size, learning_rate: as in Keras, with a warm-up and a cosine decay.
+      validation: fraction of the rows that are held out.
+      patience: epochs without a better validation NLL after which training stops.
+      seed: the seed of everything random.
+      folder: the folder of the run, which resumes where it stopped, if the table is the same; by
+        default a temporary one.
       verbose: as in `tfar.training.train`.
 
     Returns:
       `tfar.models.OrderlessNADE`, of events [n], with a `tfar.heads.Table`.
 
     Raises:
-      ValueError: if an argument is wrong, there are fewer than ten rows or no columns, or on bad
-        entries, see `describe`; or as in `tfar.training.train`.
+      ValueError: if an argument is invalid, there are fewer than ten rows or no columns, or an
+        entry is invalid, see `describe`; or as in `tfar.training.train`.
       OSError: if the table cannot be read, or the folder cannot be written.
 
     #### References
@@ -102,7 +102,7 @@ def fit_table(
     )
     frame = data if isinstance(data, pd.DataFrame) else read_csv(data)
     if len(frame) < 10 or not len(frame.columns):
-        raise ValueError(f"Expected at least ten rows of a column, got a table of {frame.shape}.")
+        raise ValueError(f"Expected at least ten rows and a column, got a table of {frame.shape}.")
     columns = describe(frame, categorical)
     x = to_array(columns, frame)
     x = x[np.random.RandomState(seed).permutation(len(x))]
@@ -113,4 +113,4 @@ def fit_table(
     best = training.train(recipe, folder, data=splits, verbose=verbose)
     rng = np.random.RandomState(seed)
     drawn = [rng.permutation(len(columns)) for _ in range(num_orders)]
-    return best.of_order(np.unique(drawn, axis=0))  # of two columns there are only two
+    return best.of_order(np.unique(drawn, axis=0))  # two columns have only two orders

@@ -1,4 +1,4 @@
-"""Training: the loop, recipes, what data are fed, checkpoints, progress and optimizers."""
+"""Training: the loop, recipes, the feeding of data, checkpoints, progress and optimizers."""
 
 from tfar.training.loop import build, finished, train
 from tfar.training.muon import Muon

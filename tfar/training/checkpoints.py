@@ -1,4 +1,4 @@
-"""Runs that end before their time and resume bit for bit: checkpoints, signals, diverged losses."""
+"""Interrupted runs, which resume bit for bit: checkpoints, signals, diverged losses."""
 
 import contextlib
 import io
@@ -27,66 +27,66 @@ def read(path: pathlib.Path) -> tuple[int, int, list[np.ndarray]] | None:
     """``(epoch, step, values)`` of a saved state, see `Checkpoint`; None if there is no file.
 
     Raises:
-      Damaged: if the archive is no whole one.
-      OSError: that names the file, if it cannot be read: it may well be whole.
+      Damaged: if the archive is not intact.
+      OSError: if the file cannot be read, with a message that names it: it may be intact.
     """
     try:
-        content = files.read(path)  # so that what fails from here on is damage
+        content = files.read(path)  # any failure after this means damage
     except FileNotFoundError:
         return None
     try:
-        with np.load(io.BytesIO(content)) as saved:  # which checks sums
+        with np.load(io.BytesIO(content)) as saved:  # verifies checksums
             epoch, step, *count = (int(number) for number in saved["place"])
             values = [saved[f"arr_{i}"] for i in range(len(saved.files) - 1)]
-        if not values or count not in ([], [len(values)]):  # [] of former versions
+        if not values or count not in ([], [len(values)]):  # [] in older versions
             raise ValueError("arrays are missing")
         return epoch, step, values
-    except OSError as error:  # not of the archive, which is in memory
+    except OSError as error:  # not from the archive, which is in memory
         raise OSError(f"{path} could not be read: {error}") from error
     except MemoryError:
         raise
-    except Exception as error:  # of five modules, from KeyError to zlib.error
+    except Exception as error:  # from five modules, from KeyError to zlib.error
         raise Damaged(f"{path} is damaged ({error})") from error
 
 
 class Checkpoint(keras.callbacks.Callback):
     """Saves the whole state of training, and restores it when training begins.
 
-    That is the place in the data (epochs done, steps done of the next one), the weights and their
-    averages, the optimizer, the metrics of the epoch so far and the random generators. If batches
-    depend on their place only, a run that was killed at any moment ends with the very weights, bit
-    for bit, of one that was not, on the same machine.
+    The state is the position in the data (epochs done, steps done of the next one), the weights and
+    their averages, the optimizer, the metrics of the epoch so far and the random generators. If
+    batches depend only on their position, a run that was killed at any moment ends with bit-for-bit
+    the same weights as an uninterrupted run, on the same machine.
 
     ``keras.callbacks.BackupAndRestore`` begins an epoch again from weights that have seen half of
     it, and forgets the generators.
 
-    Saved are ``path`` and, the state before it, ``path`` with the ending ".previous". A damaged one
-    is renamed, to the ending ".damaged", with a warning, and training resumes from the other, or
-    from the beginning. Files are written aside and renamed.
+    The state is saved to ``path``; the state before it is kept as ``path`` with the ending
+    ".previous". A damaged file is renamed, to the ending ".damaged", with a warning, and training
+    resumes from the other, or from the beginning. Files are written atomically.
 
-    When the process gets a SIGTERM while this is entered as a context manager, in the main thread,
-    the state is saved after the running step and the process exits with status 143; of several
-    workers any may get it, and all exit at the next save. A second SIGTERM ends the process.
+    If the process gets a SIGTERM while this is entered as a context manager, in the main thread,
+    the state is saved after the current step and the process exits with status 143. Any of several
+    workers may get the signal, and all exit at the next save. A second SIGTERM ends the process.
 
     Args:
-      path: an .npz file; its folder is made if need be.
-      steps: steps of an epoch, all of them.
-      every: steps from one save to the next; the end of an epoch is saved too, and so is what
+      path: an .npz file; its folder is made if needed.
+      steps: steps of a whole epoch.
+      every: steps from one save to the next; the end of an epoch is saved too, including what
         callbacks before this one have done there.
       strategy: the ``tf.distribute.Strategy`` of the model.
       first: epoch at which a new run begins.
       kept: the folder as the user knows it, for messages; None for a temporary one.
 
     Attributes:
-      epoch, step: the place.
+      epoch, step: the position.
 
     Raises:
-      OSError: if a saved state cannot be read for another reason than damage; or, from ``fit``, if
+      OSError: if a saved state cannot be read for a reason other than damage; or, from ``fit``, if
         the state cannot be written. What was saved before is kept.
-      ValueError: from ``fit``, if the loss or a weight is not finite, of which nothing is saved; or
+      ValueError: from ``fit``, if the loss or a weight is not finite (that state is not saved), or
         if the saved state is of another model.
-      KeyboardInterrupt: that says what was kept.
-      SystemExit: of status 143, from ``fit``, after a SIGTERM.
+      KeyboardInterrupt: on Ctrl-C, with a message that says what was kept.
+      SystemExit: with status 143, from ``fit``, after a SIGTERM.
     """
 
     def __init__(
@@ -132,8 +132,8 @@ class Checkpoint(keras.callbacks.Callback):
         shapes = [tuple(variable.shape) for variable in variables]
         if shapes != [value.shape for value in self.saved] or self.step >= self.steps:
             raise ValueError(
-                f"{self.path} holds the state of another training, of another model or batch size "
-                "or by another version of Keras: train in another folder."
+                f"{self.path} holds the state of another training run, with another model, batch "
+                "size or version of Keras: train in another folder."
             )
         for variable, value in zip(variables, self.saved):
             variable.assign(value)
@@ -177,7 +177,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _keeps(self, resume=False):
         if self.kept is None:
-            return "Nothing is kept, for lack of a folder."
+            return "Nothing is kept: no folder was given."
         if not self.saved:
             return f"Nothing was saved yet in {self.kept}."
         return (
@@ -186,10 +186,10 @@ class Checkpoint(keras.callbacks.Callback):
         )
 
     def _read(self):
-        """``(epoch, step, values)`` of the newest file that is whole; None without."""
+        """``(epoch, step, values)`` of the newest intact file; None if there is none."""
         for path in (self.path, self.previous):
             try:
-                if found := read(path):  # of the first, none if killed between two renames
+                if found := read(path):  # the first is missing after a kill between two renames
                     return found
             except Damaged as error:
                 aside = path.replace(path.with_name(f"{path.name}.damaged"))

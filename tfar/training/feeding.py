@@ -1,4 +1,4 @@
-"""What models are fed: examples, in an order that a seed fixes."""
+"""The examples that models are trained on, in an order that a seed fixes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 
 
 def inputs(recipe: Recipe, data: Any, split: str = "train") -> Any:
-    """What a recipe's model takes of what a data set's function returned.
+    """The inputs of a recipe's model, from what a data set's function returned.
 
     Args:
       recipe: a `tfar.training.Recipe`.
@@ -37,8 +37,8 @@ def inputs(recipe: Recipe, data: Any, split: str = "train") -> Any:
       The array of examples or, if the recipe is conditional, the dict; a string as it is.
 
     Raises:
-      ValueError: if the recipe is conditional and the data have no condition, or they are no such
-        data.
+      ValueError: if the recipe is conditional and the data have no condition, or they are of
+        another type.
     """
     parts = data if isinstance(data, dict) else {"x": data}
     arrays = tf.nest.map_structure(_array, parts)
@@ -67,17 +67,17 @@ def _shown(data):
 
 
 def events(inputs: Nest) -> Any:
-    """The examples themselves, of what a model takes: x of x or of a dict."""
+    """The examples in a model's inputs: the inputs themselves, or "x" of a dict."""
     return inputs["x"] if isinstance(inputs, dict) else inputs
 
 
 def rows_of(inputs: Nest, rows: Any) -> Nest:
-    """Some rows, a slice or ints, of what a model takes."""
+    """Some rows, given by a slice or ints, of a model's inputs."""
     return tf.nest.map_structure(lambda part: part[rows], inputs)
 
 
 def shifted_fraction(recipe: Recipe, epoch: int) -> float:
-    """The fraction of the images of an epoch that are moved, see `tfar.training.Recipe`."""
+    """The fraction of the images of an epoch that are shifted, see `tfar.training.Recipe`."""
     cycle = [cycle for cycle in recipe.periods if cycle.first <= epoch][-1]
     falling = 1 - (epoch - cycle.first) / (recipe.shift_until * cycle.length)
     return cycle.shift * max(0.0, falling)
@@ -86,15 +86,15 @@ def shifted_fraction(recipe: Recipe, epoch: int) -> float:
 def batches(
     recipe: Recipe, model: AutoregressiveModel, data: Any, first: tuple[int, int] = (0, 0)
 ) -> tf.data.Dataset:
-    """An endless-looking stream: the shuffled, augmented batches of one epoch after the other.
+    """A stream of the shuffled, augmented batches of one epoch after the other.
 
-    What a batch holds depends on the seed, the epoch and the step only, so that a resumed run sees
-    what an uninterrupted one would. The last, incomplete batch of an epoch is left out.
+    A batch depends only on the seed, the epoch and the step, so that a resumed run sees what an
+    uninterrupted run would. The last, incomplete batch of an epoch is left out.
 
     Args:
       recipe: a `tfar.training.Recipe`.
       model: a `tfar.models.AutoregressiveModel`, whose kind says what an epoch's examples are.
-      data: examples, a dict of them, or what else a model of that kind is trained on.
+      data: examples, a dict of them, or whatever else a model of that kind is trained on.
       first: epoch and step to start at.
     """
     kind = kinds.of(model)
@@ -118,12 +118,12 @@ def batches(
     stream = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(8)
     options = tf.data.Options()  # each worker makes all batches, and takes its part of each
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    options.autotune.enabled = False  # nothing to tune; freed, it was waited for for up to a minute
+    options.autotune.enabled = False  # nothing to tune, and freeing it took up to a minute
     return stream.with_options(options)
 
 
 def steps_per_epoch(recipe: Recipe, model: AutoregressiveModel, data: Any) -> int:
-    """Batches of an epoch, as many as every epoch has; arguments as of `batches`.
+    """The number of batches, the same in every epoch; arguments as in `batches`.
 
     Raises:
       ValueError: if there is less than one batch.

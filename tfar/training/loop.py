@@ -1,4 +1,4 @@
-"""Running a recipe: optimizer, schedule, averaged weights, resuming.
+"""The training loop, which runs a recipe: optimizer, schedule, averaged weights, resuming.
 
 Training is plain ``model.fit`` with Keras' own callbacks.
 """
@@ -33,8 +33,7 @@ def build(recipe: Recipe, x: Any) -> models.AutoregressiveModel:
       x: the training examples, or a training text.
 
     Raises:
-      ValueError: if the recipe's function returns something else than a model, or the examples do
-        not fit it.
+      ValueError: if the recipe's function does not return a model, or the examples do not fit it.
     """
     keras.utils.set_random_seed(recipe.seed)
     policy = keras.config.dtype_policy()
@@ -64,35 +63,35 @@ def train(
     tensorboard: bool = False,
     start: Path | None = None,
 ) -> models.AutoregressiveModel:
-    """Trains a recipe, or resumes a run in the same folder where it stopped, at whatever moment.
+    """Trains a recipe, or resumes a run in the same folder where it stopped, at any moment.
 
-    Every few steps and after every epoch the whole state goes to ``folder/checkpoint.npz``, see
-    `tfar.training.checkpoints.Checkpoint`; after an epoch the averaged weights go to
+    The whole state is saved to ``folder/checkpoint.npz`` every few steps and after every epoch, see
+    `tfar.training.checkpoints.Checkpoint`. After an epoch the averaged weights are saved to
     ``folder/best.weights.h5`` if they have the lowest validation NLL so far. ``folder/log.csv``
-    has a line an epoch. A run is tied to its recipe and to its data, of which ``recipe.json`` has
-    a digest. Nothing in the folder is lost where a run is refused.
+    has a line per epoch. A run is tied to its recipe and to its data; ``recipe.json`` has a digest
+    of the data. If a run is refused, nothing in the folder is lost.
 
-    Under a strategy of several replicas the recipe's batch is split over them, so that the run is
-    the one that one device would make, up to rounding and dropout. Of several workers, which must
-    all see ``folder``, the chief alone writes to it.
+    A strategy of several replicas splits the recipe's batch over them, so that the run equals that
+    of one device, up to rounding and dropout. Several workers must all see ``folder``; only the
+    chief writes to it.
 
     Args:
       recipe: a `tfar.training.Recipe`.
-      folder: where the run lives; made if need be. None for a temporary one.
-      epochs: in place of the recipe's and of its cycles, schedule included; with ``start``, in
-        place of the last cycle's.
-      data: ``{"train": ..., "validation": ...}`` in place of the recipe's data set, arrays, dicts
+      folder: the folder of the run, made if needed; None for a temporary one.
+      epochs: replaces the recipe's epochs and cycles, including the schedule; with ``start``, it
+        replaces the epochs of the last cycle.
+      data: ``{"train": ..., "validation": ...}`` instead of the recipe's data set: arrays, dicts
         of arrays "x" and "condition", or strings.
-      verbose: 0 to print nothing, 1 for Keras' bar of every epoch, 2 for a line an epoch; "auto" is
-        1 on a terminal and 2 otherwise.
+      verbose: 0 to print nothing, 1 for Keras' bar of every epoch, 2 for a line per epoch; "auto"
+        is 1 on a terminal and 2 otherwise.
       strategy: a ``tf.distribute.Strategy`` or a name, see `tfar.distribute.strategies.get`.
-      precision: "float32", "bfloat16" or "float16" in place of the recipe's; weights and the
-        log-likelihood are in float32 always, and the loss is scaled for "float16".
+      precision: "float32", "bfloat16" or "float16" instead of the recipe's; weights and the
+        log-likelihood are always in float32, and the loss is scaled for "float16".
       save_every: steps from one save of the state to the next.
       tensorboard: whether ``folder/tensorboard`` gets the scalars of each epoch, and samples of
         images or of text.
-      start: a trained model, as `tfar.zoo.find` takes it, whose weights a new run begins with; of
-        the recipe's cycles it runs the last one only, the others being the model's past.
+      start: a trained model, as `tfar.zoo.find` takes it, whose weights a new run begins with. The
+        run is then the last of the recipe's cycles only: the model has been through the others.
 
     Returns:
       An uncompiled model with the best weights.
@@ -101,13 +100,13 @@ def train(
       FileNotFoundError: if the data set is not there.
       BlockingIOError: if another run writes to the folder.
       ValueError: if the folder holds a run of another recipe or of other data, or a damaged one;
-        there is less than a batch of data, or they do not fit the model; an argument is wrong;
+        there is less than a batch of data, or they do not fit the model; an argument is invalid;
         ``start`` is another model than the recipe's; or training diverged.
       OSError: if the folder cannot be read or written, or the disk is full; what was saved before
         is kept.
-      KeyboardInterrupt: that says what was kept.
-      SystemExit: of status 143 if the process got a SIGTERM; the running step was finished and
-        saved, and training resumes after it when it is called again.
+      KeyboardInterrupt: on Ctrl-C, with a message that says what was kept.
+      SystemExit: with status 143 if the process got a SIGTERM; the current step was finished and
+        saved, and the next call resumes after it.
     """
     strategy = strategies.get(strategy)  # first: several workers need it before anything runs
     recipe = _changed(recipe, epochs, precision, start)
@@ -135,10 +134,10 @@ def finished(
     precision: str | None = None,
     start: Path | None = None,
 ) -> dict[str, Any] | None:
-    """What `tfar.training.runs.best` says of a run that has ended and need not be trained, or None.
+    """What `tfar.training.runs.best` returns for a finished run; None for any other.
 
-    That is told from the folder alone, in no time: no data are read and no model is built. So only
-    a recipe that was read from a file, and that of the run, is recognised.
+    Only the folder is read, which is quick: no data are read and no model is built. So only a
+    recipe that was read from a file, the same as that of the run, is recognised.
 
     Args: as in `train`.
     """
@@ -149,7 +148,7 @@ def finished(
         return None
     try:
         place = checkpoints.read(folder / runs.CHECKPOINT)
-    except checkpoints.Damaged:  # which training says and mends
+    except checkpoints.Damaged:  # training reports and repairs it
         return None
     best = runs.BestWeights(folder, None, recipe.patience, recipe.validate_every)
     if _different(held, _fields(recipe, start)) or place is None:
@@ -158,12 +157,12 @@ def finished(
 
 
 def _changed(recipe, epochs, precision, start):
-    """The recipe with what takes the place of its own."""
+    """The recipe with its epochs and precision replaced, if others are given."""
     if not isinstance(recipe, recipes.Recipe):
         raise ValueError(
             f"Expected recipe to be a tfar.training.Recipe, got {recipe!r}: "
             "tfar.training.load_recipe(PATH) reads one, and tfar.zoo.recipe_path(NAME) is the path "
-            "of one of the zoo."
+            "of a recipe of the zoo."
         )
     if precision is not None:
         arguments.choice("precision", precision, tuple(POLICIES))
@@ -175,7 +174,7 @@ def _changed(recipe, epochs, precision, start):
 
 
 def _train(recipe, folder, data, strategy, start, known, verbose, save_every, tensorboard):
-    """As `train`, in ``folder``, which is ``known`` to the user by that name."""
+    """As `train`, in ``folder``; ``known`` is the name by which the user knows it."""
     held, fields = runs.record(folder), _fields(recipe, start)
     _refuse(known, "another recipe", _different(held, fields))
     if data is None:
@@ -191,7 +190,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
         model = build(recipe, x)
     kind = kinds.of(model)
     if any(cycle.shift for cycle in cycles) and not kind.shifts:
-        raise ValueError(f"shift moves images [N, H, W, C], got the shape {list(np.shape(x))}.")
+        raise ValueError(f"Expected images [N, H, W, C] to shift, got {list(np.shape(x))}.")
     config = _comparable(model)
     _refuse(known, "another recipe", ["config"] if held and held.get("config") != config else [])
     data["validation"] = kind.inputs(data["validation"])
@@ -210,7 +209,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
         trained = zoo.find(start)[0]
         _check_start(recipe, start, config, _comparable(trained))
         model.set_weights(trained.get_weights())
-        # An artefact may be replaced by what begins with it: this tells which one it was.
+        # An artefact may be replaced by a run that begins with it: this identifies the old one.
         record["start_sha256"] = zoo.checksum(start)
     _record(folder, record)
     lengths = [steps * cycle.length for cycle in cycles]
@@ -260,14 +259,14 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
 
 
 def _fields(recipe, start):
-    """What makes a run the same, as JSON has it, but for its data and its model."""
+    """The fields that identify a run, as JSON has them, except for its data and its model."""
     apart = ("model", "summary", "paper", "source")
     fields = {key: value for key, value in vars(recipe).items() if key not in apart}
     return json.loads(json.dumps(fields if start is None else {**fields, "start": start}))
 
 
 def _different(held, fields):
-    """The fields in which a record, if there is one, differs from those."""
+    """The names of fields in which a record, if there is one, differs from ``fields``."""
     apart = ("config", "data", "source", "start_sha256")
     known = {key: value for key, value in (held or fields).items() if key not in apart}
     return recipes.different(fields, known)
@@ -293,9 +292,9 @@ def _comparable(model):
 
 
 def _check_start(recipe, start, config, theirs):
-    free = {"dtype", "dropout"}  # of training alone
+    free = {"dtype", "dropout"}  # they matter in training only
     if differs := sorted(k for k in config.keys() - free if config[k] != theirs.get(k)):
         raise ValueError(
-            f"{start} cannot be the start of {recipe.name}, a model with another "
+            f"{start} cannot be the start of {recipe.name}, whose model has another "
             f"{', '.join(differs)}."
         )

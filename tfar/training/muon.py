@@ -1,4 +1,4 @@
-"""Muon, momentum that is made orthogonal, for kernels of any number of axes (Jordan et al. 2024).
+"""Muon, orthogonalised momentum, for kernels with any number of axes (Jordan et al. 2024).
 
 #### References
 K. Jordan, Y. Jin, V. Boza, J. You, F. Cesista, L. Newhouse, J. Bernstein. Muon: An optimizer for
@@ -30,20 +30,20 @@ class Muon(keras.optimizers.Muon):
         M <- mu M + G,    W <- W - 0.2 rate sqrt(max(m, n)) O(G + mu M)
 
     where O(A) = U V^T, for A = U S V^T, is approximated by five Newton-Schulz iterations. The step
-    is of the size that Adam's would be, and so the same rates and weight decay do.
+    is as large as Adam's would be, so that the same rates and weight decay fit.
 
-    Weights that are called "kernel" are updated like this, of layers that are not called "output"
-    (as the last convolution of a PixelCNN is). All others, biases among them,
-    are updated as by AdamW. Keras' own class leaves kernels with more than two axes to AdamW as
-    well, and those are what a PixelCNN has.
+    Weights called "kernel" are updated in this way, unless their layer is called "output" (as the
+    last convolution of a PixelCNN is). All others, including biases, are updated as by AdamW.
+    Keras' own class also leaves kernels with more than two axes to AdamW, and a PixelCNN has such
+    kernels.
 
     Args:
       learning_rate: as in Keras, a number of at least 0, or a schedule.
-      weight_decay: of all weights but for those excluded by ``exclude_from_weight_decay``.
+      weight_decay: of all weights except those excluded by ``exclude_from_weight_decay``.
       **kwargs: passed to ``keras.optimizers.Muon``; ``exclude_layers`` leaves more to AdamW.
 
     Raises:
-      ValueError: if a rate or a decay is negative or no number.
+      ValueError: if a rate or a decay is negative or not a number.
 
     >>> dense = keras.layers.Dense(2, use_bias=False, kernel_initializer="zeros")
     >>> dense.build([None, 2])
@@ -87,8 +87,8 @@ class Muon(keras.optimizers.Muon):
         self.assign_sub(variable, ops.reshape(step, variable.shape))
 
 
-# A function that is called, not inlined: of the hundred kernels of a PixelCNN++ it would otherwise
-# make most of the graph of a training step, and half of the time to its first one.
+# A function that is called, not inlined: for the hundred kernels of a PixelCNN++ it would otherwise
+# make up most of the graph of a training step, and half of the time to the first step.
 @functools.partial(tf.function, experimental_attributes={"_noinline": True})
 def orthogonal(x: tf.Tensor, factors: Sequence[float], steps: int) -> tf.Tensor:
     """O(A) for a matrix [m, n], by Newton-Schulz iterations, as in Keras' class.

@@ -14,15 +14,15 @@ from tfar import kinds
 
 
 class Progress(keras.callbacks.Callback):
-    """Adds ``examples_per_s`` to the logs and, if asked, prints a line an epoch.
+    """Adds ``examples_per_s`` to the logs and, on request, prints a line per epoch.
 
-    The line has what is in the logs, nats and bits/dim among it, and the time that the epochs that
-    are left will take. Time for validation counts in that, not in ``examples_per_s``.
+    The line has what is in the logs, including nats and bits/dim, and the time that the remaining
+    epochs will take. Time for validation counts in that, not in ``examples_per_s``.
 
     Args:
-      epochs: all of them.
-      steps: those of a whole epoch; the first one after a resumption may have fewer.
-      batch_size: examples of a step.
+      epochs: the number of all epochs.
+      steps: steps of a whole epoch; the first epoch after training resumes may have fewer.
+      batch_size: examples per step.
       lines: whether to print.
     """
 
@@ -54,10 +54,10 @@ class Progress(keras.callbacks.Callback):
 
 
 class Samples(keras.callbacks.Callback):
-    """Shows TensorBoard what is drawn from images' and texts' averaged models after each epoch.
+    """Writes samples of the averaged model, of images or of text, to TensorBoard after each epoch.
 
-    The same seed draws each time. Of a model of images that is conditioned on a label the samples
-    take the labels in turn; of those with another condition nothing is drawn.
+    The seed is the same each time. Samples of an image model that is conditioned on a label take
+    the labels in turn; a model with another condition is not sampled.
 
     Args:
       folder: of the log.

@@ -35,7 +35,7 @@ class Cycle(typing.NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What it takes to make an artefact.
+    """Everything that determines how an artefact is trained.
 
     Attributes:
       name: name of the artefact.
@@ -54,24 +54,25 @@ class Recipe:
         is run (Loshchilov and Hutter 2017: warm restarts); by default it is run once.
       optimizer: "adamw", or "muon" for `tfar.training.Muon`.
       weight_decay: as in Keras' AdamW, of all weights but biases.
-      clip_norm: largest norm of the gradient of all weights together; None for any.
-      ema: momentum of the average of the weights that is validated and kept: over 1 / (1 - ema)
-        steps. At the peak rate weights are others after 1 / (rate weight_decay) steps, of which an
-        average is no model: it is one when the rate has fallen, if a cycle is long enough.
-      shift: fraction of the images of an epoch that are moved by up to one pixel in each
+      clip_norm: largest norm of the gradient of all weights together; None for no limit.
+      ema: momentum of the average of the weights that is validated and kept, over 1 / (1 - ema)
+        steps. At the peak rate the weights are replaced within 1 / (rate weight_decay) steps, and
+        their average is not a good model; once the rate has fallen, in a cycle that is long enough,
+        it is.
+      shift: fraction of the images of an epoch that are shifted by up to one pixel in each
         direction, falling linearly to 0 over the first ``shift_until`` of the epochs; a tuple gives
         one for each cycle.
       validate_every: epochs from one validation to the next; the last epoch is validated too.
       patience: epochs without a lower validation NLL after which training stops; None for never.
-      seed: of weights, batches, dropout and shifts.
+      seed: seed of weights, batches, dropout and shifts.
       jit_compile: whether XLA compiles the training step.
-      precision: the Keras dtype policy "float32", "mixed_bfloat16" or "mixed_float16"; where the
-        processor has no bfloat16, "float32" is faster.
-      source: SHA-256 of the file that `load_recipe` has read it from; None of others.
+      precision: the Keras dtype policy "float32", "mixed_bfloat16" or "mixed_float16"; on a
+        processor without bfloat16, "float32" is faster.
+      source: SHA-256 of the file from which `load_recipe` has read it, otherwise None.
 
     Raises:
-      ValueError: that names the field, if one is of a wrong type or out of its range, or the cycles
-        do not fit the epochs, rates or shifts.
+      ValueError: if a field has a wrong type or is out of its range, with a message that names it,
+        or if the cycles do not fit the epochs, rates or shifts.
 
     >>> Recipe("mine", "", "mine", lambda x: None, {"none": "mine"}, epochs=3, batch_size=16,
     ...     learning_rate=-1.0)
@@ -108,7 +109,7 @@ class Recipe:
         def check(fields, function, *args, **ranges):
             for field in fields.split():
                 value = function(field, getattr(self, field), *args, **ranges)
-                object.__setattr__(self, field, value)  # ints and floats that JSON has
+                object.__setattr__(self, field, value)  # as ints and floats, which JSON has
 
         check("name summary dataset", arguments.string)
         check("model", _function)
@@ -182,7 +183,7 @@ def _one_or_each(name, value, **ranges):
 
 
 def lasting(recipe: Recipe, epochs: int, last: bool = False) -> Recipe:
-    """The recipe with other epochs: of one cycle, or of the ``last`` one alone."""
+    """The recipe with another number of epochs: in one cycle, or in its ``last`` cycle only."""
     if last:
         lengths = (*recipe.cycles[:-1], epochs)
         several = lengths if len(lengths) > 1 else ()
@@ -198,8 +199,8 @@ def load_recipe(path: Path) -> Recipe:
 
     Raises:
       FileNotFoundError: if the file does not exist.
-      ValueError: that names the file, if it lacks a field, has one that `Recipe` does not know or
-        refuses, or raises an error; then the line is named too.
+      ValueError: if the file lacks a field, has one that `Recipe` does not know or refuses, or
+        raises an error. The message names the file and, for an error, the line.
     """
     path = arguments.path("path", path).resolve()  # its folder names the artefact
     if not path.is_file():
@@ -224,7 +225,7 @@ def load_recipe(path: Path) -> Recipe:
         near = {name: difflib.get_close_matches(name, fields, 1) for name in unknown}
         hints = "".join(f"{match[0]} for {name}? " for name, match in near.items() if match)
         raise ValueError(
-            f"{path} is no recipe: unknown names {unknown} ({hints}A leading underscore hides a "
+            f"{path} is not a recipe: unknown names {unknown} ({hints}A leading underscore hides a "
             f"name), missing names {sorted(missing)}."
         )
     source = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -245,7 +246,7 @@ def _line(path, error):
 def different(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """The fields in which two records of recipes differ; a missing one has its default value.
 
-    Records are of JSON, in which tuples are lists.
+    Records come from JSON, in which tuples are lists.
 
     >>> different({"epochs": 3, "clip_norm": None, "cycles": []}, {"epochs": 4})
     ['epochs']

@@ -1,6 +1,6 @@
-"""The folder of a training run: who writes to it, what it is a run of, its best weights, its log.
+"""The folder of a training run: its lock, its record, its best weights and its log.
 
-Whatever is damaged there stops a run with the name of the file, and is left as it is.
+A damaged file stops the run with an error that names the file, and is left as it is.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 
 @contextlib.contextmanager
 def locked(folder: pathlib.Path) -> Iterator[None]:
-    """Holds a folder, made if need be, to which only this process may write meanwhile.
+    """Locks a folder, made if needed, so that only this process may write to it.
 
-    The operating system lets go of it when the process ends, however it does. A folder that was
-    made and in which nothing was kept is removed again.
+    The operating system releases the lock when the process ends, for whatever reason. A folder that
+    was made here and is still empty is removed again.
 
     Raises:
       BlockingIOError: if another run holds the folder; the message says which, and since when.
-      OSError: that names the folder, if it is not a folder or cannot be written.
+      OSError: if it is not a folder or cannot be written; the message names it.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -62,7 +62,7 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
     files.check_writable(path)
     file = _hold(path)
     try:
-        with contextlib.suppress(OSError):  # on a full disk the lock is without a name
+        with contextlib.suppress(OSError):  # on a full disk the lock does not name its holder
             file.truncate(0)
             now = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
             file.write(f"process {os.getpid()} on {socket.gethostname()} since {now}")
@@ -70,23 +70,23 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)  # before it is let go of: see `_hold`
+            path.unlink(missing_ok=True)  # before the lock is released: see `_hold`
         with contextlib.suppress(OSError):
             file.close()
         if made:
-            with contextlib.suppress(OSError):  # there is something in it
+            with contextlib.suppress(OSError):  # it is not empty
                 folder.rmdir()
 
 
 def _hold(path):
-    """The file of that path, open and locked."""
+    """The file at a path, open and locked."""
     while True:
         file = path.open("a+")
         try:
             _lock(file)
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file
-        except FileNotFoundError:  # or another one: it was removed before it was locked
+        except FileNotFoundError:  # or another file is there: ours was removed before the lock
             pass
         except BlockingIOError:
             file.seek(0)
@@ -106,21 +106,21 @@ def _lock(file):
         if error.errno not in NO_LOCKS:
             raise
         warnings.warn(
-            f"{file.name} cannot be locked ({error.strerror}): see to it that no other process "
+            f"{file.name} cannot be locked ({error.strerror}): make sure that no other process "
             "trains there.",
             stacklevel=5,
         )
 
 
 def _named(data, name="x"):
-    """Pairs of names and arrays, of an array or a dict of them; those within a dict by a path."""
+    """Pairs of names and arrays, from an array or a dict of arrays, nested or not."""
     if not isinstance(data, dict):
         return [(name, data)]
     return [pair for key, part in sorted(data.items()) for pair in _named(part, key)]
 
 
 def digest(data: Any) -> str:
-    """The SHA-256, in hexadecimal, of an array, of a dict of them, nested or not, or of a string.
+    """The SHA-256, in hexadecimal, of an array, a dict of arrays, nested or not, or a string.
 
     >>> digest(np.zeros(3)) == digest([0.0, 0.0, 0.0]) != digest(np.zeros([3, 1]))
     True
@@ -136,17 +136,17 @@ def digest(data: Any) -> str:
 
 
 def record(folder: pathlib.Path) -> dict[str, Any] | None:
-    """What the folder is a run of, a dict, or None.
+    """The record of the run in a folder, a dict, or None.
 
     Raises:
-      ValueError: if what is recorded is damaged.
+      ValueError: if the record is damaged.
       OSError: if it cannot be read.
     """
     return _read(folder / RECORD, {"name": str}, {"data": {}})
 
 
 def best(folder: pathlib.Path) -> dict[str, Any] | None:
-    """What is known of the best weights, a dict of "epoch", "val_nats" and more, or None.
+    """The record of the best weights, a dict of "epoch", "val_nats" and more, or None.
 
     Raises: as `record`.
     """
@@ -154,7 +154,7 @@ def best(folder: pathlib.Path) -> dict[str, Any] | None:
 
 
 def _read(path, needed, known):
-    """A dict in JSON that has some fields, others of the known kinds; None if there is no file."""
+    """The dict in a JSON file, with its needed and known fields checked; None without a file."""
     remedy = "Restore it from a copy, or train in another folder."
     try:
         held = records.read(path, needed, remedy)
@@ -166,17 +166,17 @@ def _read(path, needed, known):
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Keeps the weights of the lowest validation NLL, across interruptions, atomically.
+    """Saves the weights of the lowest validation NLL, across interruptions, atomically.
 
     ``best.json`` has the SHA-256 of ``best.weights.h5`` and is written after it: a run that is
     killed between the two validates that epoch again, and writes both again.
     ``keras.callbacks.ModelCheckpoint`` forgets the best value when training is resumed.
 
     Args:
-      folder: where to.
-      averages: the ``keras.callbacks.SwapEMAWeights`` that puts the weights that were validated
-        into the model for a test, and so for keeping them.
-      patience: epochs without a lower one after which training stops, or None.
+      folder: the folder of the run.
+      averages: the ``keras.callbacks.SwapEMAWeights`` that puts the averaged weights, which are
+        validated, into the model for a test, and so for saving.
+      patience: epochs without a lower NLL after which training stops, or None.
       every: epochs from one validation to the next.
     """
 
@@ -195,14 +195,14 @@ class BestWeights(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if "val_nats" not in logs:
             return
-        if not logs["val_nats"] < self.held["val_nats"]:  # NaN is no improvement
+        if not logs["val_nats"] < self.held["val_nats"]:  # NaN is not an improvement
             self.model.stop_training = self.gave_up(epoch + 1)
             return
         self.averages.on_test_begin()
         self.model.save_weights(weights := _WeightsFile())
         finite = all(np.isfinite(weight).all() for weight in self.model.get_weights())
         self.averages.on_test_end()
-        if not finite:  # a unit may hide it from the NLL; `Checkpoint` ends training
+        if not finite:  # the NLL may be finite all the same; `Checkpoint` ends training
             return
         content = weights.getvalue()
         self.held = {"epoch": epoch + 1, **logs, "sha256": _sha256(content)}
@@ -212,24 +212,24 @@ class BestWeights(keras.callbacks.Callback):
             partial.write_text(json.dumps(self.held))
 
     def gave_up(self, epochs: int) -> bool:
-        """Whether, at the last validation of so many epochs, patience was at its end."""
+        """Whether patience had run out at the last validation within so many epochs."""
         return epochs - epochs % self.every - self.held["epoch"] >= self.patience
 
 
 class _WeightsFile(io.BytesIO):
-    """A file in memory, in HDF5: where a disk is full that library ends the process."""
+    """An HDF5 file in memory: on a full disk, the HDF5 library aborts the process."""
 
     def __str__(self) -> str:
         return BEST
 
 
 def load_best(model: AutoregressiveModel, folder: pathlib.Path) -> dict[str, Any]:
-    """Gives a model the best weights of a run, after their checksum was verified.
+    """Loads the best weights of a run into a model, after verifying their checksum.
 
-    Runs before checksums were recorded have none to verify.
+    Runs of older versions have no checksum to verify.
 
     Returns:
-      what `best` does, without the checksum.
+      What `best` returns, without the checksum.
 
     Raises:
       FileNotFoundError: if there are no such weights.
@@ -242,7 +242,7 @@ def load_best(model: AutoregressiveModel, folder: pathlib.Path) -> dict[str, Any
     content, expected = files.read(path), known.pop("sha256", None)
     if expected not in (None, found := _sha256(content)):
         raise ValueError(
-            f"{path} is damaged: its SHA-256 is {found[:16]}..., and {expected[:16]}... was "
+            f"{path} is damaged: its SHA-256 is {found[:16]}..., not {expected[:16]}... as "
             "written. Restore it from a copy, or train in another folder."
         )
     try:
@@ -257,13 +257,13 @@ def _sha256(content):
 
 
 class Log(keras.callbacks.Callback):
-    """``log.csv``, a line an epoch, in the format of ``keras.callbacks.CSVLogger``.
+    """``log.csv``, a line per epoch, in the format of ``keras.callbacks.CSVLogger``.
 
     It is written atomically, and the line of an epoch that is run again is replaced.
 
     Raises:
-      ValueError: if the file is damaged; the message has the line.
-      OSError: that names the file if it cannot be read or, from ``fit``, written.
+      ValueError: if the file is damaged; the message has the number of the line.
+      OSError: if the file cannot be read or, from ``fit``, written; the message names it.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
@@ -273,7 +273,7 @@ class Log(keras.callbacks.Callback):
             content = files.read(path).decode(errors="replace")
             self.lines = list(csv.reader(content.splitlines()))
             if not content.endswith("\n") and not (self.lines[1:] and self._is_good(-1)):
-                self.lines = self.lines[:-1]  # whose process was killed
+                self.lines = self.lines[:-1]  # the process was killed in the last line
         for number in range(len(self.lines)):
             if not self._is_good(number):
                 raise ValueError(
@@ -290,7 +290,7 @@ class Log(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if not self.lines:
             keys = sorted(logs)
-            if "val_nats" not in keys:  # there will be
+            if "val_nats" not in keys:  # it will be there after a validation
                 keys += [f"val_{key}" for key in keys]
             self.lines = [["epoch", *keys]]
         header, *lines = self.lines

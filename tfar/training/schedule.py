@@ -11,12 +11,12 @@ __all__ = ["Schedule"]
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """The learning rate: a warm-up, a cosine down to 0, and as often as there are cycles.
+    """The learning rate: a warm-up and a cosine decay to 0, repeated in every cycle.
 
     Args:
       rates: the peak of each cycle.
-      cycles: the number of steps of each.
-      warmup: fraction of them.
+      cycles: the number of steps of each cycle.
+      warmup: the fraction of them in the warm-up.
 
     #### References
     I. Loshchilov, F. Hutter. SGDR: Stochastic Gradient Descent with Warm Restarts. ICLR 2017.
@@ -31,9 +31,9 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         self.warmup = float(warmup)
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        # Keras' `CosineDecay` is the same for a cycle, but a `tf.cond`, and an optimizer computes
-        # the rate once for every weight that decays: with it, the first step of a PixelCNN++ took
-        # 26 s for 20 (one cycle) and 51 s for 29 (three).
+        # Keras' `CosineDecay` is the same for a cycle, but uses `tf.cond`, and an optimizer
+        # computes the rate once for every weight that decays: with it, the first step of a
+        # PixelCNN++ took 26 s instead of 20 (one cycle) and 51 s instead of 29 (three).
         step, first, rate = tf.cast(step, tf.float32), 0, tf.constant(0.0)
         for peak, steps in zip(self.rates, self.cycles):
             rise, done = max(1, round(self.warmup * steps)), step - first

@@ -45,7 +45,7 @@ __all__ = [
 _PACKAGE = pathlib.Path(__file__).parents[1]
 _REMEDY = "Reinstall tfar, or restore the file from the repository."
 
-# What a metrics.json holds at least.
+# What every metrics.json holds.
 _FIGURES = {
     "examples": int,
     "nats": records.NUMBER,
@@ -71,7 +71,7 @@ _PAPER = {"nats": records.NUMBER, "what": str, "reference": str}
 
 
 def _folder(kind):
-    """Where ``zoo`` or ``saved_models`` is: inside an installed package, else beside it."""
+    """Where ``zoo`` or ``saved_models`` is: inside an installed package, otherwise next to it."""
     inside = _PACKAGE / f"_{kind}"
     return inside if inside.exists() else _PACKAGE.parent / kind
 
@@ -101,11 +101,11 @@ def list() -> Sequence[str]:
 
 
 def info(name: str) -> dict[str, Any]:
-    """What is known of a model: a dict, the contents of its ``metrics.json``.
+    """The contents of a model's ``metrics.json``, a dict.
 
     Raises:
-      ValueError: if there is no such model, the message lists near matches; or if the file is
-        damaged, the message names it.
+      ValueError: if there is no such model (the message lists near matches), or if the file is
+        damaged (the message names it).
     """
     _check_name(name, list())
     path = _folder("zoo") / name / "metrics.json"
@@ -140,19 +140,19 @@ def load(name: str) -> AutoregressiveModel:
     found = serving.digest(folder)
     if found != expected:
         raise ValueError(
-            f"{folder} is damaged: its SHA-256 is {found[:16]}..., and {expected[:16]}... was "
+            f"{folder} is damaged: its SHA-256 is {found[:16]}..., not {expected[:16]}... as "
             "published. Reinstall tfar, or restore the folder from the repository."
         )
     return serving.restore(folder)
 
 
 def find(model: Path) -> tuple[AutoregressiveModel, str | None]:
-    """``(model, name)`` of a trained model by what a user calls it, uncompiled.
+    """``(model, name)`` of a trained, uncompiled model, given by a name or a path.
 
     Args:
-      model: one of `list()`, or a path, of the folder of an export or of a ``.keras`` file. A name
-        of the zoo is that of the zoo: a folder here that is called the same is ``./made_mnist``,
-        or a ``pathlib.Path``. The name that is returned is None for paths.
+      model: one of `list()`, or the path of the folder of an export or of a ``.keras`` file. A name
+        of the zoo means the model of the zoo: give a folder here of the same name as
+        ``./made_mnist``, or as a ``pathlib.Path``. The returned name is None for paths.
 
     Raises:
       FileNotFoundError: if there is nothing at the path.
@@ -180,12 +180,12 @@ def checksum(model: Path) -> str:
 
 
 def _path(model):
-    """The path that a user means, which exists, or None for a name of the zoo."""
+    """The existing path that a user means, or None for a name of the zoo."""
     path = arguments.path("model", model)
     if isinstance(model, str) and model in list():
         if path.exists():
             warnings.warn(
-                f"{model} is that of the zoo, and not the folder here, which is ./{model}.",
+                f"{model} means the model of the zoo, not the folder here: give that as ./{model}.",
                 stacklevel=3,
             )
         return None
@@ -206,11 +206,11 @@ def _load_keras(path):
 
     with path.open("rb"):  # or the reason why it cannot be read
         if not zipfile.is_zipfile(path):
-            reason = "it is no .keras file, which is a zip archive"
+            reason = "it is not a .keras file, which is a zip archive"
             raise records.damaged(path, reason, "Save the model again.")
     try:
         model = keras.saving.load_model(path, compile=False)
-    except Exception as error:  # whatever Keras and constructors make of what is in there
+    except Exception as error:  # whatever Keras and constructors raise on the contents
         raise serving.no_model(path, error) from error
     serving.check_model(model, path)
     return model
@@ -220,9 +220,9 @@ def examples(name: str) -> tuple[Nest, np.ndarray]:
     """A few inputs of the data set's test split, packed with the model.
 
     Returns:
-      ``(inputs, log_prob)``: what the model takes, uint8 [N, *event_shape] or a dict of that as
-      "x" and the "condition", int32 labels [N] for instance, and the published log-probabilities
-      [N] nats.
+      ``(inputs, log_prob)``: the model's inputs, uint8 [N, *event_shape] or a dict of these as "x"
+      and of the "condition", int32 labels [N] for instance, and the published log-probabilities
+      [N], in nats.
 
     Raises:
       ValueError: as `info`, or if the file of the examples is damaged.
@@ -235,7 +235,7 @@ def examples(name: str) -> tuple[Nest, np.ndarray]:
     given = (metrics.get("condition") or {}).get("shapes", labels)
     inputs = _unpacked(path, tuple(known["shape"]), given)
     if len(known["log_prob"]) != known["shape"][0]:
-        found = f"{len(known['log_prob'])} log-probabilities of {known['shape'][0]} examples"
+        found = f"{len(known['log_prob'])} log-probabilities for {known['shape'][0]} examples"
         raise records.damaged(path.with_name("metrics.json"), f"it has {found}", _REMEDY)
     return inputs, np.asarray(known["log_prob"], np.float32)
 
@@ -255,8 +255,8 @@ def _unpacked(path, shape, given):
             if not 0 <= bits.size - size < 8:
                 raise ValueError(f"expected {size} bits, got {bits.size}")
             parts["x"] = bits[:size].reshape(shape)
-    except Exception as error:  # whatever NumPy makes of what is in there
-        reason = f"no arrays can be made of it: {records.words(error)}"
+    except Exception as error:  # whatever NumPy raises on the contents
+        reason = f"it cannot be read as arrays: {records.words(error)}"
         raise records.damaged(path, reason, _REMEDY) from error
     expected = {"x": shape, **{key: (*shape[:1], *own) for key, own in given.items()}}
     found = {key: value.shape for key, value in parts.items()}
@@ -272,9 +272,9 @@ def _unpacked(path, shape, given):
 
 
 def pack(inputs: Nest) -> dict[str, np.ndarray]:
-    """The arrays of ``examples.npz``: binary examples eight in a byte, others as they are.
+    """The arrays of ``examples.npz``: binary examples eight to a byte, others as they are.
 
-    Those of a condition that is a dict have the names "condition_KEY".
+    The arrays of a condition that is a dict are named "condition_KEY".
 
     >>> pack(np.ones([2, 4], np.uint8))
     {'packed': array([255], dtype=uint8)}
@@ -291,7 +291,7 @@ def pack(inputs: Nest) -> dict[str, np.ndarray]:
 
 
 def verify(name: str, model: AutoregressiveModel | None = None, tolerance: float = 1e-4) -> float:
-    """Computes the log-probabilities of the packed examples again.
+    """Compares the log-probabilities of the packed examples, computed here, with those published.
 
     Args:
       name: one of `list()`.
@@ -302,8 +302,8 @@ def verify(name: str, model: AutoregressiveModel | None = None, tolerance: float
       The largest relative difference.
 
     Raises:
-      ValueError: if it is above ``tolerance``: the model does not compute here what was published;
-        or if there is no such model, or its files are damaged.
+      ValueError: if it is above ``tolerance``, that is, the model does not compute here what was
+        published; or if there is no such model, or its files are damaged.
     """
     import numpy as np
 
@@ -327,7 +327,7 @@ def serve_config(base_path: Path | None = None) -> str:
     """A ``models.config`` of the whole zoo for ``tensorflow_model_server``, as text.
 
     Args:
-      base_path: the folder that holds the models where the server is, "/models" for instance in
+      base_path: the folder that holds the models where the server runs, for instance "/models" in
         a container; by default that of this machine.
 
     Raises:

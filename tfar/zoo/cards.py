@@ -43,7 +43,7 @@ def measured(found: Mapping[str, Any], per: str = "example") -> str:
 
 
 def nats(found: Mapping[str, Any], per: str = "example") -> str:
-    """The mean and its standard error; that of a character is small, and has more digits."""
+    """The mean and its standard error; figures per character are small, and have more digits."""
     digits = kinds.per(per).digits
     return f"{found['nats']:.{digits}f} ± {found['standard_error']:.{digits}f}"
 
@@ -53,7 +53,7 @@ def bits(found: Mapping[str, Any], per: str = "example") -> str:
 
 
 def compared(metrics: dict[str, Any]) -> Mapping[str, Any]:
-    """The figure to compare with the paper's: of the test split, or of those that it is on."""
+    """The figure to compare with the paper's: on the test split, or on the paper's own splits."""
     parts = [metrics[split] for split in metrics["paper"].get("splits", ["test"])]
     sizes = np.array([part["examples"] for part in parts])
     mean, errors = (np.array([part[key] for part in parts]) for key in ("nats", "standard_error"))
@@ -70,7 +70,7 @@ def versus(metrics: dict[str, Any]) -> str:
         return f"none: {paper['none']}"
     ours = compared(metrics)
     gap, digits = ours["nats"] - paper["nats"], kinds.per(per).digits
-    fine = digits if round(gap, digits) else digits + 1  # none is "0.00 above"
+    fine = digits if round(gap, digits) else digits + 1  # never "0.00 above"
     splits = paper.get("splits")
     on = f" on {' and '.join(splits)} it has {nats(ours, per)} nats," if splits else " it is"
     return (
@@ -131,7 +131,7 @@ $ tfar sample {name} {kind.use}
 
 
 def described(model: AutoregressiveModel) -> dict[str, Any]:
-    """What a model is that has no card, a dict of words and numbers.
+    """A description of a model that has no card, a dict of words and numbers.
 
     >>> described(tfar.models.FVSBN([3]))["parameters"]
     '6'
@@ -155,7 +155,7 @@ def _start(metrics):
     recipe = metrics["recipe"]
     if "start" not in recipe:
         return ""
-    start = pathlib.Path(recipe["start"]).name  # of a file no more
+    start = pathlib.Path(recipe["start"]).name  # without the folder of a file
     return (
         f"\n| begun with | {'an earlier' if start == metrics['name'] else 'the'} `{start}`, of "
         f"SHA-256 {recipe['start_sha256'][:12]}, for the last of the recipe's cycles |"
@@ -193,7 +193,7 @@ def _chosen(metrics):
 
 
 def _limits(metrics):
-    """Words on what a request may ask for; older exports have no bounds but on samples."""
+    """Words on the limits of a request; older exports have none, except on samples."""
     limits = metrics.get("limits")
     if not limits:
         return ""

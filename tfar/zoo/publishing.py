@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["check_published", "export_again", "publish", "slim"]
 
 NUM_EXAMPLES = 32
-FILED = "bytes", "sha256", "signatures", "limits"  # of metrics: what is known of the SavedModel
+FILED = "bytes", "sha256", "signatures", "limits"  # of metrics: those about the SavedModel
 
 
 def slim(model: AutoregressiveModel) -> AutoregressiveModel:
-    """A float32 copy of a model that compresses well, in git and in a wheel: what is published.
+    """The copy of a model that is published: float32, and compresses well in git and in a wheel.
 
     Weights that a mask hides are set to 0, and the others are rounded to 11 significant bits, as a
     float16 has. All figures are measured on the copy.
@@ -52,7 +52,7 @@ def slim(model: AutoregressiveModel) -> AutoregressiveModel:
 
 
 def publish(name: str, run: Path, progress: Progress = None) -> dict[str, Any]:
-    """Makes the best weights of a training run the artefact ``name``, in a clone of the repository.
+    """Publishes the best weights of a training run as the artefact ``name``, in a clone.
 
     Writes ``saved_models/<name>/1`` and, in ``zoo/<name>``, ``examples.npz``, ``metrics.json`` and
     ``card.md``.
@@ -73,8 +73,8 @@ def publish(name: str, run: Path, progress: Progress = None) -> dict[str, Any]:
     recipe = recipes.load_recipe(zoo.recipe_path(name))
     record = runs.record(run)
     if record is None or runs.best(run) is None:
-        raise FileNotFoundError(f"{run} is no folder of a training run: train there first.")
-    record.pop("source", None)  # of the file with its comments
+        raise FileNotFoundError(f"{run} is not the folder of a training run: train there first.")
+    record.pop("source", None)  # the checksum of the file, with its comments
     splits = {
         split: feeding.inputs(recipe, datasets.load(recipe.dataset, split))
         for split in ("train", "validation", "test")
@@ -118,25 +118,25 @@ def publish(name: str, run: Path, progress: Progress = None) -> dict[str, Any]:
 
 
 def check_published(metrics: dict[str, Any], split: str, found: Mapping[str, Any]) -> None:
-    """Raises ValueError where figures differ from those published, by more than 1e-4 of them.
+    """Raises ValueError if figures differ from those published by more than a fraction of 1e-4.
 
     Args:
       metrics: a dict, see `tfar.zoo.info`.
-      split: "train", of which none are published, "validation" or "test".
+      split: "train" (which has no published figures), "validation" or "test".
       found: `tfar.kinds.Kind.figures` of the model and the split.
 
     >>> check_published({"test": {"nats": 80.0}}, "test", {"nats": 80.1})
     Traceback (most recent call last):
     ...
-    ValueError: published were 80.0000, found 80.1000
+    ValueError: Expected the published 80.0000 nats, got 80.1000.
     """
     published = metrics[split]["nats"] if split in metrics else found["nats"]
     if abs(found["nats"] - published) > 1e-4 * abs(published):
-        raise ValueError(f"published were {published:.4f}, found {found['nats']:.4f}")
+        raise ValueError(f"Expected the published {published:.4f} nats, got {found['nats']:.4f}.")
 
 
 def _start(record):
-    """The option that a run was begun with, with the name of a file alone.
+    """The option with which a run was begun, without the folder of a file.
 
     >>> _start({"start": "somewhere/mine.keras"}), _start({})
     (' --start mine.keras', '')
@@ -157,7 +157,7 @@ def export_again(name: str) -> dict[str, Any]:
 
 
 def _described(model):
-    """What metrics say of the model itself."""
+    """What metrics say about the model itself."""
     return {
         "model": type(model).__name__,
         "event_shape": list(model.event_shape),
@@ -174,7 +174,7 @@ def _described(model):
 
 
 def _condition(condition):
-    """What metrics say of a condition; of labels they have ``num_classes``."""
+    """What metrics say about a condition; for labels they have ``num_classes``."""
     if condition is None or condition.num_classes is not None:
         return {}
     specs = condition.named(condition.structure)
@@ -185,8 +185,8 @@ def _condition(condition):
 def _put(name, model, metrics, packed=None):
     """Puts a model, its metrics and its card in place, and the examples if there are new ones.
 
-    All are written before the first takes its place: a kill before leaves the old artefact whole,
-    and git has the old one in any case.
+    All are written before the first one is renamed into place: a kill before that leaves the old
+    artefact intact, and git has the old one in any case.
     """
     folder, place = zoo.recipe_path(name).parent, zoo.model_folder(name)
     partial, old = (place.with_name(f"{kind}-{place.name}") for kind in ("partial", "old"))
