@@ -36,15 +36,18 @@ def pytest_collection_modifyitems(items):
             item.add_marker("slow")
 
 
-class Untuned(tf.data.Options):
-    """Without the thread that tunes an iterator: to free one at times took more than a minute."""
+def untuned(dataset):
+    """A data set without the thread that tunes an iterator.
 
-    def __init__(self):
-        super().__init__()
-        self.autotune.enabled = False
+    To free an iterator waits for that thread, at times for a minute or two: where the iterator
+    was garbage, of a fit that had raised, and was collected much later.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
-tf.data.Options = Untuned  # which Keras gives its data sets of arrays
+tf.data.Dataset._apply_debug_options = untuned  # what every iterator is made by
 held = None  # the module of the last test, and its model
 
 
