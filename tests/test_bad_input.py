@@ -165,7 +165,7 @@ def test_outside_the_support_in_a_graph(name, x):
 @pytest.mark.parametrize(
     "value, message",
     [
-        ([0, np.nan, 0, np.nan], "A clamped value has to be a prefix"),
+        ([0, np.nan, 0, np.nan], "Expected a clamped value to give a prefix"),
         ([0.5, np.nan, np.nan, np.nan], "takes 0 or 1"),
     ],
 )
@@ -192,9 +192,12 @@ def test_seeds_of_the_wrong_form(method, seed):
 VALUES_TO_CLAMP = [
     (
         [0, np.nan, 1, np.nan],
-        "prefix of the order: site 2 of the order is given, site 1 is missing",
+        "prefix of the order of the model: site 2 of the order is given, site 1 is missing",
     ),
-    ([np.nan, np.nan, np.nan, 1], "prefix of the order: site 3 of the order is given, site 2"),
+    (
+        [np.nan, np.nan, np.nan, 1],
+        "prefix of the order of the model: site 3 of the order is given, site 2",
+    ),
     ([0.5, np.nan, np.nan, np.nan], "takes 0 or 1, got 0.5"),
     ([2.0, 1, 0, 1], "takes 0 or 1, got 2"),
     (np.zeros([5]), r"static shape \[\.\.\., \*\[4\]\], or shorter .*, got \(5,\)"),

@@ -167,4 +167,4 @@ def test_scaling_is_of_the_benchmark_and_the_recipe():
     settings = f"Muon at {peak}, batches of {recipe.batch_size}, {recipe.epochs} epochs"
     assert f"{settings}, an EMA of {recipe.ema}" in words
     steps = 50_000 // 2048
-    assert f"{steps} steps an epoch and {steps * recipe.epochs} in the recipe's" in words
+    assert f"{steps} steps per epoch and {steps * recipe.epochs} in the recipe's" in words

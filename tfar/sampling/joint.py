@@ -12,7 +12,7 @@ from tensorflow_probability import distributions as tfd
 from tfar import conditions, randomness
 from tfar.arguments import flag, integer
 from tfar.distributions import casting
-from tfar.sampling import loop
+from tfar.sampling import loop, prefix
 from tfar.sampling.policy import Policy
 from tfar.sampling.protocol import Conditionals
 from tfar.typing import Member, Nest
@@ -343,36 +343,25 @@ class Autoregressive(tfd.Distribution):
                 f"Expected a value of the static shape [..., *{list(model.event_shape)}], or "
                 f"shorter along the first axis of the event, got {value.shape}."
             )
-        batch, site_shape = shape[:-rank], model.head.site_shape
-        values = tf.reshape(value, [*batch, model.num_sites, *site_shape])
-        order = model.permutations[self.member or 0]
-        values = tf.gather(values, order, axis=len(batch))
         laid_out = tf.where(tf.math.is_nan(value), tf.zeros_like(value), value)
-        given = tf.where(tf.math.is_nan(values), tf.zeros_like(values), values)
-        known = ~tf.math.is_nan(values)
-        if site_shape:  # a vector is given as a whole, or not at all
-            partly = tf.reduce_any(known, axis=-1)
-            known = tf.reduce_all(known, axis=-1)
-            whole = tf.reduce_all(known == partly)
-        else:
-            whole = tf.constant(True)
-        is_prefix = tf.reduce_all(known[..., :-1] | ~known[..., 1:])
+        given = ~tf.math.is_nan(value)
+        arguments = laid_out, given, shape[:-rank], self.member or 0
+        values, known, whole, follows = prefix.in_order(model, *arguments)
+        words = "Expected a clamped value to give"
         if tf.executing_eagerly():
             if not whole:
-                raise ValueError(
-                    "A clamped value gives all the entries along the last axis of a site, or none."
-                )
-            if not is_prefix:
+                raise ValueError(f"{words} {prefix.WHOLE}.")
+            if not follows:
                 gap = np.argwhere(~known.numpy()[..., :-1] & known.numpy()[..., 1:])[0]
                 raise ValueError(
-                    f"A clamped value has to be a prefix of the order: "
-                    f"site {gap[-1] + 1} of the order is given, site {gap[-1]} is missing (NaN)."
+                    f"{words} {prefix.FOLLOWS}: site {gap[-1] + 1} of the order is given, site "
+                    f"{gap[-1]} is missing (NaN)."
                 )
             model.check_support(laid_out)
         else:
-            order = (is_prefix & whole, "A clamped value has to be a prefix of the order.")
-            given = self._asserting(given, order, self._supported(laid_out))
-        return tf.cast(given, self.dtype), known
+            checks = (whole, f"{words} {prefix.WHOLE}."), (follows, f"{words} {prefix.FOLLOWS}.")
+            values = self._asserting(values, *checks, self._supported(laid_out))
+        return tf.cast(values, self.dtype), known
 
 
 def _memory():

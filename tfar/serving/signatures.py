@@ -11,7 +11,7 @@ from tensorflow_probability import distributions as tfd
 from tfar import conditions, kinds
 from tfar.conditions import Condition
 from tfar.distributions import Columns
-from tfar.sampling import Policy, loop
+from tfar.sampling import Policy, loop, prefix
 from tfar.sampling.policy import TEMPERATURES
 from tfar.typing import Nest
 
@@ -180,20 +180,10 @@ class Functions:
 
     def _prefix(self, x, known, member):
         """``values`` [B, n, *site_shape] and ``known`` [B, n], in the order of a member."""
-        model = self.model
-        shape = [-1, model.num_sites, *model.head.site_shape]
-        order = self._order(member)
-        values, known = (tf.gather(tf.reshape(v, shape), order, axis=1) for v in (x, known))
-        if model.head.site_shape:
-            whole = tf.reduce_all(known, axis=-1)
-            same = whole == tf.reduce_any(known, axis=-1)
-            message = (
-                "Expected known to be the same along the last axis, for all entries of a site."
-            )
-            known = require(whole, (same, message))
-        follows = known[:, :-1] | ~known[:, 1:]
-        message = "Expected known to be a prefix of the order of the model."
-        return values, require(known, (follows, message))
+        values, known, whole, follows = prefix.in_order(self.model, x, known, [-1], member)
+        checks = ((whole, prefix.WHOLE), (follows, prefix.FOLLOWS))
+        checks = [(held, f"Expected known to mark {what}.") for held, what in checks]
+        return values, require(known, *checks)
 
     def _order(self, member):
         return tf.gather(tf.constant(self.model.permutations), member)
