@@ -84,7 +84,9 @@ def fit_table(
 
     def model(x):
         head = heads.Table(columns, components)
-        return models.OrderlessNADE([len(columns)], hidden, head, order, dropout=dropout, seed=seed)
+        return models.OrderlessNADE(
+            [len(columns)], hidden, head=head, order=order, dropout=dropout, seed=seed
+        )
 
     recipe = recipes.Recipe(  # which checks the other arguments
         name="table",
