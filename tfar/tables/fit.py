@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 def fit_table(
     data: pd.DataFrame | Path,
+    *,
     categorical: Sequence[str] = (),
     hidden: Sequence[int] = (256, 256),
     components: int = 10,
