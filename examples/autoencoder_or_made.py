@@ -172,7 +172,10 @@ def main():
     toy = images[:, 13:15, 12:16].reshape(len(images), -1)  # from the middle
     test = datasets.binarized_mnist("test").astype(np.float32).reshape(-1, 784)
 
-    models, toys = train(x, HIDDEN, arguments.epochs), train(toy, TOY_HIDDEN, arguments.epochs)
+    models, toys = (
+        train(x, HIDDEN, epochs=arguments.epochs),
+        train(toy, TOY_HIDDEN, epochs=arguments.epochs),
+    )
     jacobians = {name: jacobian(model, test[:8]) for name, model in models.items()}
     print("| | autoencoder | MADE |\n|---|---|---|")
     for label, found in figures(models, toys, toy, test, jacobians).items():

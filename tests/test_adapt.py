@@ -10,10 +10,10 @@ from tfar.models import FVSBN, MADE
 @pytest.mark.parametrize(
     "factory",
     [
-        lambda: FVSBN([2, 3, 1], Bernoulli(centered=True), "random"),
-        lambda: FVSBN([2, 2], Categorical(3), "reversed"),
+        lambda: FVSBN([2, 3, 1], head=Bernoulli(centered=True), order="random"),
+        lambda: FVSBN([2, 2], head=Categorical(3), order="reversed"),
         lambda: MADE([2, 3], (8, 8), order=[[3, 0, 5, 1, 2, 4], [0, 1, 2, 3, 4, 5]], direct=True),
-        lambda: MADE([4], (8,), Categorical(3), order=[2, 0, 3, 1]),
+        lambda: MADE([4], (8,), head=Categorical(3), order=[2, 0, 3, 1]),
     ],
 )
 def test_every_site_starts_at_its_smoothed_frequencies(factory):

@@ -226,7 +226,11 @@ def of_models():
         filters=COUNT,
         resnets=COUNT,
         levels=(*COUNT, 9),
-        head=(*HEAD, heads.Categorical(3).__class__, heads.DiscretizedLogisticMixture(2, 3)),
+        head=(
+            *HEAD,
+            heads.Categorical(3).__class__,
+            heads.DiscretizedLogisticMixture(2, channels=3),
+        ),
         order=ORDER,
         num_classes=NO_COUNT,
         positions=FLAG,
@@ -288,7 +292,7 @@ def of_models():
             keras.layers.LSTM(1), keras.layers.Flatten(),
         ),
         event_shape=(*SHAPE, [4, 0]),
-        head=(*HEAD, heads.Categorical(3), heads.DiscretizedLogisticMixture(2, 3)),
+        head=(*HEAD, heads.Categorical(3), heads.DiscretizedLogisticMixture(2, channels=3)),
         order=ORDER,
         num_classes=(*NO_COUNT, 3),
         network_=[network],
@@ -382,9 +386,13 @@ def of_layers():
 
 BUILT = {
     "CausalConv2D": lambda: layers.CausalConv2D(2, 3, (2, 4)),
-    "RowConv2D": lambda: layers.RowConv2D(2, 1, 3),
-    "GatedStacks": lambda: layers.GatedStacks(2, 1, 3, 3, (2, 4)),
-    "GatedStacks_conditional": lambda: layers.GatedStacks(2, 1, 3, 3, (2, 4), condition_size=3),
+    "RowConv2D": lambda: layers.RowConv2D(2, above=1, width=3),
+    "GatedStacks": lambda: layers.GatedStacks(
+        2, 1, kernel_size=3, first_kernel_size=3, image_shape=(2, 4)
+    ),
+    "GatedStacks_conditional": lambda: layers.GatedStacks(
+        2, 1, kernel_size=3, first_kernel_size=3, image_shape=(2, 4), condition_size=3
+    ),
     "RowLSTM": lambda: layers.RowLSTM(2, 3, (2, 4)),
     "DiagonalBiLSTM": lambda: layers.DiagonalBiLSTM(2, (2, 4)),
     "CausalSelfAttention": lambda: layers.CausalSelfAttention(1),
@@ -402,7 +410,7 @@ BUILT = {
     "TriangularDense": lambda: layers.TriangularDense(2),
     "TiedHidden": lambda: layers.TiedHidden(3, 2),
     "OrderlessHidden": lambda: layers.OrderlessHidden((3,), 2),
-    "MultiscaleStreams": lambda: layers.MultiscaleStreams(2, 1, 1, (2, 4)),
+    "MultiscaleStreams": lambda: layers.MultiscaleStreams(2, 1, levels=1, image_shape=(2, 4)),
 }
 
 
@@ -650,7 +658,7 @@ def of_testing():
     yield from first(testing.verify_export, MODEL, "/tmp")
     head = heads.Categorical(3)
     no_heads = (None, "x", 3, heads.Categorical, THING, DENSE)
-    yield from first(testing.symbols, [*no_heads, heads.DiscretizedLogisticMixture(1, 3)])
+    yield from first(testing.symbols, [*no_heads, heads.DiscretizedLogisticMixture(1, channels=3)])
     for function in (testing.verify_head, testing.verify_real_head):
         yield from first(function, no_heads, lambda x, params: x)
     yield from vary(testing.verify_head, {"head": head}, reference=(None, 3, "x"))

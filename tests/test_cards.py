@@ -66,7 +66,7 @@ def test_figures_of_examples_and_of_characters():
 
 def test_the_figure_of_a_text_is_the_mean_over_its_characters(monkeypatch):
     monkeypatch.setattr(texts, "BLOCK", 5)
-    model = randomise(CharRNN([8], (4,), "rnn", head=Characters("ab")), seed=1)
+    model = randomise(CharRNN([8], (4,), cell="rnn", head=Characters("ab")), seed=1)
     given = "abbabaabbbaababbaaabab"  # four blocks and two characters
     figure = kinds.of(model).figures(given)
     nats = -text.log_prob(model, given, block=1)

@@ -163,8 +163,8 @@ def own(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
     frame = pd.DataFrame({"side": ["left", "right"] * 10, "x": np.linspace(0, 1, 20)})
     models = {
-        "text": CharRNN([4], (5,), "rnn", head=Characters("ab\n")),
-        "table": OrderlessNADE([2], (4,), Table(tables.describe(frame), 2)),
+        "text": CharRNN([4], (5,), cell="rnn", head=Characters("ab\n")),
+        "table": OrderlessNADE([2], (4,), head=Table(tables.describe(frame), 2)),
         "image": FVSBN([2, 2, 1]),
         "labels": GatedPixelCNN([2, 2, 1], 4, 2, first_kernel_size=3, num_classes=2),
         "real": RNADE([3], hidden=4, head=LogisticMixture(2)),
@@ -253,7 +253,7 @@ def test_sample_of_a_table(own, tmp_path):
     options = ("-n", 5, "--seed", 3, "--temperature", 0.5)
     printed = tfar("sample", own / "table.keras", *options)
     assert printed.exit_code == 0, printed.output
-    expected = tables.sample(model, 5, 3, temperature=0.5)
+    expected = tables.sample(model, 5, seed=3, temperature=0.5)
     assert printed.stdout == expected.to_csv(index=False)
     assert len(tfar("sample", own / "table.keras").stdout.splitlines()) == 1 + 64
     written = tfar("sample", own / "table.keras", *options, "--out", tmp_path / "new" / "x.csv")

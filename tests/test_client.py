@@ -68,7 +68,7 @@ def http_server(get, post=(200, "{}"), headers=()):
 def refusal(url, *arguments, timeout=5.0, **inputs):
     """What `Rest` says, which names the server."""
     with pytest.raises(RuntimeError) as refused:
-        client.Rest(url, timeout).predict("toy", *arguments, **(inputs or {"x": [[1]]}))
+        client.Rest(url, timeout=timeout).predict("toy", *arguments, **(inputs or {"x": [[1]]}))
     words = str(refused.value)
     assert words.startswith(url) and "\n" not in words and len(words) < 600
     return words

@@ -24,8 +24,8 @@ def model(name):
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_layer(layer):
-    factory, num_sites, channels, *scale = LAYERS[layer]
-    testing.verify_layer(factory(), num_sites, channels, 0, *scale)
+    factory, num_sites, channels, scale = (*LAYERS[layer], 1.0)[:4]
+    testing.verify_layer(factory(), num_sites, channels, scale=scale)
 
 
 def test_causality_before_training_after_a_step_and_after_a_reload(name, tmp_path):

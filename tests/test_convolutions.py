@@ -36,7 +36,7 @@ def test_pixel_cnn_has_a_blind_spot_however_deep():
 def test_gated_pixel_cnn_and_pixel_cnn_pp_have_none():
     for model in (
         GatedPixelCNN([8, 8, 1], 2, 7, first_kernel_size=3),
-        PixelCNNpp([8, 8, 1], 2, 2, 3),
+        PixelCNNpp([8, 8, 1], 2, 2, levels=3),
     ):
         depends = model.network.depends(np.eye(64))
         np.testing.assert_array_equal(depends, np.tri(64, k=-1, dtype=bool))
@@ -63,7 +63,7 @@ def test_scoring_is_the_same_in_bfloat16_up_to_its_precision():
     [
         lambda **options: PixelCNN([4, 4, 1], 8, 1, first_kernel_size=3, **options),
         lambda **options: GatedPixelCNN([4, 4, 1], 8, 2, first_kernel_size=3, **options),
-        lambda **options: PixelCNNpp([4, 4, 1], 8, 1, 2, **options),
+        lambda **options: PixelCNNpp([4, 4, 1], 8, 1, levels=2, **options),
     ],
     ids=["pixel_cnn", "gated_pixel_cnn", "pixel_cnn_pp"],
 )
@@ -200,10 +200,13 @@ def test_mistakes_with_conditions(use, message):
         (lambda: GatedPixelCNN([4, 4, 3], first_kernel_size=1), "above .* of at least 1, got 0"),
         (lambda: PixelCNNpp([4, 4, 1], levels=0), "levels to be an integer of at least 1, got 0"),
         (lambda: CausalConv2D(1, 3, (4, 4), stride=0), "stride .* of at least 1, got 0"),
-        (lambda: RowConv2D(1, 1, 2), "width to be an odd integer .* got 2"),
+        (lambda: RowConv2D(1, above=1, width=2), "width to be an odd integer .* got 2"),
         (lambda: CausalConv2D(1, 3, (5, 4), stride=2), r"2 does not divide an image of \[5, 4\]"),
         (lambda: CausalConv2D(1, 3, (2, 2)).build((None, 5, 1)), r"Expected 4 sites, .* \(None, 5"),
-        (lambda: MultiscaleStreams(1, 1, 1, (2, 2)).build((None, 4, 4, 1)), r"takes .*\[B, n, c\]"),
+        (
+            lambda: MultiscaleStreams(1, 1, levels=1, image_shape=(2, 2)).build((None, 4, 4, 1)),
+            r"takes .*\[B, n, c\]",
+        ),
     ],
 )
 def test_impossible_models(make, message):
@@ -215,7 +218,7 @@ def test_impossible_models(make, message):
 def test_rows_one_at_a_time_are_those_of_all_at_once(above, width):
     """The layer itself, whatever its kernel: models use some kernels only."""
     for exclusive in (False, True)[: 1 + above]:
-        layer = RowConv2D(3, above, width, exclusive)
+        layer = RowConv2D(3, above=above, width=width, exclusive=exclusive)
         x = np.random.default_rng(0).normal(size=[2, 4, 5, 2]).astype(np.float32)
         layer.build(x.shape)
         state = layer.initial_state(2)
@@ -290,8 +293,14 @@ class ForgetsTheRowsAbove(GatedStacks):
         (lambda: ShiftedTheWrongWay(2, 3, (3, 4)), 12, "Leak: output"),
         (lambda: WrapsAround(2, 3, (3, 4)), 12, "`step` differs from `call`"),
         (lambda: ForgetsTheFirst(2, 3, (3, 4)), 12, "`step` differs from `call`"),
-        (lambda: UnmaskedColours(2, 3, (2, 2), 3), 12, "Leak: output 0"),
-        (lambda: ForgetsTheRowsAbove(2, 2, 3, 3, (3, 3)), 9, "`step` differs from `call`"),
+        (lambda: UnmaskedColours(2, 3, (2, 2), subpixels=3), 12, "Leak: output 0"),
+        (
+            lambda: ForgetsTheRowsAbove(
+                2, 2, kernel_size=3, first_kernel_size=3, image_shape=(3, 3)
+            ),
+            9,
+            "`step` differs from `call`",
+        ),
     ],
 )
 def test_planted_in_a_layer(layer, sites, message):
@@ -326,7 +335,9 @@ def transposed_corners(x, size):
 def test_planted_in_multiscale_streams(monkeypatch, owner, name, planted, message):
     monkeypatch.setattr(owner, name, planted)
     with pytest.raises(AssertionError, match=message):
-        testing.verify_layer(MultiscaleStreams(2, 1, 2, (4, 4)), 16, 1, scale=0.5)
+        testing.verify_layer(
+            MultiscaleStreams(2, 1, levels=2, image_shape=(4, 4)), 16, 1, scale=0.5
+        )
 
 
 def ignores_the_label(self, x, condition=None, member=None, training=None):
@@ -347,7 +358,9 @@ def test_planted_in_a_conditional_model(monkeypatch):
 
 def test_components_of_a_mixture_differ_after_training_without_adapt():
     """Where all of them started alike, all their gradients would be alike."""
-    model = PixelCNNpp([2, 2, 1], 4, 1, 2, DiscretizedLogisticMixture(3), positions=False)
+    model = PixelCNNpp(
+        [2, 2, 1], 4, 1, levels=2, head=DiscretizedLogisticMixture(3), positions=False
+    )
     model.compile("adam")
     x = np.random.RandomState(0).randint(0, 256, [64, 2, 2, 1])
     model.fit(x, epochs=2, verbose=0)

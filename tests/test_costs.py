@@ -75,7 +75,7 @@ def test_what_a_graph_does_not_tell_is_taken_for_many():
     [
         (MADE([20], (30,)), MADE([20], (300,))),
         (MADE([20], (30,)), MADE([60], (30,))),
-        (MADE([20], (30,)), MADE([20], (30,), Categorical(9))),
+        (MADE([20], (30,)), MADE([20], (30,), head=Categorical(9))),
         (Transformer([20], 8, 1, 2), Transformer([20], 32, 1, 2)),
     ],
 )
@@ -103,10 +103,12 @@ def test_limits_follow_from_memory_or_are_given():
     found = costs.limits(model, max_bytes=2**20)
     assert found.max_rows == 2**20 // costs.scoring_bytes(model)
     assert found.max_samples == 2**20 // costs.drawing_bytes(model)
-    assert costs.limits(model, 2**20, 3, np.int64(4)) == costs.Limits(2**20, 3, 4, None)
+    few = {"max_bytes": 2**20, "max_rows": 3, "max_samples": 4}
+    found = costs.limits(model, **{**few, "max_samples": np.int64(4)})
+    assert found == costs.Limits(**few, max_length=None)
     text = CharRNN([4], (3,), head=Characters("abc"))
-    assert costs.limits(text, 2**20, 3, 4).max_length == 10_000
-    assert costs.limits(text, 2**20, 3, 4, 5).max_length == 5
+    assert costs.limits(text, **few).max_length == 10_000
+    assert costs.limits(text, **few, max_length=5).max_length == 5
 
 
 @pytest.mark.parametrize("name", ["max_samples", "max_rows", "max_length", "max_bytes"])

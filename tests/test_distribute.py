@@ -121,7 +121,9 @@ def test_workers_that_were_ended_go_on_from_what_the_chief_wrote(tmp_path):
     """Worker 1, which `distribute_run.py` keeps from writing, gets a signal."""
 
     def place():
-        found = checkpoints.Checkpoint(tmp_path / "run" / "checkpoint.npz", 4, 2, None)
+        found = checkpoints.Checkpoint(
+            tmp_path / "run" / "checkpoint.npz", steps=4, every=2, strategy=None
+        )
         return found.epoch, found.step
 
     with workers(tmp_path, ["none", "SIGTERM"], ["train"]) as started:

@@ -23,9 +23,9 @@ tfd = tfp.distributions
 HEADS = {
     "bernoulli": Bernoulli(),
     "categorical": Categorical(3),
-    "gaussians": GaussianMixture(2, True),
+    "gaussians": GaussianMixture(2, equal_weights=True),
     "logistics": LogisticMixture(3, mean=4.0, std=2.0),
-    "discretized_logistics": DiscretizedLogisticMixture(2, 3, levels=4),
+    "discretized_logistics": DiscretizedLogisticMixture(2, channels=3, levels=4),
     "poisson": Poisson(),
     "negative_binomial": NegativeBinomial(),
     "columns": Columns([Bernoulli(), LogisticMixture(2), Categorical(3), Poisson()]),

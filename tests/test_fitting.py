@@ -244,7 +244,7 @@ def test_values_outside_the_support_end_a_fit(model, x, bad, message, source, ea
 
 
 def test_pixels_scaled_to_1_say_what_came():
-    model = FVSBN([2, 2, 1], Categorical(256))
+    model = FVSBN([2, 2, 1], head=Categorical(256))
     model.compile("sgd")
     x = np.arange(16, dtype=np.float32).reshape([4, 2, 2, 1]) / 255
     message = r"takes an integer from 0 to 255, got 0.003.* at index \[0, 0, 1, 0\] .*\(15 such"
@@ -264,7 +264,7 @@ def test_labels_outside_the_classes_end_a_fit():
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_a_diverged_fit_ends(jit_compile):
-    model = RNADE([2], 4, GaussianMixture(1))
+    model = RNADE([2], 4, head=GaussianMixture(1))
     model.compile(keras.optimizers.SGD(1e30), jit_compile=jit_compile)
     x = np.random.RandomState(0).normal(size=[40, 2]).astype(np.float32)
     with pytest.raises(ValueError, match=r"loss.* is (-?inf|nan).*Lower the learning rate"):
@@ -290,7 +290,7 @@ def test_values_outside_the_support_end_a_fit_under_xla(model, x):
 
 
 def test_an_infinite_nll_of_a_test_is_no_error():
-    model = RNADE([2], 4, GaussianMixture(1))
+    model = RNADE([2], 4, head=GaussianMixture(1))
     model.compile("sgd")
     assert model.evaluate(np.full([4, 2], 1e25, np.float32), verbose=0)[0] == np.inf
 

@@ -68,8 +68,8 @@ def discretized_logistic_mixture(num_components, channels, levels):
         flat = [part.reshape([len(params), -1]) for part in (loc, log_scale)]
         return np.concatenate([logits / temperature, *flat, coupling], axis=1)
 
-    head = heads.DiscretizedLogisticMixture(num_components, channels, levels)
-    return head, reference, 0, tempered
+    head = heads.DiscretizedLogisticMixture(num_components, channels=channels, levels=levels)
+    return head, reference, {"tempered": tempered}
 
 
 HEADS = {
@@ -87,7 +87,8 @@ HEADS = {
 
 @pytest.mark.parametrize("name", HEADS)
 def test_head(name):
-    verify_head(*HEADS[name])
+    head, reference, *options = HEADS[name]
+    verify_head(head, reference, **dict(*options))
 
 
 def poisson_family(params):
@@ -206,10 +207,12 @@ def real_mixture(head, family):
 REAL_HEADS = {
     "gaussian": real_mixture(heads.GaussianMixture(1), norm),
     "gaussians": real_mixture(heads.GaussianMixture(4), norm),
-    "gaussians_of_equal_weight": real_mixture(heads.GaussianMixture(3, True), norm),
+    "gaussians_of_equal_weight": real_mixture(heads.GaussianMixture(3, equal_weights=True), norm),
     "gaussians_in_units": real_mixture(heads.GaussianMixture(2, mean=50.0, std=20.0), norm),
     "logistics": real_mixture(heads.LogisticMixture(3), logistic),
-    "logistics_in_units": real_mixture(heads.LogisticMixture(2, True, -3.0, 0.01), logistic),
+    "logistics_in_units": real_mixture(
+        heads.LogisticMixture(2, equal_weights=True, mean=-3.0, std=0.01), logistic
+    ),
 }
 
 
@@ -221,15 +224,15 @@ def test_real_head(name):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ((0,), "num_components to be an integer of at least 1, got 0"),
-        ((2, False, 0.0, 0.0), "std to be a finite number above 0, got 0.0"),
-        ((2, False, np.nan, 1.0), "mean to be a finite number, got nan"),
+        ({"num_components": 0}, "num_components to be an integer of at least 1, got 0"),
+        ({"num_components": 2, "std": 0.0}, "std to be a finite number above 0, got 0.0"),
+        ({"num_components": 2, "mean": np.nan}, "mean to be a finite number, got nan"),
     ],
 )
 def test_bad_mixtures(arguments, message):
     for head in (heads.GaussianMixture, heads.LogisticMixture):
         with pytest.raises(ValueError, match=message):
-            head(*arguments)
+            head(**arguments)
 
 
 @pytest.mark.parametrize("name", REAL_HEADS)
@@ -288,13 +291,13 @@ def test_too_few_categories(too_few):
         heads.Categorical(too_few)
 
 
-@pytest.mark.parametrize("arguments", [(0,), (2, 0), (2, 1, 1)])
+@pytest.mark.parametrize("arguments", [{"num_components": 0}, {"channels": 0}, {"levels": 1}])
 def test_too_few_components_channels_or_levels(arguments):
     with pytest.raises(
         ValueError,
         match=r"(num_components|channels|levels) to be an integer of at least [12], got [01]",
     ):
-        heads.DiscretizedLogisticMixture(*arguments)
+        heads.DiscretizedLogisticMixture(**{"num_components": 2, **arguments})
 
 
 def test_a_bin_far_from_every_component_has_a_finite_gradient():
@@ -310,7 +313,7 @@ def test_a_bin_far_from_every_component_has_a_finite_gradient():
 
 def test_samples_of_the_mixture_itself():
     """As a ``tfd.Distribution``, without a model around it."""
-    head = heads.DiscretizedLogisticMixture(2, 2, levels=3)
+    head = heads.DiscretizedLogisticMixture(2, channels=2, levels=3)
     p = head.distribution(tf.constant([[0.3, -1, 0.5, 0.2, -0.4, 0.9, -1, 0, 0.3, -0.5, 2, -3]]))
     x = p.sample(5000, seed=[1, 2])
     assert x.shape == [5000, 1, 2] and x.dtype == tf.int32
@@ -391,8 +394,8 @@ def test_columns_of_what_is_no_head_of_scalars(parts):
 
 def test_planted_in_the_mixture(monkeypatch):
     """Feedback that is not quantised, and a bin that is as wide at the edge as inside."""
-    arguments = discretized_logistic_mixture(1, 3, 2)
-    testing.verify_head(*arguments)
+    head, reference, options = discretized_logistic_mixture(1, 3, 2)
+    testing.verify_head(head, reference, **options)
 
     class UnquantisedFeedback(discretized_logistic.DiscretizedLogisticMixture):
         """What a later channel sees of an earlier one is what it was before it was rounded."""
@@ -413,10 +416,10 @@ def test_planted_in_the_mixture(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(distributions, "DiscretizedLogisticMixture", UnquantisedFeedback)
         with pytest.raises(AssertionError, match="The frequencies of samples"):
-            testing.verify_head(*arguments)
+            testing.verify_head(head, reference, **options)
     monkeypatch.setattr(discretized_logistic.tf, "where", lambda condition, one, other: other)
     with pytest.raises(AssertionError, match="is not the reference"):
-        testing.verify_head(*arguments)
+        testing.verify_head(head, reference, **options)
 
 
 # What heads share -------------------------------------------------------------------------------
@@ -437,7 +440,7 @@ def test_a_category_is_the_inverse_of_the_distribution_function():
 
 def test_heads_by_name():
     assert repr(heads.get("bernoulli")) == repr(heads.get(None)) == repr(heads.Bernoulli())
-    assert isinstance(NADE([3], 4, "poisson").head, heads.Poisson)
+    assert isinstance(NADE([3], 4, head="poisson").head, heads.Poisson)
     for wrong in ("categorical", "", 3):
         with pytest.raises(ValueError, match=r"or one of bernoulli, poisson, negative_binomial, "):
             heads.get(wrong)

@@ -214,14 +214,14 @@ def test_mixed_precision(name, globally, tmp_path):
     if globally:
         keras.config.set_dtype_policy("mixed_bfloat16")
     model = {
-        "fvsbn": lambda: FVSBN([4], Categorical(3), **arguments),
-        "nade": lambda: NADE([4], 5, Categorical(3), **arguments),
-        "made": lambda: MADE([4], (6,), Categorical(3), direct=True, dropout=0.1, **arguments),
+        "fvsbn": lambda: FVSBN([4], head=Categorical(3), **arguments),
+        "nade": lambda: NADE([4], 5, head=Categorical(3), **arguments),
+        "made": lambda: MADE([4], (6,), head=Categorical(3), direct=True, dropout=0.1, **arguments),
     }[name]()
     full = {
-        "fvsbn": lambda: FVSBN([4], Categorical(3), dtype="float32"),
-        "nade": lambda: NADE([4], 5, Categorical(3), dtype="float32"),
-        "made": lambda: MADE([4], (6,), Categorical(3), direct=True, dtype="float32"),
+        "fvsbn": lambda: FVSBN([4], head=Categorical(3), dtype="float32"),
+        "nade": lambda: NADE([4], 5, head=Categorical(3), dtype="float32"),
+        "made": lambda: MADE([4], (6,), head=Categorical(3), direct=True, dtype="float32"),
     }[name]()
     randomise(model, scale=0.5)
     weights = [w for w in model.weights if w.dtype == "float32"]
@@ -264,7 +264,7 @@ def test_fit_takes_every_dtype(dtype):
     x = np.arange(24).reshape(8, 3) % 2
     losses = []
     for given in (x.astype(np.int32), x.astype(dtype)):
-        model = randomise(NADE([3], 4, Categorical(4)))
+        model = randomise(NADE([3], 4, head=Categorical(4)))
         model.compile(keras.optimizers.SGD(0.1))
         losses.append(model.fit(given, epochs=2, shuffle=False, verbose=0).history["loss"])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)

@@ -47,10 +47,10 @@ def test_nobody_else_asks_for_the_kind():
 @pytest.mark.parametrize(
     ("model", "name", "endings"),
     [
-        (lambda: CharRNN([4], (3,), "rnn", Characters("ab")), "texts", [".txt"]),
-        (lambda: CharRNN([4], (3,), "rnn", Categorical(2)), "vectors", [".png", ".npy"]),
-        (lambda: MADE([4], (3,), Characters("ab")), "vectors", [".png", ".npy"]),
-        (lambda: OrderlessNADE([1], (3,), Table([COLUMN], 2)), "tables", [".csv"]),
+        (lambda: CharRNN([4], (3,), cell="rnn", head=Characters("ab")), "texts", [".txt"]),
+        (lambda: CharRNN([4], (3,), cell="rnn", head=Categorical(2)), "vectors", [".png", ".npy"]),
+        (lambda: MADE([4], (3,), head=Characters("ab")), "vectors", [".png", ".npy"]),
+        (lambda: OrderlessNADE([1], (3,), head=Table([COLUMN], 2)), "tables", [".csv"]),
         (lambda: FVSBN([2, 2, 3]), "images", [".png", ".npy"]),
         (lambda: FVSBN([2, 2, 2]), "images", [".npy"]),
         (lambda: RNADE([3], hidden=4, head=LogisticMixture(2)), "vectors", [".npy"]),
@@ -136,7 +136,7 @@ def test_a_kind_of_ones_own_is_one_class(tmp_path, monkeypatch):
 
     def model(x):
         assert x is given["train"]
-        return MADE([4], (8,), Categorical(len(NOTES)))
+        return MADE([4], (8,), head=Categorical(len(NOTES)))
 
     recipe = toys.toy(model=model, epochs=1, shift=0.0)
     trained = training.train(recipe, None, data=given, verbose=0)
@@ -179,7 +179,7 @@ def test_no_kind():
 
 
 def test_the_contract_fails_where_a_text_is_another():
-    kind = kinds.of(CharRNN([4], (3,), "rnn", Characters("ab")))
+    kind = kinds.of(CharRNN([4], (3,), cell="rnn", head=Characters("ab")))
     with pytest.raises(AssertionError, match="The export continues '' with 'a', the model with"):
         kind.verify_signatures({"generate": lambda **given: {"text": tf.constant("a")}})
 
@@ -237,7 +237,7 @@ def test_completions_stand_beside_their_images_and_keep_the_labels(tmp_path):
 def test_samples_without_a_picture_are_not_shown():
     """Training with --tensorboard ended in an error after the first epoch."""
     for channels, head in ((2, Bernoulli()), (1, LogisticMixture(2))):
-        kinds.of(MADE([2, 2, channels], (4,), head)).show()
+        kinds.of(MADE([2, 2, channels], (4,), head=head)).show()
 
 
 # Figures ------------------------------------------------------------------------------------------

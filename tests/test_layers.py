@@ -162,14 +162,16 @@ def test_the_backward_recurrence_of_nade_is_its_gradient(activation):
 
 
 def test_a_sum_of_different_shapes_is_refused():
-    layers = [MaskedDense(range(3), range(3), 3, channels) for channels in (3, 1)]
+    layers = [MaskedDense(range(3), range(3), 3, channels=channels) for channels in (3, 1)]
     with pytest.raises(ValueError, match="outputs of one shape"):
         Sum(layers).build((None, 3, 1))
 
 
 def test_rnade_by_loops():
     """The formula of the docstring, in NumPy, the scales of activations included."""
-    model = randomise(RNADE([3], 5, GaussianMixture(2), "reversed", activation="tanh"), seed=3)
+    model = randomise(
+        RNADE([3], 5, head=GaussianMixture(2), order="reversed", activation="tanh"), seed=3
+    )
     layer, x = model.network, np.float32([[0.3, -1.2, 2.0], [1.0, 0.0, -0.5]])
     (scales,) = layer.scales
     kernel, out, bias = (w.numpy() for w in (layer.kernel, layer.out_kernel, layer.bias))

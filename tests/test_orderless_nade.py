@@ -29,7 +29,9 @@ from tfar.testing.checks import demand_frequencies
 
 @pytest.fixture(scope="module")
 def model():
-    return testing.randomise(OrderlessNADE([4], (7, 6), Categorical(3), activation="tanh"), 5)
+    return testing.randomise(
+        OrderlessNADE([4], (7, 6), head=Categorical(3), activation="tanh"), seed=5
+    )
 
 
 def test_conditionals_by_loops(model):
@@ -60,8 +62,8 @@ HEADS = {
     "categorical": (Categorical(3), [3]),
     "characters": (Characters("abc"), [3]),
     "gaussians": (GaussianMixture(2, mean=1.0), [3]),
-    "logistics": (LogisticMixture(2, True), [3]),
-    "discretized_logistics": (DiscretizedLogisticMixture(2, 2, levels=3), [1, 3, 2]),
+    "logistics": (LogisticMixture(2, equal_weights=True), [3]),
+    "discretized_logistics": (DiscretizedLogisticMixture(2, channels=2, levels=3), [1, 3, 2]),
     "poisson": (Poisson(), [3]),
     "negative_binomial": (NegativeBinomial(), [3]),
     "columns": (Columns([Bernoulli(), GaussianMixture(2), Poisson()]), [3]),
@@ -104,7 +106,9 @@ def test_every_head_is_tried():
 @pytest.mark.parametrize("name", HEADS)
 def test_the_loss_is_the_mean_over_all_orders(name):
     head, event_shape = HEADS[name]
-    model = testing.randomise(OrderlessNADE(event_shape, (7, 6), head, activation="tanh"), 5, 0.3)
+    model = testing.randomise(
+        OrderlessNADE(event_shape, (7, 6), head=head, activation="tanh"), seed=5, scale=0.3
+    )
     values = [testing.symbols(head.at(i)) for i in range(3)]
     x = np.stack([column[-1 - i % 2] for i, column in enumerate(values)])
     mean, exact = losses_of_all_sets(model, x.reshape([1, *event_shape]))
@@ -202,7 +206,7 @@ def test_samples_need_what_is_observed(model):
 
 @pytest.mark.parametrize("hidden", [(400,), (3, 400)])
 def test_units_of_every_layer_are_dropped_in_training_alone(hidden):
-    layer = layers.OrderlessHidden(hidden, 1, "sigmoid", dropout=0.5)
+    layer = layers.OrderlessHidden(hidden, 1, activation="sigmoid", dropout=0.5)
     layer.build((None, 2, 1))
     sums = tf.ones([1, hidden[0]])
     assert np.all(layer._deep(sums) > 0)
@@ -252,7 +256,7 @@ class SeesItself(layers.OrderlessHidden):
 )
 def test_the_contract_fails_on_a_planted_bug(layer, message):
     with pytest.raises(AssertionError, match=message):
-        testing.verify_layer(layer((5, 4), 2, "tanh"), 4, 2)
+        testing.verify_layer(layer((5, 4), 2, activation="tanh"), 4, 2)
 
 
 def test_a_loss_without_its_weights_is_another(model, monkeypatch):
@@ -289,7 +293,7 @@ class Opaque(Categorical):
 
 
 def test_the_loss_of_a_head_whose_distribution_is_no_composite_tensor():
-    model = testing.randomise(OrderlessNADE([3], (7, 6), Opaque(3), activation="tanh"), 5)
+    model = testing.randomise(OrderlessNADE([3], (7, 6), head=Opaque(3), activation="tanh"), seed=5)
     assert not isinstance(
         model(np.zeros([1, 3]), training=True), tfp.distributions.Masked
     )  # but a twin of it

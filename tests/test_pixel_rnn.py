@@ -22,7 +22,7 @@ def lstm(gates, c):
 
 def built(layer, channels, seed=0):
     layer.build((None, int(np.prod(layer.image_shape)), channels))
-    return randomise(layer, seed)
+    return randomise(layer, seed=seed)
 
 
 def test_a_row_lstm_by_loops():
@@ -73,7 +73,7 @@ def receptive_field(model, site):
     n = model.num_sites
     seen = np.zeros(n, bool)
     for seed in range(3):
-        randomise(model, seed, 0.5)
+        randomise(model, seed=seed, scale=0.5)
         x = tf.constant(np.random.RandomState(seed).normal(size=[1, n, 1]), tf.float32)
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -84,7 +84,7 @@ def receptive_field(model, site):
 
 def test_the_context_of_a_diagonal_bilstm_is_everything_before():
     """One layer is enough, where a PixelCNN of two blocks has a blind spot."""
-    model = PixelRNN([7, 7, 1], 4, 1, "diagonal", first_kernel_size=3)
+    model = PixelRNN([7, 7, 1], 4, 1, recurrence="diagonal", first_kernel_size=3)
     for site in (21, 24, 27, 48):  # where a row begins, in the middle, where it ends, at the end
         before = np.arange(49).reshape([7, 7]) < site
         np.testing.assert_array_equal(receptive_field(model, site), before)
@@ -93,7 +93,7 @@ def test_the_context_of_a_diagonal_bilstm_is_everything_before():
 
 
 def test_the_context_of_a_row_lstm_is_a_triangle():
-    model = PixelRNN([7, 7, 1], 4, 1, "row", first_kernel_size=3)
+    model = PixelRNN([7, 7, 1], 4, 1, recurrence="row", first_kernel_size=3)
     expected = [
         [1, 1, 1, 1, 1, 1, 1],
         [1, 1, 1, 1, 1, 1, 0],

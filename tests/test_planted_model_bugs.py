@@ -22,7 +22,7 @@ class ForgottenInverse(FVSBN):
 class AveragedLogits(MADE):
     def log_prob(self, inputs, member=None):
         if member is not None:
-            return super().log_prob(inputs, member)
+            return super().log_prob(inputs, member=member)
         x, _ = self._pick(inputs)
         logits = [self(x, member=r).logits_parameter() for r in range(self.members)]
         p = tfp.distributions.Bernoulli(logits=tf.reduce_mean(logits, 0))
@@ -33,19 +33,19 @@ class RawFeedback(FVSBN):
     """Hands samples back as 0 and 1 where training saw -1 and 1."""
 
     def step(self, x, state, member=0, cached=True):
-        return super().step((x + 1) / 2, state, member, cached)
+        return super().step((x + 1) / 2, state, member=member, cached=cached)
 
 
 class StaleSampler(NADE):
     """Cached steps never see what was drawn; the oracle does."""
 
     def step(self, x, state, member=0, cached=True):
-        return super().step(0 * x if cached else x, state, member, cached)
+        return super().step(0 * x if cached else x, state, member=member, cached=cached)
 
 
 class WrongOracle(NADE):
     def step(self, x, state, member=0, cached=True):
-        return super().step(x if cached else 0 * x, state, member, cached)
+        return super().step(x if cached else 0 * x, state, member=member, cached=cached)
 
 
 class LossOverDimensions(FVSBN):
@@ -174,18 +174,18 @@ ORDER = [2, 0, 3, 1]  # not its own inverse
             "normalisation",
             r"Probabilities \(member None, condition None\) do not sum to 1",
         ),
-        (lambda: RawFeedback([3], Bernoulli(centered=True)), "sampling", "The frequencies of"),
+        (lambda: RawFeedback([3], head=Bernoulli(centered=True)), "sampling", "The frequencies of"),
         (lambda: StaleSampler([3], 4), "sampling", "The frequencies of samples"),
         (lambda: WrongOracle([3], 4), "sampling", "does not draw what the oracle draws"),
         (dense_real_model, "causality", "Leak: conditional 0 depends on x_0"),
         (dense_real_model, "normalisation", "do not sum to 1"),
         (
-            lambda: StaleSampler([2], 4, GaussianMixture(2)),
+            lambda: StaleSampler([2], 4, head=GaussianMixture(2)),
             "sampling",
             "The frequencies of samples",
         ),
         (
-            lambda: WrongOracle([2], 4, GaussianMixture(2)),
+            lambda: WrongOracle([2], 4, head=GaussianMixture(2)),
             "sampling",
             "does not draw what the oracle draws",
         ),
@@ -248,7 +248,7 @@ class ReordersPrefix(joint.Autoregressive):
 )
 def test_joint(joint, message):
     model = testing.randomise(FVSBN([4], order=ORDER))
-    model.joint = lambda member=None, cached=True: joint(model, member, cached)
+    model.joint = lambda member=None, cached=True: joint(model, member=member, cached=cached)
     with pytest.raises(AssertionError, match=message):
         testing.verify_sampling(model)
 
@@ -315,6 +315,6 @@ def test_head_in_a_model():
         def distribution(self, params, temperature=None):
             return Unnormalised(logits=params[..., 0])
 
-    model = testing.randomise(FVSBN([3], Planted()))
+    model = testing.randomise(FVSBN([3], head=Planted()))
     with pytest.raises(AssertionError, match="do not sum to 1"):
         testing.verify_normalisation(model)

@@ -105,7 +105,7 @@ def test_tensorboard_shows_samples_of_every_class(tmp_path):
 
 def test_tensorboard_shows_samples_of_text(tmp_path):
     def model(x):
-        return tfar.models.CharRNN([16], (8,), "rnn", tfar.heads.Characters.of(x))
+        return tfar.models.CharRNN([16], (8,), cell="rnn", head=tfar.heads.Characters.of(x))
 
     data = {"train": "to be, or not to be " * 40, "validation": "to be, or not to be " * 8}
     trained(tmp_path, data, model=model, shift=0.0, tensorboard=True, verbose=0)

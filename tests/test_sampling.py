@@ -29,10 +29,10 @@ def test_conditionals_by_step_are_those_of_one_pass(name):
         expected = p.log_prob(x).numpy().reshape([6, -1])[:, order]
         in_order = x.reshape([6, -1])[:, order]
         for cached in (True, False):
-            state = model.initial_state(6, member, cached, condition)
+            state = model.initial_state(6, member=member, cached=cached, condition=condition)
             encoded = tf.zeros([6, model.head.num_inputs])
             for site in range(model.num_sites):
-                params, state = model.step(encoded, state, member, cached)
+                params, state = model.step(encoded, state, member=member, cached=cached)
                 log_prob = model.head.distribution(params).log_prob(in_order[:, site])
                 np.testing.assert_allclose(log_prob, expected[:, site], rtol=1e-4, atol=1e-5)
                 encoded = model.head.encode(tf.constant(in_order[:, site]))
@@ -87,7 +87,7 @@ def test_fewer_samples_are_the_first_of_more():
 
 
 def test_a_value_shorter_along_the_first_axis_lacks_the_rest():
-    model = randomise(FVSBN([2, 3, 1], Bernoulli(centered=True)))
+    model = randomise(FVSBN([2, 3, 1], head=Bernoulli(centered=True)))
     top = np.array([1, 0, 1]).reshape([1, 3, 1])
     x = model.joint().sample(7, seed=1, value=top)
     assert x.shape == [7, 2, 3, 1] and x.dtype == tf.int32
@@ -145,7 +145,7 @@ def tempered(model, x, temperature):
 
 @pytest.mark.parametrize("temperature", [0.5, 2.0, tf.constant(0.7), np.float64(1.0)])
 def test_frequencies_at_a_temperature(temperature):
-    model = randomise(FVSBN([3], Categorical(3), order=[2, 0, 1]), seed=2)
+    model = randomise(FVSBN([3], head=Categorical(3), order=[2, 0, 1]), seed=2)
     x = enumerate_events(model)
     p = np.exp(tempered(model, x, float(temperature)))
     np.testing.assert_allclose(p.sum(), 1, rtol=1e-5)
@@ -171,7 +171,7 @@ def test_an_ensemble_is_the_mean_of_the_probabilities_of_its_members(name):
     model = shared(name)
     x = enumerate_events(model)
     condition = given(model, len(x))
-    members = [model.joint(r, condition=condition).prob(x) for r in range(model.members)]
+    members = [model.joint(member=r, condition=condition).prob(x) for r in range(model.members)]
     whole = model.joint(condition=condition).prob(x)
     np.testing.assert_allclose(whole, np.mean(members, axis=0), rtol=1e-4)
     assert not np.allclose(members[0], members[1])

@@ -20,7 +20,7 @@ def softmax(x):
 
 def test_the_plain_recurrence_is_that_of_the_slides():
     """h_{t+1} = tanh(W_hh h_t + W_xh x_{t+1} + b), o = W_hy h, h_0 learned."""
-    model = randomise(CharRNN([6], (5,), "rnn", Categorical(4)), seed=1)
+    model = randomise(CharRNN([6], (5,), cell="rnn", head=Categorical(4)), seed=1)
     start, w_xh, w_hh, b = None, None, None, None
     for weight in model.weights:
         name = weight.path.split("/")[-1]
@@ -43,7 +43,7 @@ def test_the_plain_recurrence_is_that_of_the_slides():
 @pytest.mark.parametrize("window", [None, 1, 3])
 @pytest.mark.parametrize("rotary", [True, False])
 def test_attention_by_loops(window, rotary):
-    layer = CausalSelfAttention(2, window, rotary)
+    layer = CausalSelfAttention(2, window=window, rotary=rotary)
     layer.build((None, 5, 8))
     randomise(layer, seed=3)
     x = np.random.RandomState(4).normal(size=[2, 5, 8]).astype(np.float32)
@@ -101,7 +101,7 @@ def test_layers_that_run_backwards_are_refused():
         (lambda: CausalSelfAttention(3).build((None, 4, 8)), "3 heads .* do not fit into 8"),
         (lambda: CausalSelfAttention(2).build((None, 4, 6)), "even size do not fit into 6"),
         (lambda: CharRNN([2, 2], (3,)), r"event_shape \(n,\) to be a sequence of 1"),
-        (lambda: CharRNN([4], (3,), "elman"), "cell to be one of 'rnn'.*got 'elman'"),
+        (lambda: CharRNN([4], (3,), cell="elman"), "cell to be one of 'rnn'.*got 'elman'"),
         (lambda: CharRNN([4], ()), r"units to be a sequence .*, got \(\)"),
         (lambda: CharRNN([4], 5), "units to be a sequence .*, got 5"),
         (lambda: Transformer([4], positions="sine"), "'rotary', 'learned', got 'sine'"),
@@ -125,7 +125,7 @@ def test_bad_arguments(make, message):
 
 def test_dropout_is_for_training_only():
     for model in (
-        CharRNN([6], (8, 8), "rnn", Bernoulli(), dropout=0.5),
+        CharRNN([6], (8, 8), cell="rnn", head=Bernoulli(), dropout=0.5),
         Transformer([6], 8, 1, 2, dropout=0.5),
     ):
         randomise(model, seed=6, scale=0.5)
@@ -238,4 +238,4 @@ def test_the_contract_fails_on_a_planted_bug(make, message, monkeypatch):
 @pytest.mark.parametrize("latest", [1, 2, 3, 16])
 def test_the_parts_of_a_cache_make_no_difference(window, latest, monkeypatch):
     monkeypatch.setattr(attention, "LATEST", latest)
-    testing.verify_layer(CausalSelfAttention(2, window), 7, 4)
+    testing.verify_layer(CausalSelfAttention(2, window=window), 7, 4)

@@ -532,7 +532,9 @@ def test_bad_requests_for_text(exports):
             generate(**{**given, **wrong})
     assert len(generate(**{**given, "prompt": tf.constant("")})["text"].numpy()) == 20
     positions = Transformer([4], 4, 1, 1, positions="learned", head=model.head)
-    short = generation.Generation(positions, costs.Limits(2**30, 9, 9, 9))
+    short = generation.Generation(
+        positions, costs.Limits(max_bytes=2**30, max_rows=9, max_samples=9, max_length=9)
+    )
     message = "at most 4 characters of prompt and length .the sites of the model"
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         short(**{**given, "length": tf.constant(3)})

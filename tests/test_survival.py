@@ -157,7 +157,7 @@ def test_a_run_killed_at_20_random_moments_ends_as_an_uninterrupted_one(tmp_path
         process.join()
         assert process.exitcode == -signal.SIGKILL
         with warnings.catch_warnings(action="error"):  # nothing is ever damaged
-            place = checkpoints.Checkpoint(state, 16, 1, None)
+            place = checkpoints.Checkpoint(state, steps=16, every=1, strategy=None)
         seen.add((place.epoch, place.step))
     assert len(seen) == 20 and any(step for _, step in seen)
     last = start(tmp_path / "parts")
@@ -185,7 +185,9 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before(whole, tmp_path):
         damage(folder / "checkpoint.npz")
         damaged = (folder / "checkpoint.npz").read_bytes()
         with pytest.warns(UserWarning, match=r"checkpoint.npz is damaged .* from the one before"):
-            place = checkpoints.Checkpoint(folder / "checkpoint.npz", STEPS, 1, None)
+            place = checkpoints.Checkpoint(
+                folder / "checkpoint.npz", steps=STEPS, every=1, strategy=None
+            )
         assert (place.epoch, place.step) == (3, STEPS - 1)
         assert (folder / "checkpoint.npz.damaged").read_bytes() == damaged
         run(folder, save_every=100)
@@ -193,7 +195,9 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before(whole, tmp_path):
     for name in ("checkpoint.npz", "checkpoint.npz.previous"):
         cut(folder / name)
     with pytest.warns(UserWarning) as said:
-        place = checkpoints.Checkpoint(folder / "checkpoint.npz", STEPS, 1, None)
+        place = checkpoints.Checkpoint(
+            folder / "checkpoint.npz", steps=STEPS, every=1, strategy=None
+        )
     assert (place.epoch, place.step) == (0, 0)
     assert "previous is damaged" in str(said[1].message) and "beginning" in str(said[1].message)
 
@@ -225,7 +229,7 @@ def test_a_sigterm_ends_training_after_the_step_which_is_saved(
         when(context, 1, step, lambda model: os.kill(os.getpid(), signal.SIGTERM))
         run(tmp_path, save_every=100)
     assert signal.getsignal(signal.SIGTERM) is before
-    place = checkpoints.Checkpoint(tmp_path / "checkpoint.npz", STEPS, 1, None)
+    place = checkpoints.Checkpoint(tmp_path / "checkpoint.npz", steps=STEPS, every=1, strategy=None)
     assert (place.epoch, place.step) == saved
     run(tmp_path, save_every=100)
     assert signal.getsignal(signal.SIGTERM) is before

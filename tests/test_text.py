@@ -23,7 +23,7 @@ def models():
     head = Characters.of(SENTENCE)
     return {
         "lstm": CharRNN([8], (7, 5), head=head),
-        "rnn": CharRNN([6], (6,), "rnn", head=head, embedding=3),
+        "rnn": CharRNN([6], (6,), cell="rnn", head=head, embedding=3),
         "transformer": Transformer([8], 8, 2, 2, window=3, tied=True, head=head),
     }
 
@@ -190,7 +190,7 @@ def test_lengths_are_integers_of_any_kind():
 
 
 def test_no_model_of_text():
-    model = CharRNN([4], (3,), "rnn", head=Categorical(3))
+    model = CharRNN([4], (3,), cell="rnn", head=Categorical(3))
     for function in (model.generate, lambda prompt: text.log_prob(model, prompt)):
         with pytest.raises(ValueError, match=r"got a CharRNN with the head Categorical\("):
             function("ab")
@@ -248,7 +248,7 @@ def test_equally_likely_values_are_kept_together():
     [{"top_k": 2}, {"top_p": 0.5}, {"top_k": 2, "top_p": 0.9}, {"top_k": 3, "temperature": 0.5}],
 )
 def test_samples_of_a_policy_have_its_frequencies(policy):
-    model = randomise(CharRNN([2], (4,), "rnn", Categorical(4)), seed=2)
+    model = randomise(CharRNN([2], (4,), cell="rnn", head=Categorical(4)), seed=2)
     x, log_prob = model.joint().experimental_sample_and_log_prob(4000, seed=1, **policy)
     # The first site's conditional is the same for all; the second's is given the first.
     first = kept(model(np.zeros([1, 2])).probs_parameter()[0, 0], **policy)
@@ -275,7 +275,7 @@ def test_greedy_is_the_likeliest_character(model):
 
 def test_a_recipe_of_a_text_trains_on_windows_cut_anew_every_epoch(tmp_path):
     recipe = toy(
-        model=lambda given: CharRNN([6], (16,), "gru", head=Characters.of(given)),
+        model=lambda given: CharRNN([6], (16,), cell="gru", head=Characters.of(given)),
         shift=0.0,
         batch_size=4,
         epochs=30,
@@ -287,7 +287,7 @@ def test_a_recipe_of_a_text_trains_on_windows_cut_anew_every_epoch(tmp_path):
     twice = dataclasses.replace(recipe, epochs=2)
     epochs = [
         np.concatenate(
-            [b.numpy() for b in feeding.batches(twice, trained, data["train"], (first, 0))]
+            [b.numpy() for b in feeding.batches(twice, trained, data["train"], first=(first, 0))]
         )
         for first in (0, 1)
     ]

@@ -262,7 +262,7 @@ def test_conditionals_have_one_entry_per_site(name):
     assert isinstance(p, tfd.Distribution)
     assert p.batch_shape == x.shape and p.event_shape == []
     whole = tfd.Independent(p, len(model.event_shape)).log_prob(x)
-    np.testing.assert_allclose(whole, model.joint(0).log_prob(x), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(whole, model.joint(member=0).log_prob(x), rtol=1e-5, atol=1e-6)
 
 
 def test_tfp_mean_log_prob_estimates_the_entropy():

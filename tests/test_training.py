@@ -344,7 +344,9 @@ def test_cycles_run_the_schedule_again_from_half_the_rate(tmp_path):
     data = made_up([3, 3, 1])
     training.train(recipe, tmp_path / "whole", data=data, verbose=0)
     # A run of one cycle goes on as one of two.
-    training.train(toy(**{**vars(recipe), "cycles": ()}), tmp_path / "first", 3, data, 0)
+    training.train(
+        toy(**{**vars(recipe), "cycles": ()}), tmp_path / "first", epochs=3, data=data, verbose=0
+    )
     (tmp_path / "first/recipe.json").unlink()
     training.train(recipe, tmp_path / "first", data=data, verbose=0)
     whole, first = (
@@ -355,11 +357,17 @@ def test_cycles_run_the_schedule_again_from_half_the_rate(tmp_path):
     np.testing.assert_array_equal(whole["loss"], first["loss"])
     np.testing.assert_array_equal(whole["val_nats"], first["val_nats"])
     # Other epochs are one cycle.
-    training.train(recipe, tmp_path / "other", 2, data, 0)
+    training.train(recipe, tmp_path / "other", epochs=2, data=data, verbose=0)
     recorded = json.loads((tmp_path / "other/recipe.json").read_text())
     assert recorded["epochs"] == 2 and recorded["cycles"] == []
     with pytest.raises(ValueError, match=r"The cycles \[3, 2\] of toy do not add up to 6 epochs"):
-        training.train(dataclasses.replace(recipe, epochs=6), tmp_path / "odd", None, data, 0)
+        training.train(
+            dataclasses.replace(recipe, epochs=6),
+            tmp_path / "odd",
+            epochs=None,
+            data=data,
+            verbose=0,
+        )
 
 
 def test_each_cycle_may_have_a_rate_and_a_shift_of_its_own():
@@ -398,7 +406,7 @@ def test_a_run_may_begin_with_a_trained_model(tmp_path, monkeypatch):
     assert held["start"] == start and held["start_sha256"] == zoo.checksum(start)
     with pytest.raises(ValueError, match=r"another recipe \(start differ\)"):
         training.train(recipe, tmp_path / "more", data=data, verbose=0)
-    short = training.train(recipe, tmp_path / "short", 1, data, 0, start=start)
+    short = training.train(recipe, tmp_path / "short", epochs=1, data=data, verbose=0, start=start)
     np.testing.assert_allclose(short.get_weights()[1], more.get_weights()[1], atol=1e-6)
     assert json.loads((tmp_path / "short/recipe.json").read_text())["cycles"] == [4, 1]
 
@@ -406,7 +414,7 @@ def test_a_run_may_begin_with_a_trained_model(tmp_path, monkeypatch):
 def test_a_run_begins_with_a_model_of_its_own_kind_only(tmp_path):
     data = made_up([3, 3, 1])
     start = str(tmp_path / "start.keras")
-    training.train(toy(), tmp_path / "first", 1, data=data, verbose=0).save(start)
+    training.train(toy(), tmp_path / "first", epochs=1, data=data, verbose=0).save(start)
 
     def refused(match, start=start, **changes):
         recipe = toy(**changes)

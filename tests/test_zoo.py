@@ -39,7 +39,7 @@ def nats_of_an_event(metrics):
 
 
 def test_an_artefact_computes_what_was_published(name, model):
-    assert zoo.verify(name, model) < 1e-4
+    assert zoo.verify(name, model=model) < 1e-4
     inputs, log_prob = zoo.examples(name)
     x = feeding.events(inputs)
     assert len(x) == len(log_prob) >= 20
@@ -161,7 +161,7 @@ def test_publishing(published):
     assert zoo.info("toy") == json.loads(json.dumps(metrics))
     model = zoo.load("toy")
     least = np.abs(zoo.examples("toy")[1]).min()
-    assert zoo.verify("toy", model) < 6e-6 / least  # they are stored with five decimals
+    assert zoo.verify("toy", model=model) < 6e-6 / least  # they are stored with five decimals
     nats = -model.joint().log_prob(data["validation"]).numpy()
     assert metrics["test"]["nats"] == pytest.approx(nats.mean(), rel=1e-5)
     assert metrics["test"]["standard_error"] == pytest.approx(nats.std(ddof=1) / 40**0.5, rel=1e-4)
@@ -216,7 +216,7 @@ def test_what_is_scored():
     assert kind.log_prob(x, batch_size=2).shape == (5,)
     for wrong in (0, -1, 2.5, None):
         with pytest.raises(ValueError, match="Expected batch_size to be an integer of at least 1"):
-            kind.log_prob(x, wrong)
+            kind.log_prob(x, batch_size=wrong)
     for wrong in (None, x.tolist(), {"x": x.tolist()}, 3):
         with pytest.raises(ValueError, match="Expected an array or a dict of arrays, got"):
             kind.log_prob(wrong)
@@ -417,7 +417,7 @@ def test_wrong_arguments_of_verify_and_serve_config():
         ):
             zoo.verify("fvsbn_mnist", tolerance=tolerance)
     with pytest.raises(ValueError, match="Expected a model of tfar, got 'fvsbn_mnist'"):
-        zoo.verify("fvsbn_mnist", "fvsbn_mnist")
+        zoo.verify("fvsbn_mnist", model="fvsbn_mnist")
     for wrong in (3, "models", b"/models"):
         with pytest.raises(ValueError, match="Expected an absolute path, as the server does, got"):
             zoo.serve_config(wrong)
@@ -428,7 +428,7 @@ def test_other_weights_are_noticed(published):
     bias = model.network.output_bias
     bias.assign_add(np.full(bias.shape, 0.1))
     with pytest.raises(ValueError, match="off by"):
-        zoo.verify("toy", model)
+        zoo.verify("toy", model=model)
 
 
 def test_slim_models_are_small_and_compute_the_same():

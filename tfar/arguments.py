@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def integer(name: str, value: Any, least: float | None = None, most: float | None = None) -> int:
+def integer(name: str, value: Any, *, least: float | None = None, most: float | None = None) -> int:
     """An int (also NumPy's), in a range; not a bool, and not a float, even a whole one.
 
     >>> integer("filters", 2.5, least=1)
@@ -41,7 +41,7 @@ def integer(name: str, value: Any, least: float | None = None, most: float | Non
 
 
 def integers(
-    name: str, values: Any, least: float | None = None, count: int | None = None
+    name: str, values: Any, *, least: float | None = None, count: int | None = None
 ) -> tuple[int, ...]:
     """A tuple of ints, at least one, or ``count`` of them.
 
@@ -52,7 +52,7 @@ def integers(
     """
     what = "a sequence of " + (f"{count} " if count else "") + "integers" + _range(least, None)
     try:
-        numbers = tuple(integer(name, value, least) for value in values)
+        numbers = tuple(integer(name, value, least=least) for value in values)
     except (TypeError, ValueError):
         numbers = ()
     if (
@@ -94,6 +94,7 @@ def rate(name: str, value: Any) -> float:
 def number(
     name: str,
     value: Any,
+    *,
     least: float | None = None,
     most: float | None = None,
     above: float | None = None,

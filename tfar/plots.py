@@ -29,7 +29,9 @@ def drawable(event_shape: Shape, dtype: np.typing.DTypeLike) -> bool:
     return pictured and np.issubdtype(dtype, np.integer)
 
 
-def grid(x: np.ndarray, columns: int | None = None, scale: int = 3, margin: int = 1) -> np.ndarray:
+def grid(
+    x: np.ndarray, *, columns: int | None = None, scale: int = 3, margin: int = 1
+) -> np.ndarray:
     """Samples side by side in one picture.
 
     Args:

@@ -23,7 +23,7 @@ def is_text(model: Any) -> bool:
     return kinds.Texts.fits(model)
 
 
-def windows(numbers: np.ndarray, length: int, first: int = 0) -> np.ndarray:
+def windows(numbers: np.ndarray, length: int, *, first: int = 0) -> np.ndarray:
     """A sequence [N] cut into windows [(N - first) // length, length], from ``first`` on.
 
     A remainder at the end is left out.
@@ -39,6 +39,7 @@ def stream(
     model: SequenceModel,
     prompt: str = "",
     length: int = 500,
+    *,
     temperature: Temperature = None,
     top_k: int | tf.Tensor | None = None,
     top_p: Temperature = None,
@@ -108,6 +109,7 @@ def generate(model: SequenceModel, prompt: str = "", length: int = 500, **option
 def log_prob(
     model: SequenceModel,
     text: str,
+    *,
     block: int = 256,
     progress: Progress = None,
     condition: Nest = None,

@@ -104,19 +104,25 @@ def mood():
 
 MODELS = {
     "fvsbn": lambda: FVSBN([4]),
-    "fvsbn_image": lambda: FVSBN([2, 3, 1], Bernoulli(centered=True), "random"),
-    "fvsbn_categorical": lambda: FVSBN([3], Categorical(3), "reversed", condition=Vector(2)),
+    "fvsbn_image": lambda: FVSBN([2, 3, 1], head=Bernoulli(centered=True), order="random"),
+    "fvsbn_categorical": lambda: FVSBN(
+        [3], head=Categorical(3), order="reversed", condition=Vector(2)
+    ),
     "fvsbn_one_site": lambda: FVSBN([1]),
     "nade": lambda: NADE([4], 5),
-    "nade_relu": lambda: NADE([2, 3, 1], 8, Bernoulli(centered=True), "reversed", "relu"),
-    "nade_categorical": lambda: NADE([3], 5, Categorical(3), np.array([2, 0, 1])),
+    "nade_relu": lambda: NADE(
+        [2, 3, 1], 8, head=Bernoulli(centered=True), order="reversed", activation="relu"
+    ),
+    "nade_categorical": lambda: NADE([3], 5, head=Categorical(3), order=np.array([2, 0, 1])),
     "nade_one_site": lambda: NADE([1], 3),
     "made": lambda: MADE([4], (12,)),
     "made_deep": lambda: MADE([2, 3, 1], (16, 18, 16), order="random", degrees="random"),
-    "made_direct": lambda: MADE([4], (6,), Bernoulli(centered=True), "reversed", direct=True),
+    "made_direct": lambda: MADE(
+        [4], (6,), head=Bernoulli(centered=True), order="reversed", direct=True
+    ),
     "made_few_units": lambda: MADE([5], (3,), activation="tanh"),
     "made_no_hidden": lambda: MADE([4], (), order=[1, 3, 0, 2]),
-    "made_categorical": lambda: MADE([3], (8, 8), Categorical(3), [1, 2, 0]),
+    "made_categorical": lambda: MADE([3], (8, 8), head=Categorical(3), order=[1, 2, 0]),
     "made_residual": lambda: MADE([4], (9, 9, 9), residual=True, activation="tanh", num_classes=2),
     "made_weighted_degrees": lambda: MADE([4], (9,), degrees=[0, 1, 2, 1], activation="tanh"),
     "made_one_site": lambda: MADE([1], (3,)),
@@ -125,17 +131,40 @@ MODELS = {
         [2, 2, 1], (12, 10), num_masks=2, order="random", activation="tanh", seed=1
     ),
     "made_given_orders": lambda: MADE(
-        [3], (8,), Categorical(3), [[0, 1, 2], [2, 0, 1]], 2, direct=True, condition=Vector(2)
+        [3],
+        (8,),
+        head=Categorical(3),
+        order=[[0, 1, 2], [2, 0, 1]],
+        num_masks=2,
+        direct=True,
+        condition=Vector(2),
     ),
     "pixel_cnn": lambda: PixelCNN([3, 3, 1], 8, 2, first_kernel_size=3),
     "pixel_cnn_wide_kernels": lambda: PixelCNN(
-        [2, 4, 1], 8, 1, 5, 5, Bernoulli(centered=True), "reversed", False, num_classes=2
+        [2, 4, 1],
+        8,
+        1,
+        kernel_size=5,
+        first_kernel_size=5,
+        head=Bernoulli(centered=True),
+        order="reversed",
+        positions=False,
+        num_classes=2,
     ),
-    "pixel_cnn_colours": lambda: PixelCNN([1, 2, 3], 8, 1, 3, 3, Categorical(3)),
+    "pixel_cnn_colours": lambda: PixelCNN(
+        [1, 2, 3], 8, 1, kernel_size=3, first_kernel_size=3, head=Categorical(3)
+    ),
     "pixel_cnn_one_site": lambda: PixelCNN([1, 1, 1], 4, 1),
     "gated_pixel_cnn": lambda: GatedPixelCNN([3, 3, 1], 4, 2, first_kernel_size=3),
     "gated_pixel_cnn_wide_kernels": lambda: GatedPixelCNN(
-        [2, 4, 1], 4, 2, 5, 5, Bernoulli(centered=True), "reversed", positions=False
+        [2, 4, 1],
+        4,
+        2,
+        kernel_size=5,
+        first_kernel_size=5,
+        head=Bernoulli(centered=True),
+        order="reversed",
+        positions=False,
     ),
     "gated_pixel_cnn_colours": lambda: GatedPixelCNN(
         [2, 1, 3], 4, 2, first_kernel_size=3, head=Categorical(3)
@@ -144,21 +173,26 @@ MODELS = {
         [2, 3, 1], 4, 2, first_kernel_size=3, num_classes=3
     ),
     "pixel_cnn_mixture": lambda: PixelCNN(
-        [1, 3, 2], 8, 1, 3, 3, DiscretizedLogisticMixture(2, 2, levels=3)
+        [1, 3, 2],
+        8,
+        1,
+        kernel_size=3,
+        first_kernel_size=3,
+        head=DiscretizedLogisticMixture(2, channels=2, levels=3),
     ),
-    "pixel_cnn_pp": lambda: PixelCNNpp([2, 4, 1], 4, 1, 2, Bernoulli(centered=True)),
+    "pixel_cnn_pp": lambda: PixelCNNpp([2, 4, 1], 4, 1, levels=2, head=Bernoulli(centered=True)),
     "pixel_cnn_pp_mixture": lambda: PixelCNNpp(
-        [2, 2, 2], 4, 1, 1, DiscretizedLogisticMixture(2, 2, levels=3)
+        [2, 2, 2], 4, 1, levels=1, head=DiscretizedLogisticMixture(2, channels=2, levels=3)
     ),
     "pixel_cnn_pp_labels": lambda: PixelCNNpp(
-        [2, 2, 1], 4, 1, 2, DiscretizedLogisticMixture(3, levels=4), num_classes=2
+        [2, 2, 1], 4, 1, levels=2, head=DiscretizedLogisticMixture(3, levels=4), num_classes=2
     ),
-    "char_rnn": lambda: CharRNN([4], (5,), "rnn", Categorical(3)),
+    "char_rnn": lambda: CharRNN([4], (5,), cell="rnn", head=Categorical(3)),
     "char_rnn_lstm": lambda: CharRNN([3], (4, 3), head=Characters("abc"), embedding=2),
     "char_rnn_gru": lambda: CharRNN(
-        [4], (4,), "gru", Bernoulli(), dropout=0.5, condition=Vector(2)
+        [4], (4,), cell="gru", head=Bernoulli(), dropout=0.5, condition=Vector(2)
     ),
-    "char_rnn_one_site": lambda: CharRNN([1], (3,), "rnn"),
+    "char_rnn_one_site": lambda: CharRNN([1], (3,), cell="rnn"),
     "transformer": lambda: Transformer([4], 6, 2, 3, head=Categorical(3)),
     "transformer_window": lambda: Transformer(
         [5], 4, 1, 2, window=2, mlp=2, tied=True, dropout=0.1, head=Characters("abc")
@@ -181,78 +215,107 @@ MODELS = {
     ),
     "transformer_one_site": lambda: Transformer([1], 4, 1, 2),
     "pixel_rnn_row": lambda: PixelRNN([3, 3, 1], 3, 2, first_kernel_size=3),
-    "pixel_rnn_diagonal": lambda: PixelRNN([3, 3, 1], 5, 1, "diagonal", first_kernel_size=3),
+    "pixel_rnn_diagonal": lambda: PixelRNN(
+        [3, 3, 1], 5, 1, recurrence="diagonal", first_kernel_size=3
+    ),
     "pixel_rnn_row_colours": lambda: PixelRNN(
         [2, 1, 3], 2, 1, first_kernel_size=3, head=Categorical(3), dropout=0.1
     ),
     "pixel_rnn_diagonal_colours": lambda: PixelRNN(
-        [2, 1, 3], 2, 1, "diagonal", first_kernel_size=3, head=Categorical(3), positions=False
+        [2, 1, 3],
+        2,
+        1,
+        recurrence="diagonal",
+        first_kernel_size=3,
+        head=Categorical(3),
+        positions=False,
     ),
     "pixel_rnn_reversed": lambda: PixelRNN(
         [2, 4, 1],
         3,
         1,
-        "diagonal",
+        recurrence="diagonal",
         head=Bernoulli(centered=True),
         order="reversed",
         condition=Vector(2),
     ),
     "pixel_rnn_mixture": lambda: PixelRNN(
-        [1, 3, 2], 3, 1, kernel_size=1, head=DiscretizedLogisticMixture(2, 2, levels=3)
+        [1, 3, 2], 3, 1, kernel_size=1, head=DiscretizedLogisticMixture(2, channels=2, levels=3)
     ),
     "nade_real": lambda: NADE(
-        [2], 4, GaussianMixture(2, mean=5.0, std=3.0), activation="tanh", num_classes=2
+        [2], 4, head=GaussianMixture(2, mean=5.0, std=3.0), activation="tanh", num_classes=2
     ),
-    "rnade_real": lambda: RNADE([2], 5, GaussianMixture(3), activation="tanh"),
+    "rnade_real": lambda: RNADE([2], 5, head=GaussianMixture(3), activation="tanh"),
     "rnade_real_logistic": lambda: RNADE(
-        [2, 1], 9, LogisticMixture(2, True), "reversed", dropout=0.1
+        [2, 1], 9, head=LogisticMixture(2, equal_weights=True), order="reversed", dropout=0.1
     ),
-    "rnade_categorical": lambda: RNADE([3], 9, Categorical(3), num_classes=2),
+    "rnade_categorical": lambda: RNADE([3], 9, head=Categorical(3), num_classes=2),
     "orderless_nade": lambda: OrderlessNADE([4], (7, 6), activation="tanh"),
     "orderless_nade_image": lambda: OrderlessNADE(
-        [2, 2, 1], (9,), Bernoulli(centered=True), [2, 0, 3, 1], activation="tanh"
+        [2, 2, 1], (9,), head=Bernoulli(centered=True), order=[2, 0, 3, 1], activation="tanh"
     ),
     "orderless_nade_orders": lambda: OrderlessNADE(
         [3],
         (8, 8, 8),
-        Categorical(3),
-        "random",
-        3,
+        head=Categorical(3),
+        order="random",
+        num_orders=3,
         activation="tanh",
         seed=2,
         condition=Vector(2),
     ),
     "orderless_nade_real": lambda: OrderlessNADE(
-        [2], (9, 9), GaussianMixture(2), [[1, 0], [0, 1]], activation="tanh", dropout=0.1
+        [2], (9, 9), head=GaussianMixture(2), order=[[1, 0], [0, 1]], activation="tanh", dropout=0.1
     ),
     "orderless_nade_one_site": lambda: OrderlessNADE([1], (3,)),
-    "made_real": lambda: MADE([2], (12,), GaussianMixture(2), "reversed", activation="tanh"),
+    "made_real": lambda: MADE(
+        [2], (12,), head=GaussianMixture(2), order="reversed", activation="tanh"
+    ),
     "made_real_orders": lambda: MADE(
-        [2], (12,), LogisticMixture(2, True, 3.0, 0.5), [[0, 1], [1, 0]], activation="tanh"
+        [2],
+        (12,),
+        head=LogisticMixture(2, equal_weights=True, mean=3.0, std=0.5),
+        order=[[0, 1], [1, 0]],
+        activation="tanh",
     ),
     "made_columns_real": lambda: MADE(
-        [3], (16,), Columns([Bernoulli(), LogisticMixture(2), Categorical(3)]), activation="tanh"
+        [3],
+        (16,),
+        head=Columns([Bernoulli(), LogisticMixture(2), Categorical(3)]),
+        activation="tanh",
     ),
     "nade_columns_real": lambda: NADE(
-        [2], 6, Columns([GaussianMixture(2, mean=9.0), Categorical(4)]), "reversed", "tanh"
+        [2],
+        6,
+        head=Columns([GaussianMixture(2, mean=9.0), Categorical(4)]),
+        order="reversed",
+        activation="tanh",
     ),
     "orderless_columns_real": lambda: OrderlessNADE(
         [3],
         (9, 8),
-        Columns([Categorical(3), GaussianMixture(3, True), Bernoulli(centered=True)]),
-        [[2, 0, 1], [1, 2, 0]],
+        head=Columns(
+            [Categorical(3), GaussianMixture(3, equal_weights=True), Bernoulli(centered=True)]
+        ),
+        order=[[2, 0, 1], [1, 2, 0]],
         activation="tanh",
     ),
-    "made_counts": lambda: MADE([2], (9,), Poisson(), activation="tanh"),
-    "nade_counts": lambda: NADE([3], 5, NegativeBinomial(), "reversed", "tanh"),
-    "orderless_counts": lambda: OrderlessNADE([2], (8,), Poisson(), "random", 2),
+    "made_counts": lambda: MADE([2], (9,), head=Poisson(), activation="tanh"),
+    "nade_counts": lambda: NADE(
+        [3], 5, head=NegativeBinomial(), order="reversed", activation="tanh"
+    ),
+    "orderless_counts": lambda: OrderlessNADE(
+        [2], (8,), head=Poisson(), order="random", num_orders=2
+    ),
     "made_columns_counts_real": lambda: MADE(
-        [3], (12,), Columns([NegativeBinomial(), LogisticMixture(2), Bernoulli()])
+        [3], (12,), head=Columns([NegativeBinomial(), LogisticMixture(2), Bernoulli()])
     ),
     "own_causal": lambda: AutoregressiveModel(
-        _causal(4), [4], Bernoulli(), "random", condition=Labels(2, shape=[2])
+        _causal(4), [4], Bernoulli(), order="random", condition=Labels(2, shape=[2])
     ),
-    "own_plain": lambda: AutoregressiveModel(Smoothing(3), [2, 2], Categorical(3), [3, 1, 0, 2]),
+    "own_plain": lambda: AutoregressiveModel(
+        Smoothing(3), [2, 2], Categorical(3), order=[3, 1, 0, 2]
+    ),
 }
 
 ENSEMBLES = [name for name in MODELS if "orders" in name or "masks" in name]
@@ -263,11 +326,11 @@ LAYERS = {
     "shift": (Shift, 4, 2),
     "shift_one_site": (Shift, 1, 2),
     "dense_exclusive": (
-        lambda: MaskedDense(range(4), range(4), 4, 3, exclusive=True, condition_size=2),
+        lambda: MaskedDense(range(4), range(4), 4, channels=3, exclusive=True, condition_size=2),
         4,
         2,
     ),
-    "dense_inclusive": (lambda: MaskedDense(range(4), range(4), 4, 3), 4, 2),
+    "dense_inclusive": (lambda: MaskedDense(range(4), range(4), 4, channels=3), 4, 2),
     "dense_no_bias": (lambda: MaskedDense(range(3), range(3), 3, use_bias=False), 3, 1),
     "pointwise": (lambda: Pointwise(keras.layers.Dense(3, "tanh")), 4, 2),
     "pointwise_dropout": (lambda: Pointwise(keras.layers.Dropout(0.5)), 3, 2),
@@ -283,19 +346,55 @@ LAYERS = {
     "conv_one_tap_exclusive": (lambda: CausalConv2D(2, (1, 3), (2, 3), exclusive=True), 6, 2),
     "conv_column": (lambda: CausalConv2D(2, (3, 1), (3, 2), exclusive=True), 6, 2),
     "conv_pointwise": (lambda: CausalConv2D(2, 1, (3, 2), use_bias=False), 6, 2),
-    "conv_colours": (lambda: CausalConv2D(2, 3, (2, 3), 3), 18, 2),
-    "conv_colours_activated": (lambda: CausalConv2D(2, 3, (2, 3), 3, activation="tanh"), 18, 2),
-    "conv_colours_of_a_site": (lambda: CausalConv2D(2, 3, (2, 2), 3, activation="softmax"), 12, 2),
+    "conv_colours": (lambda: CausalConv2D(2, 3, (2, 3), subpixels=3), 18, 2),
+    "conv_colours_activated": (
+        lambda: CausalConv2D(2, 3, (2, 3), subpixels=3, activation="tanh"),
+        18,
+        2,
+    ),
+    "conv_colours_of_a_site": (
+        lambda: CausalConv2D(2, 3, (2, 2), subpixels=3, activation="softmax"),
+        12,
+        2,
+    ),
     "conv_pointwise_activated": (lambda: CausalConv2D(2, 1, (3, 2), activation="elu"), 6, 2),
-    "conv_colours_exclusive": (lambda: CausalConv2D(2, 3, (2, 3), 3, exclusive=True), 18, 2),
-    "conv_colours_pointwise": (lambda: CausalConv2D(2, 1, (2, 2), 3), 12, 2),
-    "conv_colours_of_one_pixel": (lambda: CausalConv2D(2, 1, (2, 2), 3, exclusive=True), 12, 2),
+    "conv_colours_exclusive": (
+        lambda: CausalConv2D(2, 3, (2, 3), subpixels=3, exclusive=True),
+        18,
+        2,
+    ),
+    "conv_colours_pointwise": (lambda: CausalConv2D(2, 1, (2, 2), subpixels=3), 12, 2),
+    "conv_colours_of_one_pixel": (
+        lambda: CausalConv2D(2, 1, (2, 2), subpixels=3, exclusive=True),
+        12,
+        2,
+    ),
     "site_bias": (SiteBias, 4, 2),
     "condition_bias": (lambda: ConditionBias(3), 4, 2),
-    "gated_stacks": (lambda: GatedStacks(3, 2, 3, 3, (3, 4)), 12, 2),
-    "gated_stacks_deep": (lambda: GatedStacks(2, 3, 3, 5, (4, 4)), 16, 1),
-    "gated_stacks_one_layer": (lambda: GatedStacks(2, 1, 3, 3, (2, 3), dropout=0.5), 6, 2),
-    "gated_stacks_colours": (lambda: GatedStacks(2, 2, 3, 3, (2, 3), subpixels=2), 12, 2),
+    "gated_stacks": (
+        lambda: GatedStacks(3, 2, kernel_size=3, first_kernel_size=3, image_shape=(3, 4)),
+        12,
+        2,
+    ),
+    "gated_stacks_deep": (
+        lambda: GatedStacks(2, 3, kernel_size=3, first_kernel_size=5, image_shape=(4, 4)),
+        16,
+        1,
+    ),
+    "gated_stacks_one_layer": (
+        lambda: GatedStacks(
+            2, 1, kernel_size=3, first_kernel_size=3, image_shape=(2, 3), dropout=0.5
+        ),
+        6,
+        2,
+    ),
+    "gated_stacks_colours": (
+        lambda: GatedStacks(
+            2, 2, kernel_size=3, first_kernel_size=3, image_shape=(2, 3), subpixels=2
+        ),
+        12,
+        2,
+    ),
     "conv_corner": (lambda: CausalConv2D(3, 2, (3, 4), corner=True), 12, 2),
     "conv_corner_exclusive": (
         lambda: CausalConv2D(3, (2, 3), (3, 4), corner=True, exclusive=True),
@@ -303,20 +402,27 @@ LAYERS = {
         2,
     ),
     "gated_stacks_condition": (
-        lambda: GatedStacks(2, 2, 3, 3, (2, 3), condition_size=3),
+        lambda: GatedStacks(
+            2, 2, kernel_size=3, first_kernel_size=3, image_shape=(2, 3), condition_size=3
+        ),
         6,
         2,
     ),
     "multiscale_condition": (
-        lambda: MultiscaleStreams(2, 1, 2, (2, 4), condition_size=2),
+        lambda: MultiscaleStreams(2, 1, levels=2, image_shape=(2, 4), condition_size=2),
         8,
         1,
         0.5,
     ),
-    "multiscale_one_level": (lambda: MultiscaleStreams(2, 1, 1, (3, 3)), 9, 2, 0.5),
-    "multiscale": (lambda: MultiscaleStreams(2, 2, 2, (4, 6)), 24, 1, 0.5),
+    "multiscale_one_level": (
+        lambda: MultiscaleStreams(2, 1, levels=1, image_shape=(3, 3)),
+        9,
+        2,
+        0.5,
+    ),
+    "multiscale": (lambda: MultiscaleStreams(2, 2, levels=2, image_shape=(4, 6)), 24, 1, 0.5),
     "multiscale_three_levels": (
-        lambda: MultiscaleStreams(2, 1, 3, (4, 4), dropout=0.5),
+        lambda: MultiscaleStreams(2, 1, levels=3, image_shape=(4, 4), dropout=0.5),
         16,
         1,
         0.5,
@@ -335,7 +441,7 @@ LAYERS = {
         2,
     ),
     "recurrent_one_site": (lambda: Recurrent(keras.layers.GRU(2)), 1, 2),
-    "char_rnn": (lambda: CharRNN([4], (3, 3), "gru", dropout=0.5).network, 4, 1),
+    "char_rnn": (lambda: CharRNN([4], (3, 3), cell="gru", dropout=0.5).network, 4, 1),
     "attention": (lambda: CausalSelfAttention(2), 5, 4),
     "attention_window": (lambda: CausalSelfAttention(1, window=3), 7, 2),
     "attention_of_itself": (lambda: CausalSelfAttention(1, window=1), 3, 2),
@@ -353,19 +459,19 @@ LAYERS = {
     "row_lstm_narrow": (lambda: RowLSTM(2, 1, (3, 3)), 9, 1),
     "row_lstm_one_row": (lambda: RowLSTM(2, 3, (1, 4)), 4, 2),
     "row_lstm_one_column": (lambda: RowLSTM(2, 3, (4, 1)), 4, 1),
-    "row_lstm_colours": (lambda: RowLSTM(2, 3, (3, 2), 2), 12, 1),
+    "row_lstm_colours": (lambda: RowLSTM(2, 3, (3, 2), subpixels=2), 12, 1),
     "diagonal_lstm": (lambda: DiagonalBiLSTM(2, (3, 4)), 12, 2),
     "diagonal_lstm_high": (lambda: DiagonalBiLSTM(2, (4, 2)), 8, 1),
     "diagonal_lstm_one_row": (lambda: DiagonalBiLSTM(2, (1, 4)), 4, 1),
     "diagonal_lstm_one_column": (lambda: DiagonalBiLSTM(2, (4, 1)), 4, 1),
-    "diagonal_lstm_colours": (lambda: DiagonalBiLSTM(2, (3, 2), 2), 12, 1),
+    "diagonal_lstm_colours": (lambda: DiagonalBiLSTM(2, (3, 2), subpixels=2), 12, 1),
     "tied_embedding": (lambda: Tied(Causal([Shift(), CausalSelfAttention(2)]), 4), 4, 3),
     "transformer": (lambda: Transformer([5], 4, 2, 2, window=3).network, 5, 1),
     "tied_sigmoid": (lambda: TiedHidden(5, 2), 4, 2),
-    "tied_relu": (lambda: TiedHidden(6, 1, "relu", dropout=0.5, condition_size=2), 5, 1),
-    "tied_rescaled": (lambda: TiedHidden(5, 2, "tanh", rescaled=True), 4, 2),
-    "orderless": (lambda: OrderlessHidden((5, 4), 2, "tanh"), 4, 2),
-    "orderless_blocks": (lambda: OrderlessHidden((5, 4), 1, "tanh"), 2 * BLOCK + 3, 1),
+    "tied_relu": (lambda: TiedHidden(6, 1, activation="relu", dropout=0.5, condition_size=2), 5, 1),
+    "tied_rescaled": (lambda: TiedHidden(5, 2, activation="tanh", rescaled=True), 4, 2),
+    "orderless": (lambda: OrderlessHidden((5, 4), 2, activation="tanh"), 4, 2),
+    "orderless_blocks": (lambda: OrderlessHidden((5, 4), 1, activation="tanh"), 2 * BLOCK + 3, 1),
     "orderless_one_layer": (lambda: OrderlessHidden((6,), 1, dropout=0.5, condition_size=2), 3, 1),
     "tied_one_site": (lambda: TiedHidden(3, 2), 1, 2),
     "triangular": (lambda: TriangularDense(2, condition_size=2), 4, 3),
@@ -373,7 +479,7 @@ LAYERS = {
     "made": (lambda: MADE([4], (9,)).network, 4, 1),
     "made_deep": (lambda: MADE([5], (12, 10, 12), degrees="random").network, 5, 1),
     "made_few_units": (lambda: MADE([6], (3, 2), activation="tanh").network, 6, 1),
-    "made_direct": (lambda: MADE([4], (3,), Categorical(3), direct=True).network, 4, 3),
+    "made_direct": (lambda: MADE([4], (3,), head=Categorical(3), direct=True).network, 4, 3),
     "made_residual": (lambda: MADE([4], (6, 6), residual=True).network, 4, 1),
     "made_one_site": (lambda: MADE([1], (3,), direct=True).network, 1, 1),
 }
@@ -385,7 +491,7 @@ def randomised(name, seed=0):
         scale = 0.3
     else:
         scale = 0.5 if "pixel" in name or "real" in name else 1.0
-    return randomise(MODELS[name](), seed, scale)
+    return randomise(MODELS[name](), seed=seed, scale=scale)
 
 
 def rate(name):

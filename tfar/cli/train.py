@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 )
 @click.option("--tensorboard", is_flag=True, help="Log scalars and samples to TensorBoard.")
 @click.option("--start", help="A trained model to begin with, for the last cycle of the recipe.")
-def train(recipe: str, out: str | None, epochs: int | None, strategy: str, **options: Any) -> None:
+def train(
+    recipe: str, *, out: str | None, epochs: int | None, strategy: str, **options: Any
+) -> None:
     """Train RECIPE, a name of the zoo or a recipe.py; resumes where it stopped.
 
     Whatever stopped it, the results are those of a run that was never stopped. A finished run is
@@ -61,7 +63,9 @@ def train(recipe: str, out: str | None, epochs: int | None, strategy: str, **opt
     loaded = recipes.load_recipe(path)
     folder = pathlib.Path(out or f"runs/{loaded.name}")
     kept = folder / "model.keras"
-    best = training.finished(loaded, folder, epochs, options["precision"], options["start"])
+    best = training.finished(
+        loaded, folder, epochs=epochs, precision=options["precision"], start=options["start"]
+    )
     if best and kept.exists():
         click.echo(
             f"{folder} is finished. {kept}: the weights of the lowest validation NLL, "
@@ -71,7 +75,7 @@ def train(recipe: str, out: str | None, epochs: int | None, strategy: str, **opt
     if chief:
         files.check_writable(kept)
     with _interruptible():
-        model = training.train(loaded, folder, epochs, strategy=strategy, **options)
+        model = training.train(loaded, folder, epochs=epochs, strategy=strategy, **options)
         if not chief:
             return
         with files.replacing(kept) as partial:
@@ -99,6 +103,7 @@ def _interruptible():
 @click.option("--seed", default=0, show_default=True, help="Of the split, weights and training.")
 def train_table(
     file: str,
+    *,
     out: str,
     run: str | None,
     drop: tuple[str, ...],
@@ -127,7 +132,7 @@ def train_table(
     verbose = "auto" if sys.stderr.isatty() else 2
     with _interruptible():
         model = tables.fit_table(
-            frame, categorical, epochs=epochs, seed=seed, folder=run, verbose=verbose
+            frame, categorical=categorical, epochs=epochs, seed=seed, folder=run, verbose=verbose
         )
         with files.replacing(out) as partial:
             model.save(partial)

@@ -74,6 +74,7 @@ def _print(strings):
 def sample(
     context: click.Context,
     model: str,
+    *,
     num: int | None,
     out: str | None,
     seed: int,
@@ -106,7 +107,7 @@ def sample(
     num = num or kind.number
     if out:
         say(f"Drawing {num} {kind.samples}")
-    samples = kind.draw(num, seed, **options, **policy)
+    samples = kind.draw(num, seed=seed, **options, **policy)
     if not out:
         return _print(kind.strings(samples))
     kind.write(samples, out)
@@ -132,7 +133,7 @@ def score(model: str, file: IO[bytes]) -> None:
             f"{model} is a model of {kind.name}: `tfar score` takes {takes}. `tfar evaluate` "
             "scores a data set."
         )
-    click.echo(kind.score(content, getattr(file, "name", "<stdin>"), progress("Scoring")))
+    click.echo(kind.score(content, getattr(file, "name", "<stdin>"), progress=progress("Scoring")))
 
 
 @main.command(cls=Command)
@@ -148,7 +149,7 @@ def score(model: str, file: IO[bytes]) -> None:
 )
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
 def complete(
-    model: str, rows: int, data: str | None, num: int, draws: int, out: str | None, seed: int
+    model: str, *, rows: int, data: str | None, num: int, draws: int, out: str | None, seed: int
 ) -> None:
     """Keep the first ROWS of test images, and let MODEL draw the rest, several times.
 
@@ -180,7 +181,7 @@ def complete(
         raise ValueError(f"{model} is conditional, and {data} has no condition.")
     say(f"Drawing {draws} completions of each of {num} images")
     inputs = feeding.rows_of(inputs, slice(num))
-    kind.write(kind.complete(inputs, kept, draws, seed), out)  # type: ignore[attr-defined]
+    kind.write(kind.complete(inputs, kept, draws=draws, seed=seed), out)  # type: ignore[attr-defined]
     click.echo(out)
 
 
@@ -193,7 +194,7 @@ def complete(
     show_default=True,
     type=click.Choice(["train", "validation", "test"]),
 )
-def evaluate(model: str, data: str | None, split: str) -> None:
+def evaluate(model: str, *, data: str | None, split: str) -> None:
     """The NLL of a whole split, in nats and bits/dim, with its standard error."""
     from tfar import datasets, kinds
     from tfar.training import feeding
@@ -240,7 +241,7 @@ def demo(context: click.Context, out: str | None, name: str) -> None:
     else:
         out = _named(out, "demo", kind, name)
     metrics = zoo.info(name)
-    difference = zoo.verify(name, loaded)
+    difference = zoo.verify(name, model=loaded)
     count = metrics["examples"]["shape"][0]
     click.echo(f"{name}: {metrics['summary']}")
     click.echo(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
     """What must be known about a data set before it is read.
 

@@ -34,6 +34,7 @@ class Columns(tfd.AutoCompositeTensorDistribution):
     def __init__(
         self,
         columns: Sequence[tfd.Distribution],
+        *,
         validate_args: bool = False,
         allow_nan_stats: bool = True,
         name: str = "Columns",
@@ -94,7 +95,9 @@ class Columns(tfd.AutoCompositeTensorDistribution):
         if isinstance(last, slice):
             if not chosen:
                 raise IndexError(f"There is no column in {last} of {len(self.columns)}.")
-            return Columns([column[tuple(lead)] for column in chosen], self.validate_args)
+            return Columns(
+                [column[tuple(lead)] for column in chosen], validate_args=self.validate_args
+            )
         return chosen[tuple(lead)]
 
     def _of_each(self, function, x):

@@ -50,6 +50,7 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
         loc: tf.Tensor,
         log_scale: tf.Tensor,
         coupling: tf.Tensor,
+        *,
         levels: int = 256,
         dtype: tf.DType = tf.int32,
         validate_args: bool = False,

@@ -26,6 +26,7 @@ class _Mixture(tfd.MixtureSameFamily):
         logits: tf.Tensor,
         loc: tf.Tensor,
         log_scale: tf.Tensor,
+        *,
         validate_args: bool = False,
         allow_nan_stats: bool = True,
         name: str | None = None,

@@ -32,7 +32,7 @@ class Bernoulli(Head):
     dtype = tf.int32
     support = "0 or 1"
 
-    def __init__(self, centered: bool = False) -> None:
+    def __init__(self, *, centered: bool = False) -> None:
         self.centered = flag("centered", centered)
 
     def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:

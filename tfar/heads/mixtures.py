@@ -39,7 +39,7 @@ class DiscretizedLogisticMixture(Head):
 
     dtype = tf.int32
 
-    def __init__(self, num_components: int, channels: int = 1, levels: int = 256) -> None:
+    def __init__(self, num_components: int, *, channels: int = 1, levels: int = 256) -> None:
         self.num_components = integer("num_components", num_components, least=1)
         self.channels = self.num_inputs = c = integer("channels", channels, least=1)
         self.levels = integer("levels", levels, least=2)
@@ -69,8 +69,8 @@ class DiscretizedLogisticMixture(Head):
             loc,
             log_scale,
             tf.tanh(coupling),
-            self.levels,
-            self.dtype,
+            levels=self.levels,
+            dtype=self.dtype,
         )
 
     def draw(

@@ -24,7 +24,12 @@ class _RealMixture(Head):
     family: type[tfd.Distribution]  # of `tfar.distributions`
 
     def __init__(
-        self, num_components: int, equal_weights: bool = False, mean: float = 0.0, std: float = 1.0
+        self,
+        num_components: int,
+        *,
+        equal_weights: bool = False,
+        mean: float = 0.0,
+        std: float = 1.0,
     ) -> None:
         self.num_components = integer("num_components", num_components, least=1)
         self.equal_weights = flag("equal_weights", equal_weights)

@@ -113,7 +113,7 @@ class Kind:
     # Figures --------------------------------------------------------------------------------------
 
     def log_prob(
-        self, inputs: Nest, batch_size: int = 500, progress: Progress = None
+        self, inputs: Nest, *, batch_size: int = 500, progress: Progress = None
     ) -> np.ndarray:
         """log p(x) of many examples, [N] float64 nats, in batches.
 
@@ -166,7 +166,7 @@ class Kind:
         """
         raise NotImplementedError(f"{type(self).__name__} does not read files.")
 
-    def score(self, content: bytes, name: str, progress: Progress = None) -> str:
+    def score(self, content: bytes, name: str, *, progress: Progress = None) -> str:
         """The log-likelihood of the contents of a file, as a sentence; see `read`."""
         nats = self.log_prob(self.read(content, name), progress=progress)
         error = f" ± {standard_error(nats):.4f}" if len(nats) > 1 else ""
@@ -186,7 +186,7 @@ class Kind:
             return None
         return [i % self.model.num_classes if label is None else label for i in range(num)]
 
-    def draw(self, num: int, seed: Seed = None, label: int | None = None, **policy: Any) -> Any:
+    def draw(self, num: int, *, seed: Seed = None, label: int | None = None, **policy: Any) -> Any:
         """``num`` samples, as `write` takes them.
 
         Args:

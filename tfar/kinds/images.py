@@ -66,7 +66,7 @@ class Images(Kind):
         return kept
 
     def complete(
-        self, inputs: Nest, kept: np.ndarray, draws: int = 1, seed: Seed = None
+        self, inputs: Nest, kept: np.ndarray, *, draws: int = 1, seed: Seed = None
     ) -> np.ndarray:
         """Images with one part kept and the rest drawn, several times.
 

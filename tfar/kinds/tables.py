@@ -54,10 +54,10 @@ class Tables(Kind):
         file.name = name
         return tables.to_array(self.columns, tables.read_csv(file))
 
-    def draw(self, num: int, seed: Seed = None, **options: Any) -> pd.DataFrame:  # type: ignore[override]  # a label comes by name
+    def draw(self, num: int, *, seed: Seed = None, **options: Any) -> pd.DataFrame:
         from tfar import tables
 
-        return tables.to_frame(self.columns, super().draw(num, seed, **options))
+        return tables.to_frame(self.columns, super().draw(num, seed=seed, **options))
 
     def strings(self, samples: Any) -> Iterable[str]:
         return [samples.to_csv(index=False)]

@@ -81,7 +81,7 @@ class Texts(Kind):
     def _windows(self, data, first=0):
         from tfar import text
 
-        return text.windows(self.vocabulary.encode(data), *self.model.event_shape, first)
+        return text.windows(self.vocabulary.encode(data), *self.model.event_shape, first=first)
 
     # Figures --------------------------------------------------------------------------------------
 
@@ -102,7 +102,7 @@ class Texts(Kind):
         """The string in a UTF-8 file."""
         return decoded(content, name)
 
-    def score(self, content: bytes, name: str, progress: Progress = None) -> str:
+    def score(self, content: bytes, name: str, *, progress: Progress = None) -> str:
         from tfar import text
 
         given = self.read(content, name)
@@ -115,8 +115,8 @@ class Texts(Kind):
 
     # Samples --------------------------------------------------------------------------------------
 
-    def draw(  # type: ignore[override]  # a text has no label
-        self, num: int, seed: Seed = None, prompt: str = "", length: int = 500, **policy: Any
+    def draw(
+        self, num: int, *, seed: Seed = None, prompt: str = "", length: int = 500, **policy: Any
     ) -> Iterator[str]:
         """Pieces of ``num`` texts, an iterator of strings, with a line of dashes between texts.
 

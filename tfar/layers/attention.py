@@ -81,7 +81,7 @@ class CausalSelfAttention(CausalLayer):
     """
 
     def __init__(
-        self, num_heads: int, window: int | None = None, rotary: bool = True, **kwargs: Any
+        self, num_heads: int, *, window: int | None = None, rotary: bool = True, **kwargs: Any
     ) -> None:
         kwargs.pop("exclusive", None)
         super().__init__(**kwargs)

@@ -25,7 +25,7 @@ from tfar.typing import (
 
 
 def raster_taps(
-    kernel_size: Sequence[int], now: bool, corner: bool = False
+    kernel_size: Sequence[int], *, now: bool, corner: bool = False
 ) -> list[tuple[int, int]]:
     """The offsets (dy, dx) of a kernel's taps that come before its pixel in the raster order.
 
@@ -99,6 +99,7 @@ class CausalConv2D(CausalLayer):
         filters: int,
         kernel_size: int | Sequence[int],
         image_shape: Shape,
+        *,
         subpixels: int = 1,
         corner: bool = False,
         stride: int = 1,
@@ -127,7 +128,7 @@ class CausalConv2D(CausalLayer):
         self.activation = arguments.activation("activation", activation)
         self.kernel_initializer = initializer("kernel_initializer", kernel_initializer)
         now = not exclusive or self.subpixels > 1
-        self.taps = raster_taps(self.kernel_size, now, self.corner)
+        self.taps = raster_taps(self.kernel_size, now=now, corner=self.corner)
         if not self.taps:
             raise ValueError("An exclusive kernel of one tap sees nothing: make it larger.")
 

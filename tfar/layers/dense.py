@@ -116,6 +116,7 @@ class MaskedDense(CausalLayer):
         in_sites: Sequence[int] | Sequence[Sequence[int]] | np.ndarray,
         out_sites: Sequence[int] | Sequence[Sequence[int]] | np.ndarray,
         num_sites: int,
+        *,
         channels: int = 1,
         exclusive: bool = False,
         use_bias: bool = True,

@@ -30,6 +30,7 @@ class GatedResidual(keras.layers.Layer):
         self,
         first: keras.layers.Layer,
         second: keras.layers.Layer,
+        *,
         condition_size: int = 0,
         dropout: float = 0.0,
         **kwargs: Any,
@@ -100,6 +101,7 @@ class Level(keras.layers.Layer):
         filters: int,
         resnets: int,
         image_shape: Shape,
+        *,
         inner: "Level | None",
         condition_size: int,
         dropout: float,
@@ -110,14 +112,20 @@ class Level(keras.layers.Layer):
         policy, f = self.dtype_policy, filters
 
         def rows(channels, above=1, width=3, stride=1):
-            return RowConv2D(channels, above, width, stride=stride, dtype=policy)
+            return RowConv2D(channels, above=above, width=width, stride=stride, dtype=policy)
 
         def pixels(channels, size=2, stride=1, shape=image_shape):
             return CausalConv2D(channels, size, shape, corner=True, stride=stride, dtype=policy)
 
         def blocks(kind, count):
             return [
-                GatedResidual(kind(f), kind(2 * f), condition_size, dropout, dtype=policy)
+                GatedResidual(
+                    kind(f),
+                    kind(2 * f),
+                    condition_size=condition_size,
+                    dropout=dropout,
+                    dtype=policy,
+                )
                 for _ in range(count)
             ]
 

@@ -50,6 +50,7 @@ class MultiscaleStreams(CausalLayer):
         self,
         filters: int,
         resnets: int,
+        *,
         levels: int,
         image_shape: Shape,
         condition_size: int = 0,
@@ -76,10 +77,16 @@ class MultiscaleStreams(CausalLayer):
         for depth in reversed(range(self.levels)):
             shape = tuple(size // 2**depth for size in self.image_shape)
             self.level = Level(
-                f, resnets, shape, self.level, self.condition_size, self.dropout, dtype=policy
+                f,
+                resnets,
+                shape,
+                inner=self.level,
+                condition_size=self.condition_size,
+                dropout=self.dropout,
+                dtype=policy,
             )
-        self.first_rows = RowConv2D(f, 2, 3, exclusive=True, dtype=policy)
-        self.first_above = RowConv2D(f, 1, 3, exclusive=True, dtype=policy)
+        self.first_rows = RowConv2D(f, above=2, width=3, exclusive=True, dtype=policy)
+        self.first_above = RowConv2D(f, above=1, width=3, exclusive=True, dtype=policy)
         self.first_pixels = CausalConv2D(
             f, 2, self.image_shape, corner=True, exclusive=True, dtype=policy
         )

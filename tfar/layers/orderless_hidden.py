@@ -46,6 +46,7 @@ class OrderlessHidden(CausalLayer):
         self,
         hidden: Sequence[int],
         channels: int,
+        *,
         activation: Activation = "relu",
         dropout: float = 0.0,
         condition_size: int = 0,
@@ -96,7 +97,7 @@ class OrderlessHidden(CausalLayer):
         return tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
 
     def given(
-        self, x: tf.Tensor, known: tf.Tensor, training: Training = None, condition: Rows = None
+        self, x: tf.Tensor, known: tf.Tensor, *, training: Training = None, condition: Rows = None
     ) -> tf.Tensor:
         """Outputs of all sites [B, n, channels], in the layout, where the known ones are given.
 

@@ -60,7 +60,7 @@ class _PixelLSTM(CausalLayer):
     directions = 1
 
     def __init__(
-        self, units: int, kernel_size: int, image_shape: Shape, subpixels: int = 1, **kwargs: Any
+        self, units: int, kernel_size: int, image_shape: Shape, *, subpixels: int = 1, **kwargs: Any
     ) -> None:
         kwargs.pop("exclusive", None)
         super().__init__(**kwargs)
@@ -72,7 +72,7 @@ class _PixelLSTM(CausalLayer):
             self.directions * 4 * self.units,
             (1, self.kernel_size),
             self.image_shape,
-            self.subpixels,
+            subpixels=self.subpixels,
             kernel_initializer="glorot_uniform",
             dtype=self.dtype_policy,
             name="to_gates",
@@ -237,9 +237,11 @@ class DiagonalBiLSTM(_PixelLSTM):
 
     directions = 2
 
-    def __init__(self, units: int, image_shape: Shape, subpixels: int = 1, **kwargs: Any) -> None:
+    def __init__(
+        self, units: int, image_shape: Shape, *, subpixels: int = 1, **kwargs: Any
+    ) -> None:
         kwargs.pop("kernel_size", None)
-        super().__init__(units, 1, image_shape, subpixels, **kwargs)
+        super().__init__(units, 1, image_shape, subpixels=subpixels, **kwargs)
 
     def build(self, input_shape: KerasShape) -> None:
         super().build(input_shape)

@@ -68,7 +68,7 @@ def condition_size(layer: keras.layers.Layer, size: int) -> int:
 
 
 def check_exclusive(
-    layer: keras.layers.Layer, num_sites: int, channels: int, condition_size: int = 0
+    layer: keras.layers.Layer, num_sites: int, channels: int, *, condition_size: int = 0
 ) -> None:
     """Raises ValueError if output i of a built layer [B, n, c] -> [B, n, p] sees input j >= i."""
     with _Probed(layer, condition_size) as probed:

@@ -42,6 +42,7 @@ class Recurrent(CausalLayer):
     def __init__(
         self,
         layer: keras.layers.Layer,
+        *,
         embedding: int | None = None,
         condition_size: int = 0,
         **kwargs: Any,

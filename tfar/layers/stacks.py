@@ -47,6 +47,7 @@ class RowConv2D(Checked):
     def __init__(
         self,
         filters: int,
+        *,
         above: int,
         width: int,
         exclusive: bool = False,
@@ -154,6 +155,7 @@ class GatedStacks(CausalLayer):
         self,
         filters: int,
         layers: int,
+        *,
         kernel_size: int,
         first_kernel_size: int,
         image_shape: Shape,
@@ -177,15 +179,15 @@ class GatedStacks(CausalLayer):
         for index in range(self.num_layers):
             size = self.kernel_size if index else self.first_kernel_size
             self.vertical.append(
-                RowConv2D(2 * f, size // 2, size, exclusive=not index, dtype=policy)
+                RowConv2D(2 * f, above=size // 2, width=size, exclusive=not index, dtype=policy)
             )
-            self.across.append(RowConv2D(2 * f * self.subpixels, 0, 1, dtype=policy))
+            self.across.append(RowConv2D(2 * f * self.subpixels, above=0, width=1, dtype=policy))
             self.horizontal.append(
                 CausalConv2D(
                     2 * f,
                     (1, size),
                     self.image_shape,
-                    self.subpixels,
+                    subpixels=self.subpixels,
                     exclusive=not index,
                     use_bias=False,  # there is one in `across`
                     dtype=policy,
@@ -194,7 +196,11 @@ class GatedStacks(CausalLayer):
             last = index == self.num_layers - 1
             self.out.append(
                 CausalConv2D(
-                    f if last else 2 * f, 1, self.image_shape, self.subpixels, dtype=policy
+                    f if last else 2 * f,
+                    1,
+                    self.image_shape,
+                    subpixels=self.subpixels,
+                    dtype=policy,
                 )
             )
         self.drop = keras.layers.Dropout(self.dropout, dtype=policy)

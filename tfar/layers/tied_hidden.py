@@ -100,6 +100,7 @@ class TiedHidden(CausalLayer):
         self,
         hidden: int,
         channels: int,
+        *,
         activation: Activation = "sigmoid",
         dropout: float = 0.0,
         rescaled: bool = False,

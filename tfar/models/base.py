@@ -86,6 +86,7 @@ class AutoregressiveModel(
         network: keras.layers.Layer,
         event_shape: Shape,
         head: heads.Head | str,
+        *,
         order: Order = "raster",
         num_classes: int | None = None,
         condition: conditions.Condition | None = None,
@@ -141,7 +142,7 @@ class AutoregressiveModel(
             )
         if not isinstance(network, CausalLayer):
             with tf.init_scope():
-                check_exclusive(network, self.num_sites, head.num_inputs, size)
+                check_exclusive(network, self.num_sites, head.num_inputs, condition_size=size)
         self.built = True
         # Not things that Keras should track: joint distributions, and their compiled samplers.
         object.__setattr__(self, "_made", {})

@@ -67,6 +67,7 @@ class CharRNN(SequenceModel):
         self,
         event_shape: Shape,
         units: Sequence[int] = (512, 512),
+        *,
         cell: str = "lstm",
         head: heads.Head | str | None = None,
         embedding: int | None = None,
@@ -85,7 +86,7 @@ class CharRNN(SequenceModel):
             layer = CELLS[cell](int(size), return_sequences=True, dtype=dtype)
             options: dict[str, Any] = {"condition_size": conditions.size(condition), "dtype": dtype}
             layers.append(
-                Recurrent(layer, embedding if first else None, exclusive=first, **options)
+                Recurrent(layer, embedding=embedding if first else None, exclusive=first, **options)
             )
             if dropout:
                 layers.append(keras.layers.Dropout(dropout, dtype=dtype))

@@ -40,6 +40,7 @@ class FVSBN(AutoregressiveModel):
     def __init__(
         self,
         event_shape: Shape,
+        *,
         head: heads.Head | str | None = None,
         order: Order = "raster",
         num_classes: int | None = None,
@@ -50,4 +51,4 @@ class FVSBN(AutoregressiveModel):
         network = TriangularDense(
             head.num_params, conditions.size(condition), dtype=kwargs.get("dtype")
         )
-        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
+        super().__init__(network, event_shape, head, order=order, condition=condition, **kwargs)

@@ -61,6 +61,7 @@ class GatedPixelCNN(AutoregressiveModel):
         event_shape: Shape,
         filters: int = 32,
         layers: int = 10,
+        *,
         kernel_size: int = 3,
         first_kernel_size: int = 7,
         head: heads.Head | str | None = None,
@@ -81,12 +82,12 @@ class GatedPixelCNN(AutoregressiveModel):
             GatedStacks(
                 filters,
                 layers,
-                kernel_size,
-                first_kernel_size,
-                (height, width),
-                subpixels,
-                conditions.size(condition),
-                dropout,
+                kernel_size=kernel_size,
+                first_kernel_size=first_kernel_size,
+                image_shape=(height, width),
+                subpixels=subpixels,
+                condition_size=conditions.size(condition),
+                dropout=dropout,
                 dtype=dtype,
             )
         ]
@@ -94,7 +95,7 @@ class GatedPixelCNN(AutoregressiveModel):
             network.append(SiteBias(dtype=dtype))
         network += [
             keras.layers.Activation(activation, dtype=dtype),
-            *output_layers(head, (height, width), subpixels, positions),
+            *output_layers(head, (height, width), subpixels=subpixels, positions=positions),
         ]
         self.hyperparameters = {
             "filters": int(filters),
@@ -106,4 +107,4 @@ class GatedPixelCNN(AutoregressiveModel):
             "dropout": float(dropout),
         }
         network = Causal(network, dtype=dtype)
-        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
+        super().__init__(network, event_shape, head, order=order, condition=condition, **kwargs)

@@ -17,7 +17,7 @@ def image_sites(event_shape: Shape, head: heads.Head) -> tuple[int, int, int]:
 
 
 def output_layers(
-    head: heads.Head, image_shape: Shape, subpixels: int, positions: bool
+    head: heads.Head, image_shape: Shape, *, subpixels: int, positions: bool
 ) -> list[CausalConv2D | SiteBias]:
     """The last layers of a convolutional network: 1x1 up to the head's parameters.
 
@@ -35,7 +35,7 @@ def output_layers(
         head.num_params,
         1,
         image_shape,
-        subpixels,
+        subpixels=subpixels,
         kernel_initializer="zeros",  # with the biases of `adapt`, training starts at the marginals
         dtype="float32",
         name="output",

@@ -23,6 +23,7 @@ def hidden_sites(
     num_units: int,
     ranks: Sequence[int] | np.ndarray,
     degrees: str | Sequence[float] | np.ndarray = "even",
+    *,
     least: int = 1,
     rng: np.random.RandomState | None = None,
 ) -> np.ndarray:
@@ -129,6 +130,7 @@ class MADE(AutoregressiveModel):
         self,
         event_shape: Shape,
         hidden: Sequence[int] = (500, 500),
+        *,
         head: heads.Head | str | None = None,
         order: Order = "raster",
         num_masks: int | None = None,
@@ -191,7 +193,7 @@ class MADE(AutoregressiveModel):
                 below,
                 ranks,
                 n,
-                head.num_params,
+                channels=head.num_params,
                 exclusive=not layers,
                 kernel_initializer="zeros",  # starts at the marginals, see `adapt`
                 condition_size=size,
@@ -204,7 +206,7 @@ class MADE(AutoregressiveModel):
                 ranks,
                 ranks,
                 n,
-                head.num_params,
+                channels=head.num_params,
                 exclusive=True,
                 use_bias=False,
                 kernel_initializer="zeros",
@@ -221,7 +223,7 @@ class MADE(AutoregressiveModel):
             "dropout": float(dropout),
             "seed": int(seed),
         }
-        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
+        super().__init__(network, event_shape, head, order=order, condition=condition, **kwargs)
         self.mask_seeds = keras.random.SeedGenerator(seed)
 
     @staticmethod
@@ -242,7 +244,7 @@ class MADE(AutoregressiveModel):
         for r, one in enumerate(ranks):
             rng, least, layers = np.random.RandomState(seed + r), 1, []
             for units in hidden:
-                layers.append(hidden_sites(units, one, degrees, least, rng))
+                layers.append(hidden_sites(units, one, degrees, least=least, rng=rng))
                 least = int(layers[-1].min())  # as in the paper: no unit without inputs
             masks.append(layers)
         return [np.stack(layer) for layer in zip(*masks)]

@@ -46,6 +46,7 @@ class NADE(AutoregressiveModel):
         self,
         event_shape: Shape,
         hidden: int = 500,
+        *,
         head: heads.Head | str | None = None,
         order: Order = "raster",
         activation: Activation = "sigmoid",
@@ -58,12 +59,12 @@ class NADE(AutoregressiveModel):
         network = TiedHidden(
             hidden,
             head.num_params,
-            activation,
-            dropout,
-            self.rescaled,
-            conditions.size(condition),
+            activation=activation,
+            dropout=dropout,
+            rescaled=self.rescaled,
+            condition_size=conditions.size(condition),
             dtype=kwargs.get("dtype"),
         )
         config = network.get_config()
         self.hyperparameters = {key: config[key] for key in ("hidden", "activation", "dropout")}
-        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
+        super().__init__(network, event_shape, head, order=order, condition=condition, **kwargs)

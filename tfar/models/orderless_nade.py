@@ -64,6 +64,7 @@ class OrderlessNADE(AutoregressiveModel):
         self,
         event_shape: Shape,
         hidden: Sequence[int] = (500, 500),
+        *,
         head: heads.Head | str | None = None,
         order: Order = "raster",
         num_orders: int | None = None,
@@ -96,13 +97,13 @@ class OrderlessNADE(AutoregressiveModel):
             network = OrderlessHidden(
                 hidden,
                 head.num_params,
-                activation,
-                dropout,
-                conditions.size(condition),
+                activation=activation,
+                dropout=dropout,
+                condition_size=conditions.size(condition),
                 dtype=kwargs.get("dtype"),
             )
         instance("network", network, OrderlessHidden, "that of an OrderlessNADE")
-        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
+        super().__init__(network, event_shape, head, order=order, condition=condition, **kwargs)
         self.set_seeds = keras.random.SeedGenerator(seed)
         object.__setattr__(self, "_reordered", {})
 
@@ -146,7 +147,7 @@ class OrderlessNADE(AutoregressiveModel):
         x = tf.reshape(x, [-1, self.num_sites, *self.head.site_shape])
         known = self._random_sets(tf.shape(x)[0])
         x, condition = self.head.encode(x, self.compute_dtype), self._encoded(condition, training)
-        params = self.network.given(x, known, training, condition)
+        params = self.network.given(x, known, training=training, condition=condition)
         params = tf.reshape(
             tf.cast(params, tf.float32), [-1, *self.grid_shape, self.head.num_params]
         )

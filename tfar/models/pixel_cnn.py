@@ -60,6 +60,7 @@ class PixelCNN(AutoregressiveModel):
         event_shape: Shape,
         filters: int = 64,
         blocks: int = 7,
+        *,
         kernel_size: int = 3,
         first_kernel_size: int = 7,
         head: heads.Head | str | None = None,
@@ -85,7 +86,7 @@ class PixelCNN(AutoregressiveModel):
                 filters,
                 size,
                 (height, width),
-                subpixels,
+                subpixels=subpixels,
                 kernel_initializer=initializer,
                 dtype=dtype,
                 **options,
@@ -111,7 +112,7 @@ class PixelCNN(AutoregressiveModel):
                 branch.insert(-1, keras.layers.Dropout(dropout, dtype=dtype))
             layers.append(residual_block(branch, dtype))
         layers += [activate(), convolution(filters, 1, activation=activation)]
-        layers += output_layers(head, (height, width), subpixels, positions)
+        layers += output_layers(head, (height, width), subpixels=subpixels, positions=positions)
         self.hyperparameters = {
             "filters": int(filters),
             "blocks": int(blocks),
@@ -122,4 +123,4 @@ class PixelCNN(AutoregressiveModel):
             "dropout": float(dropout),
         }
         network = Causal(layers, dtype=dtype)
-        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
+        super().__init__(network, event_shape, head, order=order, condition=condition, **kwargs)

@@ -55,6 +55,7 @@ class PixelCNNpp(AutoregressiveModel):
         event_shape: Shape,
         filters: int = 32,
         resnets: int = 2,
+        *,
         levels: int = 3,
         head: heads.Head | str | None = None,
         order: Order = "raster",
@@ -77,13 +78,13 @@ class PixelCNNpp(AutoregressiveModel):
             MultiscaleStreams(
                 filters,
                 resnets,
-                levels,
-                (height, width),
-                conditions.size(condition),
-                dropout,
+                levels=levels,
+                image_shape=(height, width),
+                condition_size=conditions.size(condition),
+                dropout=dropout,
                 dtype=dtype,
             ),
-            *output_layers(head, (height, width), 1, positions),
+            *output_layers(head, (height, width), subpixels=1, positions=positions),
         ]
         self.hyperparameters = {
             "filters": int(filters),
@@ -93,4 +94,4 @@ class PixelCNNpp(AutoregressiveModel):
             "dropout": float(dropout),
         }
         network = Causal(network, dtype=dtype)
-        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
+        super().__init__(network, event_shape, head, order=order, condition=condition, **kwargs)

@@ -71,6 +71,7 @@ class PixelRNN(AutoregressiveModel):
         event_shape: Shape,
         units: int = 16,
         layers: int = 7,
+        *,
         recurrence: str = "row",
         kernel_size: int = 3,
         first_kernel_size: int = 7,
@@ -94,12 +95,12 @@ class PixelRNN(AutoregressiveModel):
 
         def lstm():
             if recurrence == "row":
-                return RowLSTM(units, kernel_size, image_shape, subpixels, dtype=dtype)
-            return DiagonalBiLSTM(units, image_shape, subpixels, dtype=dtype)
+                return RowLSTM(units, kernel_size, image_shape, subpixels=subpixels, dtype=dtype)
+            return DiagonalBiLSTM(units, image_shape, subpixels=subpixels, dtype=dtype)
 
         def convolution(filters, size, initializer="he_normal", **options):
             options = {"kernel_initializer": initializer, "dtype": dtype, **options}
-            return CausalConv2D(filters, size, image_shape, subpixels, **options)
+            return CausalConv2D(filters, size, image_shape, subpixels=subpixels, **options)
 
         first = convolution(2 * units, first_kernel_size, exclusive=True)
         if recurrence == "diagonal":
@@ -121,7 +122,7 @@ class PixelRNN(AutoregressiveModel):
             convolution(2 * units, 1),
             keras.layers.Activation(activation, dtype=dtype),
         ]
-        network += output_layers(head, image_shape, subpixels, positions)
+        network += output_layers(head, image_shape, subpixels=subpixels, positions=positions)
         self.hyperparameters = {
             "units": int(units),
             "layers": int(layers),
@@ -133,4 +134,4 @@ class PixelRNN(AutoregressiveModel):
             "dropout": float(dropout),
         }
         network = Causal(network, dtype=dtype)
-        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
+        super().__init__(network, event_shape, head, order=order, condition=condition, **kwargs)

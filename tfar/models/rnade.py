@@ -43,6 +43,7 @@ class RNADE(NADE):
         self,
         event_shape: Shape,
         hidden: int = 50,
+        *,
         head: heads.Head | str | None = None,
         order: Order = "raster",
         activation: Activation = "relu",
@@ -50,4 +51,12 @@ class RNADE(NADE):
         **kwargs: Any,
     ) -> None:
         head = heads.GaussianMixture(10) if head is None else head
-        super().__init__(event_shape, hidden, head, order, activation, dropout, **kwargs)
+        super().__init__(
+            event_shape,
+            hidden,
+            head=head,
+            order=order,
+            activation=activation,
+            dropout=dropout,
+            **kwargs,
+        )

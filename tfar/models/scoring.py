@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ class Scoring(OfModel):
     """What a model of conditionals makes of them: log p(x), and the joint distribution."""
 
     def log_prob(
-        self, inputs: Nest, member: Member = None, counted: tf.Tensor | np.ndarray | None = None
+        self, inputs: Nest, *, member: Member = None, counted: tf.Tensor | np.ndarray | None = None
     ) -> tf.Tensor:
         """log p(x), [B] float32 nats; of an ensemble log (1/R) sum_r p_r(x), or of one member.
 
@@ -67,6 +68,7 @@ class Scoring(OfModel):
 
     def joint(
         self,
+        *,
         member: Member = None,
         cached: bool = True,
         jit_compile: bool = False,
@@ -86,21 +88,28 @@ class Scoring(OfModel):
             the distribution.
           observed: bool [*event_shape]: p(the others | those that are observed), see there.
         """
-        options = (member, cached, jit_compile, validate_args)
+        make = functools.partial(
+            Autoregressive,
+            self,
+            member=member,
+            cached=cached,
+            jit_compile=jit_compile,
+            validate_args=validate_args,
+        )
         if condition is not None or self.condition is not None or observed is not None:
-            return Autoregressive(self, *options, condition=condition, observed=observed)
-        key = "joint", repr(options)  # what is no option may have no hash
-        return self.once(key, lambda: Autoregressive(self, *options))
+            return make(condition=condition, observed=observed)
+        return self.once(("joint", repr(make.keywords)), make)  # what is no option may have no hash
 
     def sample(
         self,
         sample_shape: int | Sequence[int] | tf.Tensor = (),
+        *,
         seed: Seed = None,
         condition: Nest = None,
         member: Member = None,
         **options: Any,
     ) -> tf.Tensor:
-        """Samples of ``model.joint(member, condition=condition)``, a tensor.
+        """Samples of ``model.joint(member=member, condition=condition)``, a tensor.
 
         Args:
           sample_shape: how many, an int or a shape.

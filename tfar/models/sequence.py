@@ -48,6 +48,7 @@ class SequenceModel(AutoregressiveModel):
         self,
         prompt: str = "",
         length: int = 500,
+        *,
         temperature: Temperature = None,
         top_k: int | tf.Tensor | None = None,
         top_p: Temperature = None,

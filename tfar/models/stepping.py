@@ -14,7 +14,12 @@ class Stepping(OfModel):
     """What the sampling loop needs of a model: a state, and the parameters of the next site."""
 
     def initial_state(
-        self, batch_size: BatchSize, member: Member = 0, cached: bool = True, condition: Nest = None
+        self,
+        batch_size: BatchSize,
+        *,
+        member: Member = 0,
+        cached: bool = True,
+        condition: Nest = None,
     ) -> Nest:
         """The state before the first site of the order; ``condition`` has ``batch_size`` rows."""
         if not tf.is_tensor(batch_size):
@@ -29,7 +34,7 @@ class Stepping(OfModel):
         return tf.constant(0), tf.zeros(shape, self.compute_dtype), condition
 
     def step(
-        self, x: tf.Tensor, state: Nest, member: Member = 0, cached: bool = True
+        self, x: tf.Tensor, state: Nest, *, member: Member = 0, cached: bool = True
     ) -> tuple[tf.Tensor, Nest]:
         """The parameters of the next site of the order.
 

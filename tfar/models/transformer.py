@@ -100,6 +100,7 @@ class Transformer(SequenceModel):
         width: int = 128,
         layers: int = 4,
         num_heads: int = 4,
+        *,
         window: int | None = None,
         positions: str = "rotary",
         stem: int | None = None,
@@ -152,7 +153,9 @@ class Transformer(SequenceModel):
         if dropout:
             body.append(keras.layers.Dropout(dropout, dtype=dtype))
         for _ in range(layers):
-            attention = CausalSelfAttention(num_heads, window, not learned, dtype=dtype)
+            attention = CausalSelfAttention(
+                num_heads, window=window, rotary=not learned, dtype=dtype
+            )
             body += [block(attention), perceptron()]
         if stem is None:
             network = [Shift(dtype=dtype), *([] if tied else [embedding()]), *body]
@@ -161,7 +164,7 @@ class Transformer(SequenceModel):
             if patch is not None:
                 _check_patch(patch, stem, image_shape[1] * subpixels, subpixels)
             options: dict[str, Any] = {"exclusive": True, "dtype": dtype}
-            network = [CausalConv2D(width, stem, image_shape, subpixels, **options)]
+            network = [CausalConv2D(width, stem, image_shape, subpixels=subpixels, **options)]
             if patch is None:
                 network += body
             else:
@@ -193,4 +196,4 @@ class Transformer(SequenceModel):
             "tied": tied,
             "dropout": float(dropout),
         }
-        super().__init__(network, event_shape, head, order, condition=condition, **kwargs)
+        super().__init__(network, event_shape, head, order=order, condition=condition, **kwargs)

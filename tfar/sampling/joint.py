@@ -78,6 +78,7 @@ class Autoregressive(tfd.Distribution):
     def __init__(
         self,
         model: Conditionals,
+        *,
         member: Member = None,
         cached: bool = True,
         jit_compile: bool = False,
@@ -200,7 +201,7 @@ class Autoregressive(tfd.Distribution):
             flat = self._asserting(flat, self._supported(flat))
         inputs = conditions.joined(flat, condition)
         counted = {} if self.observed is None else {"counted": self._unknown_sites()}
-        log_prob = self.model.log_prob(inputs, self.member, **counted)
+        log_prob = self.model.log_prob(inputs, member=self.member, **counted)
         return tf.reshape(log_prob, lead if lead.is_fully_defined() else tf.shape(x)[: lead.rank])
 
     def _unknown_sites(self):

@@ -125,7 +125,7 @@ def begin(
     condition: Nest = None,
 ) -> tuple[Any, ...]:
     """What `advance` starts from: (site, its predecessor, encoded, state, log-probability)."""
-    state = model.initial_state(n, member, cached, condition)
+    state = model.initial_state(n, member=member, cached=cached, condition=condition)
     return tf.constant(0), tf.zeros([n, model.head.num_inputs]), state, tf.zeros([n])
 
 
@@ -160,7 +160,7 @@ def advance(
     n = tf.shape(previous)[0] if previous.shape[0] is None else previous.shape[0]
 
     def body(site, previous, state, log_prob, drawn):
-        params, state = model.step(previous, state, member, cached)
+        params, state = model.step(previous, state, member=member, cached=cached)
         noise = randomness.uniforms(seed, site, [n, head.num_uniforms])
         own = head.at(order[tf.minimum(site, last)])  # texts may be longer than the windows
         x = policy.draw(own, params, noise)

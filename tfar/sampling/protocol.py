@@ -45,16 +45,16 @@ class Conditionals(Protocol):
     def ordered_for(self, observed: np.ndarray, member: int | None = None) -> "Conditionals":
         """The model in an order that begins with the observed sites, or ValueError."""
 
-    def log_prob(self, inputs: Any, member: Any = None, counted: Any = None) -> tf.Tensor:
+    def log_prob(self, inputs: Any, *, member: Any = None, counted: Any = None) -> tf.Tensor:
         """log p(x), [B] nats, of all sites or of those that are counted."""
 
     def initial_state(
-        self, batch_size: Any, member: Any = 0, cached: bool = True, condition: Any = None
+        self, batch_size: Any, *, member: Any = 0, cached: bool = True, condition: Any = None
     ) -> Any:
         """The state before the first site."""
 
     def step(
-        self, x: tf.Tensor, state: Any, member: Any = 0, cached: bool = True
+        self, x: tf.Tensor, state: Any, *, member: Any = 0, cached: bool = True
     ) -> tuple[tf.Tensor, Any]:
         """``(params, state)`` of the next site, given the encoded value of the one before."""
 

@@ -52,6 +52,7 @@ class Client(abc.ABC):
         self,
         model: str,
         signature: str = "serving_default",
+        *,
         version: int | None = None,
         **inputs: ArrayLike,
     ) -> dict[str, np.ndarray]:
@@ -191,7 +192,7 @@ class Rest(Client):
       ValueError: if an argument is not as above.
     """
 
-    def __init__(self, url: str = "http://localhost:8501", timeout: float = 60.0) -> None:
+    def __init__(self, url: str = "http://localhost:8501", *, timeout: float = 60.0) -> None:
         if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", arguments.string("url", url)):
             raise ValueError(f"Expected url to be like http://localhost:8501, got {url!r}.")
         super().__init__(url.rstrip("/"), timeout)
@@ -282,6 +283,7 @@ class Grpc(Client):
     def __init__(
         self,
         address: str = "localhost:8500",
+        *,
         timeout: float = 60.0,
         channel: grpc.Channel | None = None,
     ) -> None:

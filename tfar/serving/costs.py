@@ -38,7 +38,7 @@ THERE = {"Const", "Placeholder", "ReadVariableOp"}  # and those whose outputs ar
 LOOPS = {"While", "StatelessWhile"}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Limits:
     """The most that one request may ask for.
 
@@ -57,6 +57,7 @@ class Limits:
 
 def limits(
     model: AutoregressiveModel,
+    *,
     max_bytes: int = BYTES,
     max_rows: int | None = None,
     max_samples: int | None = None,
@@ -84,7 +85,9 @@ def limits(
         max_rows = _allowed("rows", scoring_bytes(model), max_bytes)
     if max_samples is None:
         max_samples = min(SAMPLES, _allowed("samples", drawing_bytes(model), max_bytes))
-    return Limits(max_bytes, max_rows, max_samples, max_length)
+    return Limits(
+        max_bytes=max_bytes, max_rows=max_rows, max_samples=max_samples, max_length=max_length
+    )
 
 
 def _allowed(what, each, max_bytes):

@@ -43,6 +43,7 @@ class Generation:
         self,
         prompt: tf.Tensor,
         length: tf.Tensor,
+        *,
         seed: tf.Tensor,
         temperature: tf.Tensor,
         top_k: tf.Tensor,

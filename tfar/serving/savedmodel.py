@@ -72,6 +72,7 @@ REMEDY = "Export the model again."
 def export(
     model: AutoregressiveModel,
     folder: Path,
+    *,
     max_samples: int | None = None,
     max_rows: int | None = None,
     max_length: int | None = None,
@@ -111,7 +112,13 @@ def export(
     folder = arguments.path("folder", folder)
     if folder.exists():
         raise FileExistsError(f"{folder} exists: export to another version, or remove it.")
-    bounds = costs.limits(model, max_bytes, max_rows, max_samples, max_length)
+    bounds = costs.limits(
+        model,
+        max_bytes=max_bytes,
+        max_rows=max_rows,
+        max_samples=max_samples,
+        max_length=max_length,
+    )
     module = tf.Module()
     module.weights = [weight.value for weight in model.weights]
     functions = signatures(model, bounds)

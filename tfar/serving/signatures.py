@@ -136,6 +136,7 @@ class Functions:
         self,
         x: tf.Tensor,
         known: tf.Tensor,
+        *,
         num_samples: tf.Tensor,
         seed: tf.Tensor,
         temperature: tf.Tensor,

@@ -33,7 +33,7 @@ def log_prob(model: AutoregressiveModel, frame: pd.DataFrame) -> np.ndarray:
     return model.predict(x, batch_size=1000, verbose=0)
 
 
-def sample(model: AutoregressiveModel, n: int, seed: Seed = None, **policy: Any) -> pd.DataFrame:
+def sample(model: AutoregressiveModel, n: int, *, seed: Seed = None, **policy: Any) -> pd.DataFrame:
     """A data frame of ``n`` rows drawn from a model; ``policy`` as in ``joint().sample``.
 
     Raises:
@@ -43,7 +43,7 @@ def sample(model: AutoregressiveModel, n: int, seed: Seed = None, **policy: Any)
     return to_frame(columns, model.joint().sample(n, seed=seed, **policy).numpy())
 
 
-def complete(model: AutoregressiveModel, frame: pd.DataFrame, seed: Seed = None) -> pd.DataFrame:
+def complete(model: AutoregressiveModel, frame: pd.DataFrame, *, seed: Seed = None) -> pd.DataFrame:
     """The data frame, with its missing entries drawn given the other entries of their rows.
 
     Args:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def to_array(
-    columns: Sequence[dict[str, Any]], frame: pd.DataFrame, missing: bool = False
+    columns: Sequence[dict[str, Any]], frame: pd.DataFrame, *, missing: bool = False
 ) -> np.ndarray:
     """Rows of a data frame as a model takes them, float32 [N, n].
 
@@ -42,7 +42,7 @@ def to_array(
         if "categories" in column:
             arrays.append(_codes(column, values))
         else:
-            arrays.append(numbers(column["name"], values, missing))
+            arrays.append(numbers(column["name"], values, missing=missing))
     return np.stack(arrays, axis=1).astype(np.float32)
 
 

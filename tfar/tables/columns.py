@@ -131,7 +131,7 @@ def check_missing(name: str, values: pd.Series) -> None:
         )
 
 
-def numbers(name: str, values: pd.Series, missing: bool = False) -> np.ndarray:
+def numbers(name: str, values: pd.Series, *, missing: bool = False) -> np.ndarray:
     """float64 [N]; raises ValueError if an entry is not a finite number."""
     if np.iscomplexobj(values):
         raise ValueError(f"The column {name!r} holds complex numbers: split it into two real ones.")

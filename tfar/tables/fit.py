@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 def fit_table(
     data: pd.DataFrame | Path,
+    *,
     categorical: Sequence[str] = (),
     hidden: Sequence[int] = (256, 256),
     components: int = 10,
@@ -84,7 +85,9 @@ def fit_table(
 
     def model(x):
         head = heads.Table(columns, components)
-        return models.OrderlessNADE([len(columns)], hidden, head, order, dropout=dropout, seed=seed)
+        return models.OrderlessNADE(
+            [len(columns)], hidden, head=head, order=order, dropout=dropout, seed=seed
+        )
 
     recipe = recipes.Recipe(  # which checks the other arguments
         name="table",

@@ -18,7 +18,7 @@ from tfar.testing.checks import (
 
 
 @of_models
-def verify_causality(model: AutoregressiveModel, differs: bool = True) -> np.ndarray:
+def verify_causality(model: AutoregressiveModel, *, differs: bool = True) -> np.ndarray:
     """Enumerates a toy: conditional i depends on the prefix x_<i of the order, and on it alone.
 
     For every member of an ensemble, in its own order, and given each of a few conditions:

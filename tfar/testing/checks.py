@@ -44,7 +44,7 @@ def of_heads(function: Callable[P, R]) -> Callable[P, R]:
     return checked  # type: ignore[return-value]  # it takes the same
 
 
-def randomise(target: T, seed: int = 0, scale: float = 1.0) -> T:
+def randomise(target: T, *, seed: int = 0, scale: float = 1.0) -> T:
     """Draws all trainable weights of a layer or model, biases included, from N(0, scale^2).
 
     Zero biases and kernels, as layers have them at first, hide mistakes.
@@ -205,7 +205,7 @@ def demand(condition: Any, message: str) -> None:
 
 
 def demand_close(
-    actual: Any, expected: Any, message: str, rtol: float = 1e-4, atol: float | np.ndarray = 1e-5
+    actual: Any, expected: Any, message: str, *, rtol: float = 1e-4, atol: float | np.ndarray = 1e-5
 ) -> None:
     """Elementwise closeness, with infinities equal to themselves; names the worst entry."""
     actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)

@@ -47,7 +47,7 @@ def verify_export(model: AutoregressiveModel, folder: Path) -> None:
         _verify_draws(model, signatures, condition, batch)
     kinds.of(model).verify_signatures(signatures)
     for restored, weight in zip(serving.restore(folder).weights, model.weights):
-        demand_close(restored, weight, f"restore gives another {weight.path}", 0.0, 0.0)
+        demand_close(restored, weight, f"restore gives another {weight.path}", rtol=0.0, atol=0.0)
 
 
 def operations(folder: Path) -> set[str]:

@@ -22,6 +22,7 @@ from tfar.testing.checks import (
 def verify_head(
     head: Head,
     reference: Callable[..., Any],
+    *,
     seed: int = 0,
     tempered: Callable[..., Any] | None = lambda params, t: params / t,
     values: Sequence[int] | np.ndarray | None = None,
@@ -110,6 +111,7 @@ def verify_real_head(
     head: Any,
     log_density: Callable[..., Any],
     distribution_function: Callable[..., Any],
+    *,
     seed: int = 0,
 ) -> None:
     """Holds a head of real values to an independent formula.

@@ -13,7 +13,7 @@ GARBAGE = 1e10
 
 
 def verify_layer(
-    layer: CausalLayer, num_sites: int, channels: int, seed: int = 0, scale: float = 1.0
+    layer: CausalLayer, num_sites: int, channels: int, *, seed: int = 0, scale: float = 1.0
 ) -> None:
     """Holds a causal layer to the contract of `tfar.layers.CausalLayer`.
 
@@ -65,7 +65,7 @@ def verify_layer(
         return tape.gradient(y, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     for trial in range(6):
-        randomise(layer, seed + trial, scale)
+        randomise(layer, seed=seed + trial, scale=scale)
         x = tf.constant(rng.normal(size=[4, num_sites, channels]), tf.float32)
         _verify_blindness(lambda x: call(x, given), x, declared)
         reached |= _reached(call, x, given)
@@ -89,7 +89,7 @@ def _reached(call, x, given):
         return np.ones(x.shape[1], bool)
     other = given["condition"] + tf.constant([1.0, 0.0, 0.0, 0.0])[:, None]
     y, changed = call(x, given), call(x, {"condition": other})
-    demand_close(changed[1:], y[1:], "An example's condition changes another's output", 1e-6)
+    demand_close(changed[1:], y[1:], "An example's condition changes another's output", rtol=1e-6)
     return np.any(changed[0].numpy() != y[0].numpy(), axis=1)
 
 
@@ -140,5 +140,8 @@ def _verify_blindness(call, x, declared):
         hidden = tf.constant(~sees)[None, :, None]
         changed = call(tf.where(hidden, tf.constant(GARBAGE, x.dtype), x))[:, i]
         demand_close(
-            changed, y[:, i], f"Leak: output {i} changes with inputs that it must not see", 1e-6
+            changed,
+            y[:, i],
+            f"Leak: output {i} changes with inputs that it must not see",
+            rtol=1e-6,
         )

@@ -49,7 +49,7 @@ def verify_persistence(model: AutoregressiveModel, folder: Path) -> None:
         count = len(copy.weights), len(model.weights)
         demand(count[0] == count[1], f"{what} gives {count[0]} weights, not {count[1]}.")
         for one, other in zip(copy.weights, model.weights):
-            demand_close(one, other, f"{what} gives another {other.path}", 0.0, 0.0)
+            demand_close(one, other, f"{what} gives another {other.path}", rtol=0.0, atol=0.0)
         for key, value in model.get_config().items():
             # As JSON, which knows no tuples.
             got, value = (json.dumps(v, sort_keys=True) for v in (copy.get_config()[key], value))

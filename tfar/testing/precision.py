@@ -8,7 +8,7 @@ from tfar.testing.checks import conditions, demand, inputs_of, of_models, symbol
 
 
 @of_models
-def verify_precision(model: AutoregressiveModel, count: int = 4096, error: float = 0.15) -> None:
+def verify_precision(model: AutoregressiveModel, *, count: int = 4096, error: float = 0.15) -> None:
     """In bfloat16 a model learns from its events what it does in float32.
 
     Of the mean negative log-likelihood of ``count`` random events, the gradient by each weight w

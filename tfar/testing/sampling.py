@@ -25,7 +25,7 @@ from tfar.testing.checks import (
 
 
 @of_models
-def verify_sampling(model: AutoregressiveModel, seed: int = 0, num_samples: int = 4000) -> float:
+def verify_sampling(model: AutoregressiveModel, *, seed: int = 0, num_samples: int = 4000) -> float:
     """Holds the sampler of a toy to its exact probabilities.
 
     * Frequencies agree with probabilities (chi-square, p > 1e-4), so that sites are drawn from

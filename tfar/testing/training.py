@@ -24,6 +24,7 @@ from tfar.testing.checks import (
 @of_models
 def verify_training(
     model: AutoregressiveModel,
+    *,
     epochs: int = 10,
     learning_rate: float = 0.05,
     seeds: Sequence[int] = (0,),

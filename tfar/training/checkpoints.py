@@ -92,6 +92,7 @@ class Checkpoint(keras.callbacks.Callback):
     def __init__(
         self,
         path: pathlib.Path,
+        *,
         steps: int,
         every: int,
         strategy: tf.distribute.Strategy,

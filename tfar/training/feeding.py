@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-def inputs(recipe: Recipe, data: Any, split: str = "train") -> Any:
+def inputs(recipe: Recipe, data: Any, *, split: str = "train") -> Any:
     """The inputs of a recipe's model, from what a data set's function returned.
 
     Args:
@@ -84,7 +84,7 @@ def shifted_fraction(recipe: Recipe, epoch: int) -> float:
 
 
 def batches(
-    recipe: Recipe, model: AutoregressiveModel, data: Any, first: tuple[int, int] = (0, 0)
+    recipe: Recipe, model: AutoregressiveModel, data: Any, *, first: tuple[int, int] = (0, 0)
 ) -> tf.data.Dataset:
     """A stream of the shuffled, augmented batches of one epoch after the other.
 

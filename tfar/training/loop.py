@@ -54,6 +54,7 @@ def build(recipe: Recipe, x: Any) -> models.AutoregressiveModel:
 def train(
     recipe: Recipe,
     folder: Path | None,
+    *,
     epochs: int | None = None,
     data: dict[str, Any] | None = None,
     verbose: int | str = "auto",
@@ -130,6 +131,7 @@ def train(
 def finished(
     recipe: Recipe,
     folder: Path,
+    *,
     epochs: int | None = None,
     precision: str | None = None,
     start: Path | None = None,
@@ -150,7 +152,7 @@ def finished(
         place = checkpoints.read(folder / runs.CHECKPOINT)
     except checkpoints.Damaged:  # training reports and repairs it
         return None
-    best = runs.BestWeights(folder, None, recipe.patience, recipe.validate_every)
+    best = runs.BestWeights(folder, None, patience=recipe.patience, every=recipe.validate_every)
     if _different(held, _fields(recipe, start)) or place is None:
         return None
     return best.held if place[0] >= recipe.epochs or best.gave_up(place[0]) else None
@@ -179,7 +181,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     _refuse(known, "another recipe", _different(held, fields))
     if data is None:
         data = {split: datasets.load(recipe.dataset, split) for split in SPLITS}
-    data = {split: feeding.inputs(recipe, data[split], split) for split in SPLITS}
+    data = {split: feeding.inputs(recipe, data[split], split=split) for split in SPLITS}
     digests = {split: runs.digest(part) for split, part in data.items()}
     before = (held or {}).get("data", digests)
     differ = [split for split in SPLITS if before.get(split) != digests[split]]
@@ -200,9 +202,14 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     cycles = cycles if start is None else cycles[-1:]
     log = runs.Log(folder / runs.LOG)
     averages = keras.callbacks.SwapEMAWeights()
-    best = runs.BestWeights(folder, averages, recipe.patience, recipe.validate_every)
+    best = runs.BestWeights(folder, averages, patience=recipe.patience, every=recipe.validate_every)
     place = checkpoints.Checkpoint(
-        folder / runs.CHECKPOINT, steps, save_every, strategy, cycles[0].first, known
+        folder / runs.CHECKPOINT,
+        steps=steps,
+        every=save_every,
+        strategy=strategy,
+        first=cycles[0].first,
+        kept=known,
     )
     record = {**fields, "config": config, "data": digests, **(held or {}), "source": recipe.source}
     if start is not None and not place.saved:
@@ -232,7 +239,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
         averages,
         best,
         log,
-        progress.Progress(epochs, steps, recipe.batch_size, lines=verbose == 2),
+        progress.Progress(epochs, steps=steps, batch_size=recipe.batch_size, lines=verbose == 2),
     ]
     if tensorboard:
         callbacks += progress.tensorboard(folder / "tensorboard", averages)
@@ -240,7 +247,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     with place:
         while place.epoch < epochs and not best.gave_up(place.epoch):
             model.fit(
-                feeding.batches(recipe, model, data["train"], (place.epoch, place.step)),
+                feeding.batches(recipe, model, data["train"], first=(place.epoch, place.step)),
                 initial_epoch=place.epoch,
                 epochs=place.epoch + 1 if place.step else epochs,  # the rest of an epoch by itself
                 steps_per_epoch=steps - place.step,

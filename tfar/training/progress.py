@@ -26,7 +26,7 @@ class Progress(keras.callbacks.Callback):
       lines: whether to print.
     """
 
-    def __init__(self, epochs: int, steps: int, batch_size: int, lines: bool) -> None:
+    def __init__(self, epochs: int, *, steps: int, batch_size: int, lines: bool) -> None:
         super().__init__()
         self.epochs, self.steps, self.batch_size, self.lines = epochs, steps, batch_size, lines
 

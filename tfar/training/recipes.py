@@ -33,7 +33,7 @@ class Cycle(typing.NamedTuple):
     shift: float
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Everything that determines how an artefact is trained.
 
@@ -74,8 +74,8 @@ class Recipe:
       ValueError: if a field has a wrong type or is out of its range, with a message that names it,
         or if the cycles do not fit the epochs, rates or shifts.
 
-    >>> Recipe("mine", "", "mine", lambda x: None, {"none": "mine"}, epochs=3, batch_size=16,
-    ...     learning_rate=-1.0)
+    >>> Recipe(name="mine", summary="", dataset="mine", model=lambda x: None,
+    ...     paper={"none": "mine"}, epochs=3, batch_size=16, learning_rate=-1.0)
     Traceback (most recent call last):
     ...
     ValueError: Expected learning_rate to be a finite number above 0, got -1.0.
@@ -182,7 +182,7 @@ def _one_or_each(name, value, **ranges):
     return arguments.number(name, value, **ranges)
 
 
-def lasting(recipe: Recipe, epochs: int, last: bool = False) -> Recipe:
+def lasting(recipe: Recipe, epochs: int, *, last: bool = False) -> Recipe:
     """The recipe with another number of epochs: in one cycle, or in its ``last`` cycle only."""
     if last:
         lengths = (*recipe.cycles[:-1], epochs)

@@ -184,6 +184,7 @@ class BestWeights(keras.callbacks.Callback):
         self,
         folder: pathlib.Path,
         averages: keras.callbacks.SwapEMAWeights,
+        *,
         patience: int | None = None,
         every: int = 1,
     ) -> None:

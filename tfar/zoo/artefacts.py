@@ -290,7 +290,9 @@ def pack(inputs: Nest) -> dict[str, np.ndarray]:
     return {**packed, "condition": condition}
 
 
-def verify(name: str, model: AutoregressiveModel | None = None, tolerance: float = 1e-4) -> float:
+def verify(
+    name: str, *, model: AutoregressiveModel | None = None, tolerance: float = 1e-4
+) -> float:
     """Compares the log-probabilities of the packed examples, computed here, with those published.
 
     Args:

@@ -51,7 +51,7 @@ def slim(model: AutoregressiveModel) -> AutoregressiveModel:
     return copy
 
 
-def publish(name: str, run: Path, progress: Progress = None) -> dict[str, Any]:
+def publish(name: str, run: Path, *, progress: Progress = None) -> dict[str, Any]:
     """Publishes the best weights of a training run as the artefact ``name``, in a clone.
 
     Writes ``saved_models/<name>/1`` and, in ``zoo/<name>``, ``examples.npz``, ``metrics.json`` and

@@ -22,4 +22,6 @@ seed = 1
 def model(x):
     # Inputs of -1 and 1: most pixels are 0 most of the time, and their weights would learn slowly.
     # From the last pixel to the first: 0.2 nats better than raster after 10 epochs.
-    return tfar.models.FVSBN(x.shape[1:], tfar.heads.Bernoulli(centered=True), "reversed")
+    return tfar.models.FVSBN(
+        x.shape[1:], head=tfar.heads.Bernoulli(centered=True), order="reversed"
+    )

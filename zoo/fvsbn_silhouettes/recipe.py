@@ -18,4 +18,4 @@ seed = 1
 
 
 def model(x):
-    return tfar.models.FVSBN(x.shape[1:], tfar.heads.Bernoulli(centered=True))
+    return tfar.models.FVSBN(x.shape[1:], head=tfar.heads.Bernoulli(centered=True))

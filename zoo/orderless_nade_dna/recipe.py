@@ -25,7 +25,7 @@ def model(x):
     return tfar.models.OrderlessNADE(
         x.shape[1:],
         (200, 200),
-        tfar.heads.Categorical(4),
+        head=tfar.heads.Categorical(4),
         order="random",
         num_orders=8,
         dropout=0.3,

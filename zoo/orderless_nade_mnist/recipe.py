@@ -26,5 +26,5 @@ seed = 1
 
 def model(x):
     return tfar.models.OrderlessNADE(
-        x.shape[1:], (500, 500), tfar.heads.Bernoulli(centered=True), "random"
+        x.shape[1:], (500, 500), head=tfar.heads.Bernoulli(centered=True), order="random"
     )

@@ -24,7 +24,7 @@ def model(x):
     return tfar.models.OrderlessNADE(
         x.shape[1:],
         (300, 300),
-        tfar.heads.Categorical(12),
+        head=tfar.heads.Categorical(12),
         order="random",
         num_orders=8,
         dropout=0.2,
