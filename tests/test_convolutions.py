@@ -191,7 +191,7 @@ def test_mistakes_with_conditions(use, message):
             "num_classes to be an integer of at least 1, got 0",
         ),
         (lambda: PixelCNNpp([6, 6, 1]), r"one of \[6, 6\] can be halved 1 times"),
-        (lambda: PixelCNNpp([4, 4, 3], head=Categorical(256)), "one site a pixel, .* has 3 here"),
+        (lambda: PixelCNNpp([4, 4, 3], head=Categorical(256)), "one site per pixel, .* has 3 here"),
         (
             lambda: PixelCNN([4, 4, 3], head=DiscretizedLogisticMixture(2)),
             r"vectors of shape \[1\] along the last axis, got event_shape=\[4, 4, 3\]",

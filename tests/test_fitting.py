@@ -151,7 +151,7 @@ def test_kinds_of_data(model, x, kind):
         ({1, 2}, "got set"),
         (FVSBN, "got type"),
         ((1, 2), "got tuple"),
-        ("to be, or not to be", r"got a string of 19 characters: of a model of text"),
+        ("to be, or not to be", r"got a string of 19 characters: for a text model"),
         ([[0, 1, 0, 1], [0, 1]], "Expected x to be an array, got a list"),
         ([["a", "b", "c", "d"]], "of an integer, bool or float dtype, got <U1 of shape"),
         (pd.DataFrame({c: ["u", "v"] for c in "abcd"}), "integer, bool or float dtype, got object"),

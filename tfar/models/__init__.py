@@ -1,4 +1,4 @@
-"""The models, one file a paper."""
+"""The models, one file per paper."""
 
 from tfar.models.base import AutoregressiveModel
 from tfar.models.char_rnn import CharRNN

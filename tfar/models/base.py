@@ -38,8 +38,8 @@ class AutoregressiveModel(
     Inputs may be of any integer, bool or float dtype, and may come as ``{"x": x}``.
 
     A model with a ``condition`` is conditional, p(x | c) = prod_i p(x_i | x_<i, c): its inputs are
-    ``{"x": x, "condition": c}``, and ``model.joint(condition=c)`` has the batch shape of c. What c
-    may be, labels, vectors or a structure, says `tfar.conditions`.
+    ``{"x": x, "condition": c}``, and ``model.joint(condition=c)`` has the batch shape of c. See
+    `tfar.conditions` for what c may be: labels, vectors or a structure.
 
     The loss is the negative log-likelihood, the mean over the batch in nats: ``compile`` takes an
     optimizer and no loss. ``evaluate`` gives it as ``nats``, and as ``bits_per_dim``: nats divided
@@ -49,11 +49,11 @@ class AutoregressiveModel(
     Args:
       network: a `tfar.layers.CausalLayer`, exclusive, that maps [B, n, head.num_inputs] to
         [B, n, head.num_params] with the n sites in the order that is modelled. Any other Keras
-        layer that does so serves too, but is sampled with a full pass per site. A few random
-        inputs have to show no leak; `tfar.testing.verify_causality` looks closer. Of a conditional
-        model it takes ``condition``, [B, d] numbers.
-      event_shape: shape of one example, for instance [28, 28, 1]. Every entry is a site or, where
-        the head is one of vectors, every vector along the last axis.
+        layer that does so works too, but sampling then takes a full pass per site. It is tested for
+        leaks on a few random inputs; `tfar.testing.verify_causality` tests more. In a conditional
+        model the network also takes ``condition``, [B, d] numbers.
+      event_shape: shape of one example, for instance [28, 28, 1]. Every entry is a site or, if
+        the head models vectors, every vector along the last axis.
       head: a `tfar.heads.Head`.
       order: order of the sites, see `tfar.orders.get`.
       num_classes: K, for ``condition=tfar.conditions.Labels(K)``.
@@ -62,11 +62,11 @@ class AutoregressiveModel(
 
     A subclass sets ``hyperparameters``, a dict of its own constructor's other arguments, before it
     calls this constructor: they become attributes, such as ``PixelCNN(...).filters``, and part of
-    the config. (``layers`` alone is Keras' list of layers: read ``hyperparameters["layers"]``.)
+    the config. (``layers`` is the exception, Keras' own list: read ``hyperparameters["layers"]``.)
 
     Raises:
-      ValueError: if the network is inclusive, or a plain Keras layer that leaks, has outputs of the
-        wrong shape, takes a condition of another size, or the order is invalid.
+      ValueError: if the network is inclusive, is a plain Keras layer that leaks, has outputs of the
+        wrong shape or takes a condition of another size, or if the order is invalid.
 
     >>> network = tfar.layers.MaskedDense(range(4), range(4), num_sites=4, exclusive=True)
     >>> model = AutoregressiveModel(network, [2, 2], tfar.heads.Bernoulli())
@@ -94,7 +94,7 @@ class AutoregressiveModel(
     ) -> None:
         super().__init__(autocast=False, **kwargs)  # 255 is not a bfloat16
         for name, value in self.hyperparameters.items():
-            if not hasattr(type(self), name):  # as Keras' `layers`
+            if not hasattr(type(self), name):  # not `layers`, which is Keras' own
                 object.__setattr__(self, name, value)
         self.event_shape = integers("event_shape", event_shape, least=1)
         self.head = head = heads.get(head)
@@ -144,7 +144,7 @@ class AutoregressiveModel(
             with tf.init_scope():
                 check_exclusive(network, self.num_sites, head.num_inputs, condition_size=size)
         self.built = True
-        # Not things that Keras should track: joint distributions, and their compiled samplers.
+        # Keras must not track these: joint distributions and their compiled samplers.
         object.__setattr__(self, "_made", {})
 
     def _permutations(self, order):
@@ -152,17 +152,17 @@ class AutoregressiveModel(
 
     @property
     def members(self) -> int:
-        """Number of orders or masks that share the weights, 1 but for an ensemble."""
+        """Number of orders or masks that share the weights; 1 unless the model is an ensemble."""
         return len(self.permutations)
 
     @property
     def num_classes(self) -> int | None:
-        """K of a model that is conditioned on a label, None of any other."""
+        """K if the model is conditioned on a label, else None."""
         return None if self.condition is None else self.condition.num_classes
 
     @property
     def num_dimensions(self) -> int:
-        """Entries of an event, what bits/dim are counted by."""
+        """The number of entries of an event; bits/dim are bits divided by it."""
         return int(np.prod(self.event_shape))
 
     def __repr__(self) -> str:
@@ -175,18 +175,18 @@ class AutoregressiveModel(
         return ", ".join([*parts, f"parameters={self.count_params():,})"])
 
     def summary(self, *args: Any, **kwargs: Any) -> None:
-        """As in Keras, below a line that says event shape, head, order and parameters."""
+        """As in Keras, after a line with event shape, head, order and parameters."""
         (kwargs.get("print_fn") or print)(repr(self))
         super().summary(*args, **kwargs)
 
     def _encoded(self, condition, training=None):
-        """A condition as the network takes it, [B, d]; None of None."""
+        """A condition as the network takes it, [B, d]; None for None."""
         if condition is None:
             return None
         return self.condition.encode(condition, self.compute_dtype, training)
 
     def _given(self, condition, member):
-        """What the network is given beside x, of an encoded condition, or None, and a member."""
+        """The network's arguments besides x: an encoded condition, unless None, and a member."""
         given = {} if condition is None else {"condition": condition}
         return {**given, "member": member} if self.members > 1 else given
 
@@ -196,15 +196,15 @@ class AutoregressiveModel(
         """All conditionals of ``inputs``, in one pass.
 
         Args:
-          inputs: ``x`` [B, *event_shape] or ``{"x": x}``; of a conditional model also
+          inputs: ``x`` [B, *event_shape] or ``{"x": x}``; for a conditional model also
             ``"condition"``, one for each example.
           training: as in Keras.
           member: which of the `members` of an ensemble; by default a random one in training, and
             the first otherwise.
 
         Returns:
-          ``tfd.Distribution`` of batch shape [B, *event_shape] (without the last axis, and with
-          events along it, where the head is one of vectors), parameters in float32.
+          ``tfd.Distribution`` of batch shape [B, *event_shape], parameters in float32. If the head
+          models vectors, the last axis is the event axis instead of a batch axis.
 
         Raises:
           ValueError: if the shape or dtype of ``inputs`` is wrong, or the batch is empty.
@@ -227,7 +227,7 @@ class AutoregressiveModel(
         return 0
 
     def _parameters(self, x, condition, member, training=None):
-        """The network between two permutations: [B, n, inputs] -> [B, n, params], as laid out."""
+        """The network between two permutations: [B, n, inputs] -> [B, n, params], in the layout."""
         options = {**self._given(condition, member), "training": training}
         if self.order == "raster":
             return self.network(x, **options)
@@ -242,13 +242,13 @@ class AutoregressiveModel(
         return keras.KerasTensor(x.shape, dtype=self.head.dtype.name)
 
     def adapt(self, x: ArrayLike) -> None:
-        """Sets the output biases to the marginal distribution of every site, a good start.
+        """Sets the output biases to the marginal distribution of every site, as a good start.
 
         Otherwise training spends its first thousands of steps on sites that are (nearly) constant.
         A network without an output bias stays as it is.
 
         Args:
-          x: examples [N, *event_shape], an array (of a conditional model too).
+          x: examples [N, *event_shape], an array (also for a conditional model).
 
         >>> model = tfar.models.FVSBN([2])
         >>> model.adapt(np.array([[0, 1], [0, 1], [0, 0], [0, 0]]))

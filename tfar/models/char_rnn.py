@@ -27,23 +27,23 @@ CELLS = {
 
 @keras.saving.register_keras_serializable(package="tfar")
 class CharRNN(SequenceModel):
-    """A summary h of the past, updated by every character, and a linear map to the next one's.
+    """A hidden state h, updated by every character, and a linear map to the next one's logits.
 
     h_t = tanh(W_hh h_{t-1} + W_xh x_t + b_h),  p(X_{t+1} | x_<=t) = softmax(W_hy h_t + b_y),
 
-    with x_t one-hot and a learned h_0, which gives p(X_1); or, in place of tanh, an LSTM or a GRU,
-    and several layers, each of which takes the h of the one below. Keras' own layers are used, and
-    so cuDNN where there is one. Memory and time of a character do not depend on its place.
+    with x_t one-hot and a learned h_0, which gives p(X_1). An LSTM or a GRU may replace tanh, and
+    layers may be stacked: each takes the h of the one below. Keras' own layers are used, and so
+    cuDNN if available. Memory and time per character do not depend on its position.
 
-    A condition stands beside every x_t, and makes the h_0 of every layer another.
+    A condition is concatenated to every x_t, and added to the h_0 of every layer by a linear map.
 
     Args:
       event_shape: (n,), the length of the windows in training.
-      units: size of h of each layer.
+      units: size of h in each layer.
       cell: "rnn", "lstm" or "gru".
       head: a head of categories, for instance `tfar.heads.Characters`.
-      embedding: width of a linear map of the characters in front of the first layer, or None.
-      dropout: rate for the h that a layer puts out, in training.
+      embedding: width of a linear embedding of the characters before the first layer, or None.
+      dropout: rate for the outputs h of each layer, in training.
       num_classes, condition: what the model is conditioned on, if anything: see
         `tfar.models.AutoregressiveModel`.
       **kwargs: passed to ``keras.Model``.
@@ -51,7 +51,7 @@ class CharRNN(SequenceModel):
     Raises:
       ValueError: if events are not sequences, or the cell is unknown.
 
-    The slides' example, "hello" over the characters h, e, l, o; its probability is the product of
+    Karpathy's example, "hello" over the characters h, e, l, o: its probability is the product of
     those of its characters, each given the ones before:
 
     >>> model = CharRNN([5], units=(3,), cell="rnn", head=tfar.heads.Characters("helo"))
@@ -102,5 +102,5 @@ class CharRNN(SequenceModel):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        del config["order"]  # that of time
+        del config["order"]  # always that of time
         return config

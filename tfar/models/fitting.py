@@ -14,7 +14,7 @@ from tfar.arguments import flag, instance, integer, rate
 from tfar.distribute.replicas import share
 from tfar.typing import Nest, OfModel
 
-# What the message of the assertion below begins with: the methods turn it into one of a sentence.
+# The start of the message of the assertion below, which the methods turn into a sentence.
 NOT_FINITE = "tfar: not finite"
 DIVERGED = (
     "training diverged, or a value is too far from all that the model has seen. Lower the learning "
@@ -28,16 +28,16 @@ COUNTS |= {"validation_batch_size"}
 
 
 class NotFinite(ValueError):
-    """The loss of a batch is not finite, for a reason that the message has."""
+    """The loss of a batch is not finite, for a reason that the message gives."""
 
 
 class Fitting(OfModel):
-    """``fit``, ``evaluate`` and ``predict`` of a model of densities, whose loss is -log p(x).
+    """``fit``, ``evaluate`` and ``predict`` of a density model, whose loss is -log p(x).
 
-    For a `keras.Model` with what `tfar.models.AutoregressiveModel` has. Arrays are checked before
-    anything runs. Of other data (``tf.data``, generators) the first batch whose loss is not finite
-    ends ``fit`` with the sentence that an array would get, before any weight has moved; under XLA,
-    which leaves assertions out, soon after.
+    For a `keras.Model` with the attributes of `tfar.models.AutoregressiveModel`. Arrays are checked
+    before anything runs. With other data (``tf.data``, generators), the first batch whose loss is
+    not finite ends ``fit`` with the message that an array would get, before any weight is updated;
+    under XLA, which drops assertions, soon after.
     """
 
     def compute_loss(
@@ -58,7 +58,7 @@ class Fitting(OfModel):
             raise ValueError("There are no targets to compare with: compile without metrics.")
         if y is not None and y.shape[-1:] != (0,):
             raise ValueError(self._no_targets())
-        # An ensemble trains one member a batch and is scored as a whole.
+        # An ensemble trains one member per batch and is scored as a whole.
         single = training or self.members == 1
         nats = -(self._score(x, y_pred) if single else self.log_prob(x))
         weights = _weights(sample_weight, nats)
@@ -70,9 +70,9 @@ class Fitting(OfModel):
         return share(self._finite(loss, x, training), tf.shape(nats)[0])
 
     def _finite(self, loss, x, training):
-        """``loss``, of which a gradient is only taken if it is finite; else an error is raised.
+        """``loss``; if it is not finite, an error is raised before any gradient is applied.
 
-        In a test it may be infinite, unless that is because a value is outside the support.
+        In evaluation it may be infinite, unless a value outside the support is the cause.
         """
         if self.jit_compile:
             return loss
@@ -80,7 +80,7 @@ class Fitting(OfModel):
 
         def assertion():
             outside = tf.cast(tf.reshape(~self.head.in_support(events), [-1]), tf.int32)
-            first = tf.argmax(outside)  # of the largest, the first
+            first = tf.argmax(outside)  # the first of the largest
             values = tf.reshape(events, [-1])
             values = tf.cast(values, tf.float32) if values.dtype == tf.bool else values
             invalid = tf.constant(0)
@@ -94,7 +94,7 @@ class Fitting(OfModel):
                 raise NotFinite(self._sentence(*(part.numpy() for part in found)))
             return 1.0
 
-        nothing = tf.equal(tf.size(events), 0)  # of a replica that is left no examples
+        nothing = tf.equal(tf.size(events), 0)  # on a replica without examples
         return loss * tf.cond(tf.math.is_finite(loss) | nothing, lambda: 1.0, assertion)
 
     def predict_step(self, data: Any) -> tf.Tensor:
@@ -127,7 +127,7 @@ class Fitting(OfModel):
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As in Keras: ``[loss, nats, bits_per_dim]``, or a dict with ``return_dict=True``.
 
-        ``loss`` is the mean of -w log p(x), ``nats`` their sum by that of the weights.
+        ``loss`` is the mean of -w log p(x), ``nats`` their sum divided by the sum of the weights.
 
         Raises:
           ValueError: on bad data.
@@ -143,7 +143,7 @@ class Fitting(OfModel):
         return super().predict(**self._arguments_of(keras.Model.predict, args, kwargs))
 
     def _arguments_of(self, method, args, kwargs):
-        """Arguments of a Keras method by name, however they were given, checked."""
+        """The checked arguments of a Keras method by name, however they were given."""
         bound = inspect.signature(inspect.unwrap(method)).bind(self, *args, **kwargs)
         arguments = dict(bound.arguments)
         del arguments["self"]
@@ -162,7 +162,7 @@ class Fitting(OfModel):
                 "class_weight needs classes, and a density model has no targets: give "
                 "sample_weight, a weight for each example."
             )
-        if private.is_validation(arguments):  # of data that ``fit`` has checked
+        if private.is_validation(arguments):  # ``fit`` has checked its data
             return arguments
         x = arguments["x"] = self.check(arguments.get("x"))
         targets = arguments.get("y"), arguments.get("sample_weight")
@@ -171,11 +171,11 @@ class Fitting(OfModel):
         return arguments
 
     def _targets(self, x, y, weights):
-        """``(y, weights)`` as Keras has to be given them: it drops weights without a y."""
+        """``(y, weights)`` for Keras, which drops weights without a y."""
         if y is not None and np.shape(y)[-1:] != (0,):
             raise ValueError(self._no_targets())
         if weights is None or not isinstance(x, dict | np.ndarray | tf.Tensor):
-            return y, weights  # Keras says that a dataset has its weights in it
+            return y, weights  # Keras reports that a dataset must contain its weights
         count = len(x["x"] if isinstance(x, dict) else x)
         weights = np.asarray(weights)
         if weights.shape not in ((count,), (count, 1)) or weights.dtype.kind not in "biuf":
@@ -197,7 +197,7 @@ class Fitting(OfModel):
         )
 
     def _callbacks(self, callbacks):
-        """The callbacks of a fit, with what Keras does not know of these metrics."""
+        """The callbacks of a fit, told what Keras does not know about these metrics."""
         held = getattr(callbacks, "callbacks", callbacks)  # of a `CallbackList`
         held = held if isinstance(held, list | tuple) else [] if held is None else [held]
         for callback in held:
@@ -205,7 +205,7 @@ class Fitting(OfModel):
             name = str(getattr(callback, "monitor", "")).removeprefix("val_")
             if name in ("nats", "bits_per_dim") and getattr(callback, "mode", None) == "auto":
                 callback.mode = "min"
-        # Keras waits for every batch where a callback looks at batches: it costs a tenth of a step.
+        # If a callback looks at batches, Keras waits for each: it costs a tenth of a step.
         looking = [LossIsFinite()] if self.jit_compile else []
         if isinstance(callbacks, keras.callbacks.CallbackList):
             for callback in looking:
@@ -223,7 +223,7 @@ class Fitting(OfModel):
             raise NotFinite(explained) from None
 
     def _explained(self, message):
-        """The sentence about a batch whose loss is not finite, of the message of an assertion."""
+        """The sentence about a batch whose loss is not finite, from an assertion's message."""
         found = re.search(rf"\[{NOT_FINITE}\]" + r" \[(.*?)\]" * 5, message)
         return None if found is None else self._sentence(*found.groups())
 
@@ -241,10 +241,10 @@ class Fitting(OfModel):
 
 
 class LossIsFinite(keras.callbacks.Callback):
-    """Ends a fit whose loss is not finite where no assertion has: XLA leaves these out.
+    """Ends a fit whose loss is not finite under XLA, which drops assertions.
 
-    It looks at the first batch of an epoch and then ten times a second, since to look is to wait
-    for an accelerator.
+    It looks at the first batch of an epoch and then ten times a second, since each look waits for
+    the accelerator.
     """
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:

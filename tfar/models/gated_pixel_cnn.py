@@ -22,29 +22,29 @@ class GatedPixelCNN(AutoregressiveModel):
     """Two stacks of gated convolutions: p(x_i | x_<i, y), with or without a condition y.
 
     See `tfar.layers.GatedStacks` for the formulas. The sum of the skip connections passes through
-    g and a 1x1 layer up to the parameters of the head. Every pixel sees all the pixels before it
-    that are in reach, without a blind spot.
+    g and a 1x1 layer to the parameters of the head. The receptive field has no blind spot: a pixel
+    sees all earlier pixels that are in reach.
 
-    Of an image [H, W, C] every colour of every pixel is a site, in raster order R, then G given R,
-    then B given R and G; or a pixel is, if the head is one of vectors.
+    Every colour of every pixel of an image [H, W, C] is a site, in raster order: R, then G given R,
+    then B given R and G. If the head models vectors, every pixel is a site.
 
     Args:
       event_shape: (H, W, C).
       filters: channels of each stack.
       layers: number of layers.
-      kernel_size: odd, of the convolutions.
-      first_kernel_size: odd, of the first ones.
+      kernel_size: size of the convolutions, odd.
+      first_kernel_size: size of the first convolutions, odd.
       head: default `tfar.heads.Bernoulli()`.
       order: see `tfar.orders.get`. Neighbours in the order should be neighbours in the image, as
         in "raster" and "reversed".
       num_classes: K, if the model is conditional: inputs are then
         ``{"x": [B, H, W, C], "condition": [B]}`` with labels 0 ... K - 1, and the joint is
         ``model.joint(condition=labels)``.
-      positions: whether there are biases for every site before g and after the last layer, which
-        the paper does not have: digits are in the middle of their images.
+      positions: whether every site has biases of its own before g and after the last layer. The
+        paper has none, but digits are in the middle of their images.
       activation: g.
       dropout: rate for the gated channels of the horizontal stack in training.
-      condition: as ``num_classes``, of any kind, see `tfar.conditions`.
+      condition: as ``num_classes``, but of any kind, see `tfar.conditions`.
       **kwargs: passed to ``keras.Model``.
 
     Raises:

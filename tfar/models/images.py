@@ -1,4 +1,4 @@
-"""What models of images share: their sites, and the last layers of their networks."""
+"""What image models share: their sites, and the last layers of their networks."""
 
 from tfar import heads
 from tfar.arguments import integers
@@ -7,7 +7,7 @@ from tfar.typing import Shape
 
 
 def image_sites(event_shape: Shape, head: heads.Head) -> tuple[int, int, int]:
-    """(H, W, sites of a pixel) for images [H, W, C]: C sites, or one where the head is of vectors.
+    """(H, W, sites per pixel) for images [H, W, C]: C sites, or one if the head models vectors.
 
     Raises:
       ValueError: if ``event_shape`` is not that of an image.
@@ -19,16 +19,16 @@ def image_sites(event_shape: Shape, head: heads.Head) -> tuple[int, int, int]:
 def output_layers(
     head: heads.Head, image_shape: Shape, *, subpixels: int, positions: bool
 ) -> list[CausalConv2D | SiteBias]:
-    """The last layers of a convolutional network: 1x1 up to the head's parameters.
+    """The last layers of a convolutional network: a 1x1 convolution to the head's parameters.
 
-    They are float32 whatever the policy, as an output is in Keras: a location that is rounded to
+    They are float32 under any policy, as outputs are in Keras: a location that is rounded to
     bfloat16 is off by half a level in 256. The convolution is called "output", by which
-    `tfar.training.Muon` knows it.
+    `tfar.training.Muon` recognises it.
 
     Args:
       head: a `tfar.heads.Head`.
       image_shape: (H, W).
-      subpixels: sites of a pixel.
+      subpixels: sites per pixel.
       positions: whether a bias for every site is added.
     """
     convolution = CausalConv2D(

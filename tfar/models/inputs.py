@@ -1,4 +1,4 @@
-"""What a model takes, and clear errors for what it cannot take."""
+"""The inputs of a model, and clear errors for invalid ones."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ STREAMS = (tf.data.Dataset, tf.distribute.DistributedDataset, keras.utils.PyData
 
 
 def _is_loader(x):
-    """Whether ``x`` is a ``torch.utils.data.DataLoader``, which Keras takes, without PyTorch."""
+    """Whether ``x`` is a ``torch.utils.data.DataLoader``, which Keras takes (no PyTorch needed)."""
     return type(x).__module__.startswith("torch.utils.data")
 
 
@@ -23,20 +23,20 @@ class InputChecks(OfModel):
 
     For a class with the attributes ``event_shape``, ``head`` and ``condition`` of
     `tfar.models.AutoregressiveModel`. Shapes and dtypes are checked wherever inputs are read,
-    values where they are at hand.
+    values where they are available.
     """
 
     def __call__(self, inputs: Nest, *args: Any, **kwargs: Any) -> Any:
         return super().__call__(self._arrays(inputs), *args, **kwargs)
 
     def _arrays(self, x, name="x"):
-        """``x`` with arrays or tensors in the place of data frames and lists."""
+        """``x`` with arrays or tensors in place of data frames and lists."""
         if isinstance(x, dict):
             return {key: self._arrays(part, f"{name}[{key!r}]") for key, part in x.items()}
         return self._array(x, name)
 
     def _pick(self, inputs):
-        """``(x, condition)`` of ``x`` or a dict of them, as tensors of checked shapes."""
+        """``(x, condition)`` from ``x`` or a dict of both, as tensors of checked shapes."""
         expected = {"x"} if self.condition is None else {"x", "condition"}
         if isinstance(inputs, dict):
             if set(inputs) != expected:
@@ -85,21 +85,21 @@ class InputChecks(OfModel):
         return x
 
     def check(self, x: Any, name: str = "x") -> Any:
-        """``x`` as Keras takes it, of which everything was checked that is at hand.
+        """``x`` as Keras takes it, after all checks that need not read a stream.
 
-        Of arrays, data frames and lists that is the shape, the dtype and every value; of datasets
-        and generators, nothing.
+        Arrays, data frames and lists are checked for shape, dtype and every value; datasets and
+        generators are not checked.
 
         Args:
-          x: an array or what NumPy makes one of, a dict of those as "x" and "condition", a
+          x: an array or what NumPy converts to one, a dict of these as "x" and "condition", a
             ``tf.data.Dataset``, a ``keras.utils.PyDataset`` or a generator.
-          name: of ``x`` in messages.
+          name: the name of ``x`` in messages.
 
         Returns:
-          ``x``, with arrays or tensors in the place of data frames and lists.
+          ``x``, with arrays or tensors in place of data frames and lists.
 
         Raises:
-          ValueError: if it is anything else, or holds what cannot be modelled.
+          ValueError: if it is anything else, or holds values that cannot be modelled.
         """
         if isinstance(x, STREAMS) or hasattr(x, "__next__") or _is_loader(x):
             return x
@@ -109,13 +109,13 @@ class InputChecks(OfModel):
         return arrays
 
     def _array(self, x, name):
-        """An array or tensor; ValueError if NumPy makes no array of numbers of ``x``."""
+        """An array or tensor; ValueError if NumPy cannot convert ``x`` to an array of numbers."""
         if isinstance(x, tf.Tensor | tf.Variable | keras.Variable | keras.KerasTensor):
             return x
         if isinstance(x, str):
             raise ValueError(
-                f"Expected {name} to be an array, got a string of {len(x)} characters: of a model "
-                "of text, tfar.kinds.of(model).inputs(text) is one, of windows."
+                f"Expected {name} to be an array, got a string of {len(x)} characters: for a text "
+                "model, tfar.kinds.of(model).inputs(text) makes an array of windows."
             )
         if not isinstance(x, list) and not hasattr(x, "__array__"):
             raise ValueError(
@@ -128,7 +128,7 @@ class InputChecks(OfModel):
             array = np.asarray(x)
         except (TypeError, ValueError) as error:
             raise ValueError(f"Expected {name} to be an array, got a list: {error}") from None
-        if array.dtype.kind not in "biufV":  # of kind V are NumPy's bfloat16 and the like
+        if array.dtype.kind not in "biufV":  # V: NumPy's bfloat16 and the like
             raise ValueError(
                 f"Expected {name} of an integer, bool or float dtype, got {array.dtype} of shape "
                 f"{list(array.shape)}."
@@ -136,13 +136,13 @@ class InputChecks(OfModel):
         return array
 
     def check_events(self, x: Any) -> None:
-        """Raises ValueError if ``x``, an array of examples, holds what cannot be modelled."""
+        """Raises ValueError if ``x``, an array of examples, has values that cannot be modelled."""
         self._pick_events(x)
         for start in range(0, len(x), 10_000):
             self.check_support(tf.convert_to_tensor(x[start : start + 10_000]), start)
 
     def check_support(self, x: tf.Tensor, start: int = 0) -> None:
-        """Raises ValueError that names the first of the eager ``x`` outside the head's support."""
+        """Raises ValueError that names the first value of the eager ``x`` outside the support."""
         outside = np.argwhere(~self.head.in_support(x).numpy())
         if len(outside):
             index = tuple(int(i) for i in outside[0])

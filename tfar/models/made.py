@@ -29,16 +29,16 @@ def hidden_sites(
 ) -> np.ndarray:
     """The site of each unit of a hidden layer: it sees x_j for j before that site in the order.
 
-    Site s is degree s of the paper: a unit of degree s sees the first s inputs. Degree 0 would see
-    nothing, degree n would be seen by nothing.
+    Site s is degree s of the paper: a unit of degree s sees the first s inputs. A unit of degree 0
+    would see nothing, and nothing would see a unit of degree n.
 
-    Unless degrees are drawn, every unit has its place at an input, the same in every order, and its
-    degree is the rank of that input. In two opposite orders a unit then sees what comes before its
-    place and what comes after it.
+    Unless degrees are drawn, every unit is assigned to an input, the same in every order, and its
+    degree is the rank of that input. In two opposite orders a unit then sees the inputs before its
+    own and the inputs after it.
 
     Args:
       num_units: H.
-      ranks: ints [n], the number of each input in the order.
+      ranks: ints [n], the position of each input in the order.
       degrees: "even" (as many units at every input), n weights (units at each input in proportion
         to its weight), or "random" (degrees are drawn).
       least: smallest degree to draw.
@@ -85,30 +85,30 @@ class MADE(AutoregressiveModel):
     p(X_i = 1 | x_<i) = sigmoid(c + (V * M^V) h^L + (A * M^A) x)_i
 
     Every hidden unit has a degree m: it sees the first m inputs of the order. A unit sees the units
-    of the layer below of its degree or less, and output i (counted from 0) those of degree i or
-    less. A (``direct``) is strictly triangular. With a condition s, U s is added to every b^l
-    and to c: the first output sees no hidden unit.
+    of the layer below whose degree is at most its own, and output i (counted from 0) those of
+    degree at most i. A (``direct``) is strictly triangular. With a condition s, U s is added to
+    every b^l, and to c since the first output sees no hidden unit.
 
     Sampling costs about one pass of multiplications: a unit of degree m is final as soon as m
     inputs are known, and is then added to the layer above, once.
 
     Several masks (``num_masks``) may share the weights: each has degrees of its own ("random") and,
-    if ``order`` is "random" or gives several orders, an order of its own. A random one of them is
-    trained on each batch (the *order-agnostic* and *connectivity-agnostic* training of the paper),
-    and the model is their mixture, p(x) = (1/R) sum_r p_r(x). ``model(x, member=r)`` gives the
-    conditionals of one; ``model(x)`` those of the first.
+    if ``order`` is "random" or gives several orders, an order of its own. Each batch trains one of
+    them at random (the *order-agnostic* and *connectivity-agnostic* training of the paper), and
+    the model is their mixture, p(x) = (1/R) sum_r p_r(x). ``model(x, member=r)`` gives the
+    conditionals of member r; ``model(x)`` those of the first.
 
     Args:
       event_shape: shape of one example.
       hidden: units of each hidden layer.
       head: default `tfar.heads.Bernoulli()`.
       order: see `tfar.orders.get`, or [R, n], an order for each mask. "random" with several masks
-        draws one for each.
+        draws an order for each.
       num_masks: R; by default as many as there are orders.
       degrees: "even", "random", or n weights, see `hidden_sites`: more units may go to the inputs
         that are hard to predict.
       direct: whether inputs are also connected to outputs directly.
-      residual: whether hidden layers from the second on add to the one below, which has to have
+      residual: whether hidden layers from the second on add to the one below, which must have
         as many units: h^l = h^{l-1} + g(b^l + (W^l * M^l) h^{l-1}).
       activation: g.
       dropout: rate for hidden units in training.
@@ -118,8 +118,7 @@ class MADE(AutoregressiveModel):
       **kwargs: passed to ``keras.Model``.
 
     Raises:
-      ValueError: if several masks are asked for that would all be the same, or residual layers of
-        different widths.
+      ValueError: if several masks would all be the same, or residual layers have different widths.
 
     >>> model = MADE(event_shape=[4], hidden=(6,), num_masks=3, order="random")
     >>> model.members, model.permutations.shape
@@ -163,10 +162,10 @@ class MADE(AutoregressiveModel):
                 "orders, order='random' or degrees='random'."
             )
         if residual and len(set(hidden)) > 1:
-            raise ValueError(f"Residual layers have the same width, got hidden={list(hidden)}.")
+            raise ValueError(f"Residual layers need the same width, got hidden={list(hidden)}.")
         sites = self._hidden_sites(hidden, ranks, degrees, seed)
         if residual:
-            sites = sites[:1] * len(sites)  # what is added has to belong to the same site
+            sites = sites[:1] * len(sites)  # a sum must belong to one site
         dtype = kwargs.get("dtype")
         layers, below = [], ranks
         for above in sites:
@@ -239,7 +238,7 @@ class MADE(AutoregressiveModel):
 
     @staticmethod
     def _hidden_sites(hidden, ranks, degrees, seed):
-        """For each hidden layer [R, H]."""
+        """The sites of the units of each hidden layer, a list of [R, H]."""
         masks = []
         for r, one in enumerate(ranks):
             rng, least, layers = np.random.RandomState(seed + r), 1, []

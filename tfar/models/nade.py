@@ -22,7 +22,7 @@ class NADE(AutoregressiveModel):
 
     W and c are shared by all the sites, so that scoring and sampling cost O(n H) each. With a
     `Categorical` head W acts on one-hot inputs, and V_i gives the logits of all categories. With a
-    condition s, c + U s takes the place of c.
+    condition s, c + U s replaces c.
 
     Args:
       event_shape: shape of one example.

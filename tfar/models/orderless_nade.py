@@ -23,37 +23,37 @@ from tfar.typing import Activation, Member, Nest, Order, Shape, Training
 
 @keras.saving.register_keras_serializable(package="tfar")
 class OrderlessNADE(AutoregressiveModel):
-    """p(x_i | x_o) for any set o of known sites, by one network of x_o and of o itself.
+    """p(x_i | x_o) for any set o of known sites, by one network that takes x_o and o.
 
-    Trained on random sets: of an example in a batch, d of the n sites are known, d uniform in
-    0 ... n - 1 and the sites at random, and the loss is
+    It is trained on random sets: d of an example's n sites, chosen at random, are known, with d
+    uniform in 0 ... n - 1, and the loss is
 
         n / (n - d) sum_{i not in o} -log p(x_i | x_o)
 
-    which in the mean is the negative log-likelihood, averaged over all orders. Each order is a
+    whose expectation is the negative log-likelihood, averaged over all orders. Each order is a
     model of its own; several are an ensemble, p(x) = (1/R) sum_r p_r(x). Scoring one order takes n
-    passes, less their first and last layers.
+    passes, except for their first and last layers.
 
-    Since every order serves, what is given may be any sites: ``model.joint(observed=...)``, in one
-    order, which begins with them and continues in that of the member (of an ensemble by default the
-    first).
+    Since every order is modelled, any sites may be observed: ``model.joint(observed=...)`` uses one
+    order, which begins with these sites and continues in that of the member (of an ensemble, by
+    default the first).
 
     Args:
       event_shape: shape of one example.
       hidden: units of each hidden layer.
       head: default `tfar.heads.Bernoulli()`.
-      order: see `tfar.orders.get`, or [R, n], several. "random" stands for ``num_orders`` of them.
+      order: see `tfar.orders.get`, or [R, n], several orders. "random" draws ``num_orders``.
       num_orders: R, by default as many as there are orders.
       activation: after hidden layers.
       dropout: rate for hidden units in training.
-      seed: for random orders, and of the random sets.
-      network: that of another such model, to share its weights.
+      seed: for random orders and for the random sets.
+      network: the network of another such model, to share its weights.
       num_classes, condition: what the model is conditioned on, if anything: see
         `tfar.models.AutoregressiveModel`.
       **kwargs: passed to ``keras.Model``.
 
     Raises:
-      ValueError: if numbers of units or orders make no sense.
+      ValueError: if the numbers of units or orders are invalid.
 
     >>> model = OrderlessNADE(event_shape=[4], hidden=(8, 8), order="random", num_orders=3)
     >>> model.members, model.of_order([3, 2, 1, 0]).permutations.tolist()
@@ -115,7 +115,7 @@ class OrderlessNADE(AutoregressiveModel):
         return np.stack([orders.get(one, self.num_sites) for one in each])
 
     def of_order(self, order: Order) -> Self:
-        """The model of another order, or of several, with the same weights."""
+        """The model with another order, or several, and the same weights."""
         config = {**self.get_config(), "num_orders": None, "order": order}
         config.pop("num_classes", None)
         config.update(head=self.head, dtype=self.dtype_policy, network=self.network)
@@ -123,12 +123,12 @@ class OrderlessNADE(AutoregressiveModel):
         return type(self)(**config)
 
     def ordered_for(self, observed: np.ndarray, member: Member = None) -> Self:
-        """As in `AutoregressiveModel`; the other sites come as in the member's order."""
+        """As in `AutoregressiveModel`; the other sites follow in the member's order."""
         observed = self._observed_sites(observed)
         order = self.permutations[self.check_member(member) or 0]
         order = order[np.argsort(~observed[order], kind="stable")]
         key = order.tobytes()
-        if key not in self._reordered:  # kept, with the samplers that are compiled for them
+        if key not in self._reordered:  # kept, with their compiled samplers
             if len(self._reordered) >= 32:
                 self._reordered.pop(next(iter(self._reordered)))
             self._reordered[key] = self.of_order(order)
@@ -139,7 +139,7 @@ class OrderlessNADE(AutoregressiveModel):
     ) -> tfd.Distribution:
         """As in `AutoregressiveModel`; in training the conditionals given a random set of sites.
 
-        Then it is a ``tfd.Masked``, whose valid sites are those that are not known.
+        In training it returns a ``tfd.Masked``, whose valid sites are the unknown ones.
         """
         if not training:
             return super().call(inputs, training, member)
@@ -163,7 +163,7 @@ class OrderlessNADE(AutoregressiveModel):
         return ranks < size
 
     def _score(self, inputs, conditionals, counted=None):
-        # What ``tfd.Masked(...)`` makes of a distribution that is no composite tensor is not one.
+        # ``tfd.Masked(p)`` is not a ``tfd.Masked`` if p is not a composite tensor.
         if not hasattr(conditionals, "validity_mask"):
             return super()._score(inputs, conditionals, counted)
         unknown = conditionals.validity_mask

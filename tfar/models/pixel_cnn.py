@@ -21,28 +21,28 @@ from tfar.typing import Activation, Order, Shape
 class PixelCNN(AutoregressiveModel):
     """A stack of causal convolutions.
 
-    A 7x7 exclusive convolution, then residual blocks of h = filters / 2 channels inside,
-    x + (1x1 of filters)(g((3x3 of h)(g((1x1 of h)(g(x)))))), then two layers of 1x1 up to the
-    parameters of the head. Every pixel sees a region above and to its left, which grows with the
-    number of blocks but has a blind spot on its right. A condition is projected to the channels and
-    added after the first convolution.
+    A 7x7 exclusive convolution, then residual blocks with h = filters / 2 inner channels,
+    x + (1x1 of filters)(g((3x3 of h)(g((1x1 of h)(g(x)))))), then two 1x1 layers to the parameters
+    of the head. The receptive field of a pixel, above it and to its left, grows with the number of
+    blocks but has a blind spot on its right. A condition is projected to the channels and added
+    after the first convolution.
 
-    Of an image [H, W, C] every colour of every pixel is a site, in raster order R, then G given R,
-    then B given R and G; or a pixel is, if the head is one of vectors.
+    Every colour of every pixel of an image [H, W, C] is a site, in raster order: R, then G given R,
+    then B given R and G. If the head models vectors, every pixel is a site.
 
     Args:
       event_shape: (H, W, C).
       filters: channels between the blocks, an even number.
       blocks: number of residual blocks.
-      kernel_size: odd, of the convolution in a block.
-      first_kernel_size: odd, of the first one.
+      kernel_size: size of the convolution in a block, odd.
+      first_kernel_size: size of the first convolution, odd.
       head: default `tfar.heads.Bernoulli()`.
       order: see `tfar.orders.get`. Neighbours in the order should be neighbours in the image, as
         in "raster" and "reversed".
-      positions: whether there are biases for every site after the first layer and after the last,
-        which the paper does not have: digits are in the middle of their images.
+      positions: whether every site has biases of its own after the first layer and after the last.
+        The paper has none, but digits are in the middle of their images.
       activation: g.
-      dropout: rate for the channels inside of a block in training.
+      dropout: rate for the inner channels of a block in training.
       num_classes, condition: what the model is conditioned on, if anything: see
         `tfar.models.AutoregressiveModel`.
       **kwargs: passed to ``keras.Model``.

@@ -24,26 +24,26 @@ class PixelCNNpp(AutoregressiveModel):
     """p(x) = prod_i p(x_i | x_<i), with a pixel's colours x_i modelled as a whole.
 
     The network is `MultiscaleStreams`. The paper's head is a mixture of discretized logistic
-    distributions, `tfar.heads.DiscretizedLogisticMixture`; any other that has one site a pixel will
-    do.
+    distributions, `tfar.heads.DiscretizedLogisticMixture`; any other with one site per pixel works
+    too.
 
     Args:
       event_shape: (H, W, C).
       filters: channels of both streams.
-      resnets: blocks of each resolution on the way down.
-      levels: number of resolutions; 2^(levels - 1) divides H and W.
+      resnets: blocks per resolution on the way down.
+      levels: number of resolutions; 2^(levels - 1) must divide H and W.
       head: default ``tfar.heads.DiscretizedLogisticMixture(5, channels=C)``.
       order: see `tfar.orders.get`. Neighbours in the order should be neighbours in the image, as
         in "raster" and "reversed".
       num_classes, condition: what the model is conditioned on, if anything: see
         `tfar.models.AutoregressiveModel`.
-      positions: whether there are biases for every site after the last layer.
+      positions: whether every site has biases of its own after the last layer.
       dropout: rate in the blocks.
       **kwargs: passed to ``keras.Model``.
 
     Raises:
       ValueError: if ``event_shape`` is not that of an image that can be halved so often, or the
-        head has several sites a pixel.
+        head has several sites per pixel.
 
     >>> model = PixelCNNpp([8, 8, 3], filters=8, resnets=1, levels=2)
     >>> model.joint().sample(2, seed=1).shape
@@ -72,7 +72,9 @@ class PixelCNNpp(AutoregressiveModel):
         condition = conditions.get(condition, num_classes)
         height, width, subpixels = image_sites(event_shape, head)
         if subpixels > 1:
-            raise ValueError(f"PixelCNN++ has one site a pixel, and {head} has {subpixels} here.")
+            raise ValueError(
+                f"PixelCNN++ needs one site per pixel, and {head} has {subpixels} here."
+            )
         dtype = kwargs.get("dtype")
         network = [
             MultiscaleStreams(

@@ -32,28 +32,28 @@ class PixelRNN(AutoregressiveModel):
     """A stack of LSTMs over rows or diagonals, with residual connections.
 
     A 7x7 exclusive convolution to 2h channels, then for each layer x + (1x1 of 2h)(LSTM of h (x)),
-    then g, 1x1, g, and 1x1 up to the parameters of the head. See `tfar.layers.RowLSTM`, whose
-    context is a triangle, and `tfar.layers.DiagonalBiLSTM`, which sees all that is before a pixel.
+    then g, 1x1, g, and 1x1 to the parameters of the head. The receptive field of a
+    `tfar.layers.RowLSTM` is a triangle, that of a `tfar.layers.DiagonalBiLSTM` all earlier pixels.
 
-    With diagonals, the first layer also has a 1x1 of the site before, in raster order. Without it
-    nothing would see the last pixel of the row above from afar: the first convolution leaves out
-    the pixel itself, and the LSTM from the right all of the row.
+    With diagonals, the first layer also has a 1x1 of the previous site in raster order. Without it
+    the last pixel of a row would be hidden from distant pixels of the next row: the first
+    convolution leaves out the pixel itself, and the LSTM from the right leaves out the whole row.
 
     Sites, heads and conditions are as in `tfar.models.PixelCNN`.
 
     Args:
       event_shape: (H, W, C).
-      units: h, the size of an LSTM at a site.
+      units: h, the number of units of an LSTM.
       layers: number of LSTM layers.
       recurrence: "row" or "diagonal".
-      kernel_size: odd, of Row LSTMs.
-      first_kernel_size: odd, of the first convolution.
+      kernel_size: size of the convolutions of Row LSTMs, odd.
+      first_kernel_size: size of the first convolution, odd.
       head: default `tfar.heads.Bernoulli()`.
       order: see `tfar.orders.get`. Neighbours in the order should be neighbours in the image.
-      positions: whether there are biases for every site after the first layer and after the last,
-        which the paper does not have.
+      positions: whether every site has biases of its own after the first layer and after the last;
+        the paper has none.
       activation: g.
-      dropout: rate for what an LSTM puts out, in training.
+      dropout: rate for the outputs of an LSTM, in training.
       num_classes, condition: what the model is conditioned on, if anything: see
         `tfar.models.AutoregressiveModel`.
       **kwargs: passed to ``keras.Model``.

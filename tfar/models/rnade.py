@@ -21,14 +21,14 @@ class RNADE(NADE):
     h_i = g(r_i (c + W_{.,<i} x_<i)),   (log pi, m, log s) = b_i + V_i h_i
 
     up to constants, see `tfar.heads.GaussianMixture`. W and c are shared by all the sites, as in
-    `tfar.models.NADE`; the r_i, one learned number a site, take care of sums that grow with i.
+    `tfar.models.NADE`; the r_i, one learned number per site, rescale sums that grow with i.
 
     Args:
       event_shape: shape of one example.
       hidden: H, the number of hidden units.
-      head: default ``tfar.heads.GaussianMixture(10)``, for standardised data; any other will do.
+      head: default ``tfar.heads.GaussianMixture(10)``, for standardised data; any other works too.
       order: see `tfar.orders.get`.
-      activation: g; the paper has the best results with rectifiers.
+      activation: g; the paper's best results are with rectifiers.
       dropout: rate for hidden units in training.
       **kwargs: as in `tfar.models.NADE`.
 

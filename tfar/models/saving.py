@@ -1,4 +1,4 @@
-"""What Keras would write and could not read again."""
+"""Errors in place of files that Keras would write but could not read again."""
 
 import os
 from typing import Any, NoReturn
@@ -13,9 +13,9 @@ class Saving(OfModel):
         """As in Keras, to a ``.keras`` file.
 
         Raises:
-          ValueError: of an HDF5 file, which Keras would write and could not read again.
+          ValueError: for an HDF5 file, which Keras would write but could not read again.
         """
-        folder = kwargs.get("zipped") is False  # which Keras writes without a suffix
+        folder = kwargs.get("zipped") is False  # Keras writes folders without a suffix
         path = os.fspath(filepath) if isinstance(filepath, str | os.PathLike) else None
         if path is None or not (folder or path.startswith("hf://") or path.endswith(".keras")):
             raise ValueError(

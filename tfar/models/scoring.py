@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 class Scoring(OfModel):
-    """What a model of conditionals makes of them: log p(x), and the joint distribution."""
+    """What follows from a model's conditionals: log p(x), and the joint distribution."""
 
     def log_prob(
         self, inputs: Nest, *, member: Member = None, counted: tf.Tensor | np.ndarray | None = None
     ) -> tf.Tensor:
-        """log p(x), [B] float32 nats; of an ensemble log (1/R) sum_r p_r(x), or of one member.
+        """log p(x), [B] float32 nats; for an ensemble log (1/R) sum_r p_r(x), or of one member.
 
         A value outside the head's support, or an invalid condition, has log-probability -inf.
-        ``counted``, bools of the shape of the sites, leaves the other conditionals out.
+        ``counted``, bools of the shape of the sites, selects the conditionals that are summed.
         """
         x, condition = self._pick(inputs)
         inputs = conditions.joined(x, condition)
@@ -59,7 +59,7 @@ class Scoring(OfModel):
         valid = tf.reduce_all(supported, axis=list(range(1, x.shape.rank)))
         if condition is not None:
             valid &= self.condition.valid(condition)
-        # Some of TFP's distributions fail at values that are not theirs.
+        # Some of TFP's distributions fail at values outside their support.
         log_prob = casting.log_prob(conditionals, tf.where(supported, x, tf.zeros_like(x)))
         if counted is not None:
             log_prob = tf.where(counted, log_prob, 0.0)
@@ -79,14 +79,14 @@ class Scoring(OfModel):
         """The joint distribution, a `tfar.sampling.Autoregressive`.
 
         Args:
-          member: of an ensemble, the number of one member; by default the whole mixture.
+          member: the number of one member of an ensemble; by default the whole mixture.
           cached: whether to sample by the network's `step` (False: the slow oracle).
-          jit_compile: whether XLA compiles the sampler: seconds for each number of samples, and
-            faster from then on.
+          jit_compile: whether XLA compiles the sampler: this takes seconds for each number of
+            samples, and sampling is faster from then on.
           validate_args: whether values are checked inside ``tf.function`` too.
-          condition: of a conditional model, what it is given; one or a batch, which is that of
-            the distribution.
-          observed: bool [*event_shape]: p(the others | those that are observed), see there.
+          condition: the condition of a conditional model: one, or a batch, whose shape is the batch
+            shape of the distribution.
+          observed: bool [*event_shape], for p(the others | those that are observed), see there.
         """
         make = functools.partial(
             Autoregressive,
@@ -98,7 +98,7 @@ class Scoring(OfModel):
         )
         if condition is not None or self.condition is not None or observed is not None:
             return make(condition=condition, observed=observed)
-        return self.once(("joint", repr(make.keywords)), make)  # what is no option may have no hash
+        return self.once(("joint", repr(make.keywords)), make)  # an invalid option may have no hash
 
     def sample(
         self,
@@ -114,8 +114,8 @@ class Scoring(OfModel):
         Args:
           sample_shape: how many, an int or a shape.
           seed: None, an int, a scalar int tensor or a pair of ints.
-          condition: of a conditional model, what it is given: one, or a batch of them.
-          member: of an ensemble, the number of one member; by default the whole mixture.
+          condition: the condition of a conditional model: one, or a batch.
+          member: the number of one member of an ensemble; by default the whole mixture.
           **options: ``value``, ``temperature``, ``top_k``, ``top_p``, see
             `tfar.sampling.Autoregressive`.
 
@@ -133,11 +133,11 @@ class Scoring(OfModel):
         return joint.sample(sample_shape, seed=seed, **options)
 
     def ordered_for(self, observed: np.ndarray, member: Member = None) -> AutoregressiveModel:
-        """The model, or one of the same weights, in an order that begins with the observed sites.
+        """The model, or one with the same weights, in an order that begins with the observed sites.
 
         Args:
-          observed: bool [n], in the layout.
-          member: of an ensemble.
+          observed: bool [n], in the layout of the data.
+          member: the number of a member of an ensemble.
 
         Raises:
           ValueError: if no order of the model begins with them.
@@ -145,14 +145,14 @@ class Scoring(OfModel):
         member, observed = self.check_member(member), self._observed_sites(observed)
         if self.members > 1 and member is None:
             raise ValueError(
-                f"Sites are observed in one order, and this is an ensemble of {self.members}: use "
+                f"Observed sites need one order, and this is an ensemble of {self.members}: use "
                 "model.joint(member=r, observed=...)."
             )
         order = self.permutations[member or 0]
         known = observed[order]
         if (known[:-1] < known[1:]).any():
             raise ValueError(
-                "The observed sites are no prefix of the order of this model, in which site "
+                "The observed sites are not a prefix of this model's order, in which site "
                 f"{order[np.argmin(known)]}, not observed, comes before site "
                 f"{order[np.flatnonzero(known)[-1]]}: tfar.models.OrderlessNADE takes any sites."
             )

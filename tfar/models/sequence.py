@@ -12,19 +12,19 @@ from tfar.typing import Nest, Seed, Temperature
 class SequenceModel(AutoregressiveModel):
     """A model whose conditionals are the same function of the past at every site.
 
-    ``event_shape`` is the length of the windows that it is trained on; its weights make a model of
-    sequences of any other length too, if all layers of the network are ``stationary``.
+    ``event_shape`` is the length of the windows that it is trained on. If all layers of the network
+    are ``stationary``, its weights also model sequences of any other length.
     """
 
     def of_length(self, length: int) -> AutoregressiveModel:
-        """The model of sequences of another length, of the same weights.
+        """The model of sequences of another length, with the same weights.
 
         Args:
           length: n.
 
         Returns:
           A `tfar.models.AutoregressiveModel` with ``event_shape`` [length], which shares the
-          network: what trains one trains the other.
+          network: training one trains the other.
 
         Raises:
           ValueError: if the network knows positions, or the length is invalid.
@@ -55,17 +55,17 @@ class SequenceModel(AutoregressiveModel):
         seed: Seed = None,
         condition: Nest = None,
     ) -> str:
-        """Goes on from a prompt.
+        """Continues a prompt.
 
         Args:
-          prompt: a string of the characters of the model's vocabulary.
-          length: characters to draw; the training windows do not limit it.
+          prompt: a string of characters of the model's vocabulary.
+          length: how many characters to draw, not limited by the training windows.
           temperature, top_k, top_p: see `tfar.sampling.Policy`.
           seed: as in `tfar.sampling.Autoregressive`.
-          condition: of a conditional model, the one of this text.
+          condition: the condition of this text, if the model is conditional.
 
         Returns:
-          The prompt and what was drawn, a string. `tfar.text.stream` gives it piece by piece.
+          The prompt and its continuation, a string. `tfar.text.stream` yields it piece by piece.
 
         Raises:
           ValueError: if the head is not one of characters, or an argument is not as above.
@@ -86,7 +86,7 @@ class SequenceModel(AutoregressiveModel):
         return None if getattr(self.network, "stationary", False) else self.num_sites
 
     def check_length(self, length: int) -> None:
-        """Raises ValueError if sequences may not be so long."""
+        """Raises ValueError if sequences cannot be that long."""
         length = integer("length", length, least=1)
         if self.longest is not None and length > self.longest:
             raise ValueError(

@@ -11,7 +11,7 @@ from tfar.typing import BatchSize, Member, Nest, OfModel
 
 
 class Stepping(OfModel):
-    """What the sampling loop needs of a model: a state, and the parameters of the next site."""
+    """What the sampling loop needs from a model: a state, and the parameters of the next site."""
 
     def initial_state(
         self,
@@ -39,11 +39,11 @@ class Stepping(OfModel):
         """The parameters of the next site of the order.
 
         Args:
-          x: [B, head.num_inputs], the encoded value of the site before (zeros at first).
+          x: [B, head.num_inputs], the encoded value of the previous site (zeros at first).
           state: what `initial_state` or the last `step` returned.
           member: which member of an ensemble.
-          cached: False takes the slow and obviously right way, a buffer of what has been drawn
-            and a full pass, for any network at all.
+          cached: False is slow, obviously correct and works for any network: a buffer of the drawn
+            sites and a full pass.
 
         Returns:
           ``(params, state)`` with float32 ``params`` [B, head.num_params].
@@ -67,7 +67,7 @@ class Stepping(OfModel):
         return tf.cast(params, tf.float32), (site + 1, seen, condition)
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """What ``make()`` gave for a key when it was first asked for, for instance a sampler."""
+        """What ``make()`` returned for a key at its first use, for instance a sampler."""
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]

@@ -1,4 +1,4 @@
-"""Causal Transformers, of text and of images.
+"""Causal Transformers, for text and images.
 
 #### References
 A. Radford, J. Wu, R. Child, D. Luan, D. Amodei, I. Sutskever. Language Models are Unsupervised
@@ -36,12 +36,12 @@ from tfar.typing import Activation, Order, Shape
 
 
 def _check_patch(patch, stem, row, subpixels):
-    """ValueError unless all that is before a site in its own patch is seen by the stem."""
+    """ValueError unless the stem sees all earlier sites of a site's own patch."""
     seen = stem // 2 * subpixels + 1
     if row % patch or patch > seen:
         raise ValueError(
-            f"Expected patches that divide a row of {row} sites, of at most the {seen} that a stem "
-            f"of {stem} sees of it, got {patch}."
+            f"Expected patches that divide a row of {row} sites and have at most the {seen} that a "
+            f"stem of {stem} sees in it, got {patch}."
         )
 
 
@@ -54,29 +54,29 @@ class Transformer(SequenceModel):
     parameters of p(x_i | x_<i) = W norm(x^L_i) + b
 
     (*pre-norm*: the residual path is the identity). A condition c adds U c to every x^0_i. Sampling
-    keeps the keys and values of the sites that can be asked, see `tfar.layers.CausalSelfAttention`.
+    caches the keys and values that later sites attend to, see `tfar.layers.CausalSelfAttention`.
 
     With "rotary" positions and a ``window`` the model is stationary, and continues a text
-    without end: see `tfar.models.SequenceModel`.
+    to any length: see `tfar.models.SequenceModel`.
 
     Args:
       event_shape: (n,) for a sequence, or any other shape, whose entries are the sites.
       width: channels of a site.
       layers: L.
-      num_heads: heads of attention, which divide the width.
+      num_heads: attention heads; their number must divide the width.
       window: how many sites a site attends to in each layer, itself included; None for all.
       positions: "rotary", or "learned" for a vector p_i for every site and, unless tied, a bias
         for its parameters.
-      stem: of images, the odd kernel size of a causal convolution that takes the place of the
-        embedding E: what is near is near in two dimensions from the first layer on (Xiao et al.
-        2021). None for the embedding.
-      patch: P, of images: the layers above work on patches of P sites in a row (Yu et al. 2023),
-        at the cost of a sequence P times shorter. What is inside of a patch is seen by the stem,
-        and two more perceptrons join both. None for every site by itself.
-      mlp: channels inside a perceptron, in multiples of the width.
+      stem: for images, the odd kernel size of a causal convolution that replaces the embedding E,
+        so that the first layer already sees neighbours in two dimensions (Xiao et al. 2021). None
+        for the embedding.
+      patch: P, for images: the layers above work on patches of P sites in a row (Yu et al. 2023),
+        at the cost of a sequence P times shorter. The stem sees the sites inside a patch, and two
+        more perceptrons combine both. None for no patches.
+      mlp: hidden units of a perceptron, in multiples of the width.
       activation: g.
-      tied: whether W is E, see `tfar.layers.Tied`; for heads of categories.
-      dropout: rate for what is embedded, and for what attention and perceptrons add, in training.
+      tied: whether W is E, see `tfar.layers.Tied`; for categorical heads.
+      dropout: rate for embeddings and for the outputs of attention and perceptrons, in training.
       head: default `tfar.heads.Bernoulli()`.
       order: see `tfar.orders.get`.
       num_classes, condition: what the model is conditioned on, if anything: see
@@ -86,7 +86,7 @@ class Transformer(SequenceModel):
     Raises:
       ValueError: if the positions are unknown, the width is not divisible by the heads, ``tied`` is
         True with a head that does not take logits or with a stem, a stem is given without an image,
-        or patches do not divide a row, or are larger than what the stem sees.
+        or patches do not divide a row or are larger than the stem sees.
 
     >>> head = tfar.heads.Characters("abcdefgh")
     >>> model = Transformer([32], width=16, layers=2, num_heads=2, window=16, tied=True, head=head)
@@ -130,7 +130,7 @@ class Transformer(SequenceModel):
         if tied and stem is not None:
             raise ValueError("A stem takes the place of the embedding: expected tied=False.")
         if patch is not None and stem is None:
-            raise ValueError("Patches need a stem: it sees what is inside of a patch.")
+            raise ValueError("Patches need a stem, which sees the sites inside a patch.")
         dtype = kwargs.get("dtype")
         learned = positions == "learned"
 
