@@ -185,7 +185,7 @@ def test_a_prefix_may_be_observed_of_a_fixed_order():
         (
             "pixel_cnn_mixture",
             {"observed": np.array([[[1, 0], [0, 0], [0, 0]]], bool)},
-            "along the last axis of a site are observed together",
+            "along the last axis of a site must be observed together",
         ),
     ],
 )

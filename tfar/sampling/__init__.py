@@ -1,4 +1,4 @@
-"""Sampling: the joint distribution, the one loop that draws from it, and what it draws."""
+"""Sampling: the joint distribution, the one loop that draws from it, and policies."""
 
 from tfar.sampling.joint import Autoregressive
 from tfar.sampling.policy import Policy

@@ -21,8 +21,8 @@ from tfar.typing import Member, Nest
 class Autoregressive(tfd.Distribution):
     """p(x) = prod_i p(x_i | x_<i), the product of a model's conditionals.
 
-    Of a conditional model p(x | c) = prod_i p(x_i | x_<i, c), with ``condition`` c, one or a batch,
-    see `tfar.conditions`: the batch shape of c is that of the distribution.
+    For a conditional model it is p(x | c) = prod_i p(x_i | x_<i, c), with ``condition`` c, one or a
+    batch, see `tfar.conditions`: the distribution has the batch shape of c.
 
     * ``log_prob(x)``: [...] nats for ``x`` [..., *event_shape] of any integer, bool or float dtype,
       by one parallel pass. Values outside the support raise ``ValueError`` in eager mode; inside
@@ -33,38 +33,38 @@ class Autoregressive(tfd.Distribution):
       for discrete ones). The same seed gives the same samples.
     * ``experimental_sample_and_log_prob`` gives both in one run of the loop.
 
-    With ``observed`` it is p(x_u | x_o), the sites that are not observed given those that are, for
-    an ``x`` that holds both: ``log_prob(x)`` counts x_u alone, and ``sample(value=x)`` keeps x_o
-    and draws x_u. The observed sites must be a prefix of the order; a model of all orders, such
+    With ``observed`` it is p(x_u | x_o), the unobserved sites given the observed ones, for an ``x``
+    that holds both: ``log_prob(x)`` scores x_u only, and ``sample(value=x)`` keeps x_o and draws
+    x_u. The observed sites must be a prefix of the order; a model of all orders, such
     as `tfar.models.OrderlessNADE`, takes any sites.
 
     Arguments of ``sample`` besides TFP's own:
 
     * ``seed``: ``None``, an int, a scalar int tensor, or a pair of ints (TFP's stateless seed).
-    * ``value``: [*batch, *event_shape], float with NaN where an entry is drawn. What is given
-      has to be a prefix of the order and comes back untouched. An array that is shorter along the
-      first axis of the event is taken to lack the rest (the lower rows of an image). The samples
-      have shape ``sample_shape + batch + event_shape``.
+    * ``value``: [*batch, *event_shape], float with NaN where an entry is drawn. The given
+      entries must be a prefix of the order and are returned unchanged. If an array is shorter along
+      the first axis of the event, the rest is drawn (the lower rows of an image). The samples have
+      shape ``sample_shape + batch + event_shape``.
     * ``temperature``, ``top_k``, ``top_p``: see `tfar.sampling.Policy`. They change what is
-      drawn, not what ``log_prob`` says.
+      drawn, not ``log_prob``.
 
     For an ensemble of R orders, p(x) = (1/R) sum_r p_r(x): a sample draws its order first, and
     ``value`` needs one member (``model.joint(member=r)``).
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
-      member: of an ensemble, the number of one member; None for the mixture.
+      member: the number of one member of an ensemble; None for the mixture.
       cached: whether to sample by the network's `step`; False uses a full pass per site.
-      jit_compile: whether XLA compiles the sampler, again for every number of samples. It takes
-        seconds, and pays where the same number is drawn again and again; the draws are the same
-        but where a conditional differs in its last digits.
+      jit_compile: whether XLA compiles the sampler, once for every number of samples. This takes
+        seconds, and pays if the same number is drawn repeatedly; the draws are the same except
+        where a conditional differs in its last digits.
       validate_args: whether values are checked inside ``tf.function`` too.
-      condition: of a conditional model, what it is given.
+      condition: the condition of a conditional model.
       observed: bool [*event_shape], which entries are given; None for the joint distribution.
       name: name of the distribution.
 
     Raises:
-      ValueError: on bad arguments, each naming what was expected and what came.
+      ValueError: on invalid arguments, with what was expected and what came.
 
     >>> model = tfar.models.FVSBN(event_shape=[3])
     >>> joint = model.joint()
@@ -102,15 +102,15 @@ class Autoregressive(tfd.Distribution):
             member = member if model.members > 1 else None
         if jit_compile and member is None and model.members > 1:
             raise ValueError(
-                "XLA needs fixed shapes, and how many samples each member of an ensemble draws is "
-                "random: use model.joint(member=r, jit_compile=True)."
+                "XLA needs fixed shapes, and the number of samples from each member of an ensemble "
+                "is random: use model.joint(member=r, jit_compile=True)."
             )
         self.model = model
         self.member = member
         self.cached = cached
         self.jit_compile = jit_compile
         self.condition = parameters["condition"] = conditions.checked(model, condition)
-        self._variables = [v.value for v in model.variables]  # a Keras model is no tf.Module
+        self._variables = [v.value for v in model.variables]  # a Keras model is not a tf.Module
         super().__init__(
             dtype=model.head.dtype,
             reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -141,7 +141,7 @@ class Autoregressive(tfd.Distribution):
         sites = observed.reshape([model.num_sites, -1])
         if (sites != sites[:, :1]).any():
             raise ValueError(
-                "The entries along the last axis of a site are observed together, or none is."
+                "All entries along the last axis of a site must be observed together, or none."
             )
         return observed
 
@@ -172,7 +172,7 @@ class Autoregressive(tfd.Distribution):
 
     # Scoring ------------------------------------------------------------------------------------
 
-    # TFP converts arrays with the distribution's dtype as a hint, which cuts 0.5 down to 0: they
+    # TFP converts arrays with the distribution's dtype as a hint, which truncates 0.5 to 0: they
     # become tensors of their own dtype before that.
 
     def _call_log_prob(self, value, name, **kwargs):
@@ -212,7 +212,7 @@ class Autoregressive(tfd.Distribution):
         return tf.reduce_all(head.in_support(x)), f"{head} takes {head.support}."
 
     def _asserting(self, x, *checks):
-        """x, behind ``(condition, message)`` checks if arguments are validated in graphs."""
+        """x, after ``(condition, message)`` checks if arguments are validated in graphs."""
         if not self.validate_args:
             return x
         asserted = [tf.debugging.Assert(condition, [message]) for condition, message in checks]
@@ -221,7 +221,7 @@ class Autoregressive(tfd.Distribution):
 
     # Sampling -----------------------------------------------------------------------------------
 
-    # TFP casts sample shapes to int32, which makes 2 of 2.5 and of 2**32 + 2.
+    # TFP casts sample shapes to int32, which turns 2.5 and 2**32 + 2 into 2.
 
     def _call_sample_n(self, sample_shape, seed, **kwargs):
         return super()._call_sample_n(self._checked_shape(sample_shape), seed, **kwargs)
@@ -230,17 +230,17 @@ class Autoregressive(tfd.Distribution):
         return super()._call_sample_and_log_prob(self._checked_shape(sample_shape), seed, **kwargs)
 
     def _checked_shape(self, sample_shape):
-        """``sample_shape``; ValueError if it is known, and invalid or too large to be drawn."""
+        """``sample_shape``; ValueError if it is known to be invalid or too large to be drawn."""
         static = sample_shape
         if tf.is_tensor(sample_shape):
             static = tf.get_static_value(sample_shape)
-            if static is None:  # known in the graph alone
+            if static is None:  # known only in the graph
                 return sample_shape
         static = static.tolist() if isinstance(static, np.ndarray | np.generic) else static
         sizes = static if isinstance(static, list | tuple | tf.TensorShape) else [static]
         sizes = [integer("the number of samples", size, least=0) for size in sizes]
         entries = math.prod(sizes) * math.prod(self._batch_shape()) * self.model.num_dimensions
-        # They are stacked, then transposed: they are there twice.
+        # Samples are stacked, then transposed: memory holds them twice.
         needed, held = 2 * entries * self.dtype.size, _memory()
         if needed > held or math.prod(sizes) >= 2**31:
             raise ValueError(
@@ -256,7 +256,7 @@ class Autoregressive(tfd.Distribution):
         n = tf.reduce_prod(sample_shape)
         scored = self.observed is None
         x, log_prob = self._sampled(n, seed, value, Policy(**policy), scored)
-        if not scored:  # the loop scores what is observed, too
+        if not scored:  # the loop scores observed sites, too
             log_prob = self._log_prob(x)
         lead = tf.concat([sample_shape, tf.shape(log_prob)[1:]], 0)
         x = tf.reshape(x, tf.concat([lead, self.model.event_shape], 0))
@@ -288,7 +288,7 @@ class Autoregressive(tfd.Distribution):
         size = batch.num_elements()
         static = tf.get_static_value(n)
         n = n if static is None else int(static)
-        # Each of the n samples holds all the batch.
+        # Each of the n samples holds the whole batch.
         rows = n * size
         if not self.jit_compile and tf.executing_eagerly():
             rows = tf.convert_to_tensor(rows, tf.int32)  # one trace serves every number of samples
@@ -308,7 +308,7 @@ class Autoregressive(tfd.Distribution):
         return x, tf.reshape(log_prob, lead) if scored else None
 
     def _observed_of(self, value):
-        """A value with NaN in the place of what is not observed."""
+        """A value with NaN at the entries that are not observed."""
         if value is None:
             raise ValueError("Samples of p(x_u | x_o) need x_o: give value=x.")
         value = tf.cast(casting.tensor("value", value), tf.float32)
@@ -327,7 +327,7 @@ class Autoregressive(tfd.Distribution):
         model = self.model
         if self.member is None and model.members > 1:
             raise ValueError(
-                f"A value can be clamped in one order, and this is an ensemble of {model.members}: "
+                f"A clamped value needs one order, and this is an ensemble of {model.members}: "
                 "use model.joint(member=r)."
             )
         value = tf.cast(casting.tensor("value", value), tf.float32)
@@ -366,7 +366,7 @@ class Autoregressive(tfd.Distribution):
 
 
 def _memory():
-    """Bytes of this machine's memory, infinitely many where the system does not tell."""
+    """Bytes of this machine's memory; infinity if the system does not report it."""
     if not hasattr(os, "sysconf"):
         return math.inf
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

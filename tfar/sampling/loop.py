@@ -29,13 +29,13 @@ def draw(
     Args:
       model: a `tfar.models.AutoregressiveModel`.
       member: the number of a member, an int or a scalar tensor, or None for the mixture of all.
-      one_member: draws from a single one: what `plain`, `compiled` or `compiled_by_xla` gives.
-      n: how many, an int or a scalar tensor.
+      one_member: draws from a single member: what `plain`, `compiled` or `compiled_by_xla` gives.
+      n: how many samples, an int or a scalar tensor.
       seed: a pair of ints.
       policy: a `tfar.sampling.Policy`.
       values: [n, sites, *site_shape] in the order of the member, or None.
-      known: bool [n, sites], which of ``values`` are taken in place of draws; or None.
-      condition: n rows of what the model is conditioned on, or None.
+      known: bool [n, sites], which of ``values`` are used instead of draws; or None.
+      condition: n rows of a condition, or None.
       scored: a bool, whether log-probabilities are wanted.
 
     Returns:
@@ -60,7 +60,7 @@ def draw(
 
 
 def plain(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
-    """Draws from one member, a function of ``(member, n, seed, policy, rows, scored)``.
+    """A function of ``(member, n, seed, policy, rows, scored)`` that draws from one member.
 
     See `draw`; ``rows`` is a dict of those of ``values``, ``known`` and ``condition`` that are
     given.
@@ -69,7 +69,7 @@ def plain(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
 
 
 def compiled(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
-    """As `plain`, by a ``tf.function`` that is traced once for each set of arguments given.
+    """As `plain`, by a ``tf.function`` that is traced once for each set of given arguments.
 
     One trace serves any number of samples, every member, eager callers and graphs.
     """
@@ -95,7 +95,7 @@ def _of_any_length(tensor):
 
 
 def compiled_by_xla(model: Conditionals, member: int, cached: bool = True) -> Callable[..., Any]:
-    """As `plain` of one member, by a function that XLA compiles for each number of samples."""
+    """As `plain` for one member, by a function that XLA compiles for each number of samples."""
 
     def make():
         own = functools.partial(_one_member, model, cached, member)
@@ -124,7 +124,7 @@ def begin(
     cached: bool = True,
     condition: Nest = None,
 ) -> tuple[Any, ...]:
-    """What `advance` starts from: (site, its predecessor, encoded, state, log-probability)."""
+    """What `advance` starts from: (site, encoded predecessor, state, log-probability)."""
     state = model.initial_state(n, member=member, cached=cached, condition=condition)
     return tf.constant(0), tf.zeros([n, model.head.num_inputs]), state, tf.zeros([n])
 
@@ -143,14 +143,14 @@ def advance(
 ) -> tuple[tuple[Any, ...], tf.Tensor]:
     """The sampling loop, x[t - 1] -> step -> head -> x[t], over the next sites of the order.
 
-    What a site draws depends on the seed and its number, not on where the loop has paused.
+    The draw at a site depends on the seed and the site's number, not on where the loop paused.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
       carry: what `begin` or `advance` returned.
       count: how many sites, an int or a scalar tensor.
       seed, policy, scored, member, cached: as in `draw`.
-      values, known: as in `draw`, of the ``count`` sites.
+      values, known: as in `draw`, for the ``count`` sites.
 
     Returns:
       ``(carry, drawn)`` with ``drawn`` [count, n, *site_shape].
@@ -184,7 +184,7 @@ def advance(
 
 def compiled_advance(model: Conditionals, scored: bool) -> Callable[..., Any]:
     """`advance` of a model as a ``tf.function``, made once, of ``(carry, count, seed, policy,
-    values, known)``; for models that are no ensembles."""
+    values, known)``; for models that are not ensembles."""
 
     def make():
         return tf.function(

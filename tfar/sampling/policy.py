@@ -1,4 +1,4 @@
-"""What to draw from a conditional in place of itself: sharper, or without its unlikely values."""
+"""Sampling policies: conditionals made sharper, or without their unlikely values."""
 
 import typing
 
@@ -12,14 +12,14 @@ TEMPERATURES = 1e-30, 1e30  # the lowest and the highest
 
 
 class Policy(tf.experimental.ExtensionType):
-    """Changes every conditional before it is drawn from, and so what is sampled.
+    """Changes every conditional before it is drawn from, and so the samples.
 
     First the ``temperature`` T divides the logits, p_k^(1/T) / Z (and multiplies scales); then all
-    but the ``top_k`` likeliest values are left out; then all that come, in the order of their
-    probabilities, after values that make up ``top_p`` together (Holtzman et al. 2020: nucleus
-    sampling). Equally likely values are kept or left out together. What is kept is normalised.
+    but the ``top_k`` most likely values are left out; then all but the most likely values that
+    together reach the probability ``top_p`` (Holtzman et al. 2020: nucleus sampling). Equally
+    likely values are kept or left out together. The rest is renormalised.
 
-    ``log_prob`` stays that of the model: the draws of a policy are not its samples.
+    ``log_prob`` remains that of the model: draws under a policy are not samples of the model.
 
     Attributes:
       temperature: scalar from 1e-30 to 1e30, or None for 1.
@@ -46,7 +46,7 @@ class Policy(tf.experimental.ExtensionType):
         top_k: int | tf.Tensor | None = None,
         top_p: float | tf.Tensor | None = None,
     ) -> None:
-        # Beyond these float32 has no quotients: draws would be NaN, or all of one value.
+        # Beyond these, quotients leave float32's range: draws would be NaN, or all of one value.
         coldest, hottest = TEMPERATURES
         self.temperature = _checked(
             temperature, lambda t: number("temperature", t, least=coldest, most=hottest)
@@ -64,8 +64,8 @@ class Policy(tf.experimental.ExtensionType):
         """Raises ValueError if values would be left out of a head without categories."""
         if self.restricts and not head.of_logits:
             raise ValueError(
-                f"top_k and top_p choose among the categories of a head that has some, and {head} "
-                "has none: leave them out."
+                f"top_k and top_p choose among the categories of a head, and {head} has none: "
+                "leave them out."
             )
 
     def draw(self, head: Head, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
@@ -75,7 +75,7 @@ class Policy(tf.experimental.ExtensionType):
         return head.draw(self.restricted(params), uniforms)
 
     def restricted(self, logits: tf.Tensor) -> tf.Tensor:
-        """The logits [..., K] after all three, -inf where a value is left out."""
+        """The logits [..., K] under the policy, -inf where a value is left out."""
         logits -= tf.reduce_max(logits, axis=-1, keepdims=True)
         if self.temperature is not None:
             logits /= self.temperature

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfar.sampling.protocol import Conditionals
 from tfar.typing import Member
 
-# What a clamped value gives.
+# What a clamped value must give.
 WHOLE = "all the entries along the last axis of a site, or none"
 FOLLOWS = "a prefix of the order of the model"
 

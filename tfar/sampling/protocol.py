@@ -1,4 +1,4 @@
-"""What the joint distribution and the sampling loop need of a model, and nothing else."""
+"""What the joint distribution and the sampling loop need from a model, and nothing else."""
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -12,13 +12,13 @@ from tfar.heads import Head
 
 @runtime_checkable
 class Conditionals(Protocol):
-    """A model of p(x_i | x_<i, c), as `tfar.models.AutoregressiveModel` is one.
+    """A model of p(x_i | x_<i, c), such as `tfar.models.AutoregressiveModel`.
 
     Attributes:
-      event_shape: of one example.
-      grid_shape: of the sites; the event's, without the last axis where the head is one of vectors.
-      num_sites: n.
-      num_dimensions: entries of an event.
+      event_shape: shape of one example.
+      grid_shape: shape of the sites: the event's, less the last axis if the head models vectors.
+      num_sites: n, the number of sites.
+      num_dimensions: the number of entries of an event.
       head: turns parameters into distributions, and draws.
       condition: what it is conditioned on, or None.
       members: R, the orders or masks of an ensemble, or 1.
@@ -59,4 +59,4 @@ class Conditionals(Protocol):
         """``(params, state)`` of the next site, given the encoded value of the one before."""
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """What ``make()`` gave for a key when it was first asked: compiled samplers."""
+        """What ``make()`` returned for a key at its first use: compiled samplers."""
