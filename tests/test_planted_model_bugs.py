@@ -272,7 +272,7 @@ def one_example(seed, stream, shape, uniforms=randomness.uniforms):
             randomness,
             "stateless_seed",
             lambda seed: tf.random.uniform([2], maxval=9999, dtype=tf.int32),
-            "A seed draws two things",
+            "The same seed draws other samples",
         ),
     ],
     ids=[

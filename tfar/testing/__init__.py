@@ -1,9 +1,9 @@
 """The contracts of tfar, as functions: hold a layer, a head or a model of your own to them.
 
 Each verifier raises ``AssertionError`` with a sentence that says what was violated and where, and
-returns quietly otherwise. Spaces are enumerated, so that most checks are exact: give them toys, of
-six sites or so. Nothing but `randomise` (and `verify_layer`, which calls it, and `verify_training`)
-changes a weight.
+returns quietly otherwise. Events are enumerated, so that most checks are exact: give them toys of
+about six sites. Only `randomise` (and `verify_layer`, which calls it, and `verify_training`)
+changes weights.
 
 >>> model = tfar.models.FVSBN(event_shape=[3])
 >>> verify_normalisation(randomise(model))

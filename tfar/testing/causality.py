@@ -1,4 +1,4 @@
-"""The contract of causality: conditional i depends on the prefix x_<i, and on it alone."""
+"""The contract of causality: conditional i depends on the prefix x_<i, and on nothing else."""
 
 import itertools
 
@@ -19,15 +19,15 @@ from tfar.testing.checks import (
 
 @of_models
 def verify_causality(model: AutoregressiveModel, *, differs: bool = True) -> np.ndarray:
-    """Enumerates a toy: conditional i depends on the prefix x_<i of the order, and on it alone.
+    """Enumerates a toy: conditional i depends on the prefix x_<i of the order, and on nothing else.
 
     For every member of an ensemble, in its own order, and given each of a few conditions:
     conditional i is the same over all completions of a prefix and, with ``differs``, not the same
-    for all prefixes, and not for all conditions. Of real values a few are taken, see `symbols`.
+    for all prefixes, nor for all conditions. For real values, a few are taken, see `symbols`.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
-      differs: False for a model that may ignore its inputs, as with zeros for weights.
+      differs: False for a model that may ignore its inputs, for instance one with zero weights.
 
     Returns:
       bool [members, n, n], in the order of each member: whether conditional i was seen to change
@@ -40,14 +40,14 @@ def verify_causality(model: AutoregressiveModel, *, differs: bool = True) -> np.
     n = model.num_sites
     values = [symbols(model.head.at(i)) for i in range(n)]
     base = max(len(column) for column in values)
-    # Value number k of every site, the last one where a site has fewer.
+    # Value number k of every site, the last one if a site has fewer.
     values = [np.stack([v[min(k, len(v) - 1)] for v in values]) for k in range(base)]
     values = [value.reshape(model.event_shape) for value in values]
     depends = np.zeros([model.members, n, n], bool)
     every = [[] for _ in range(model.members)]
     for member, condition in itertools.product(range(model.members), conditions(model)):
         order = np.asarray(model.permutations[member])
-        codes = digits[:, order] * base ** np.arange(n)  # the sum of these is a number of the event
+        codes = digits[:, order] * base ** np.arange(n)  # their sum numbers the event
         p = model(inputs_of(events, condition), member=member)
         values_of = [np.broadcast_to(v, events.shape) for v in values]
         p = np.stack([np.exp(casting.log_prob(p, v)) for v in values_of], -1)

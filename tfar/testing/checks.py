@@ -1,4 +1,4 @@
-"""What the verifiers share: toys, enumerated, and demands that say what was violated."""
+"""What the verifiers share: enumerated toys, and demands that say what was violated."""
 
 import contextlib
 import functools
@@ -24,7 +24,7 @@ T = TypeVar("T", bound=keras.layers.Layer)
 
 
 def of_models(function: Callable[P, R]) -> Callable[P, R]:
-    """A function whose first argument has to be a model."""
+    """A function whose first argument must be a model."""
 
     @functools.wraps(function)
     def checked(model, *args, **kwargs):
@@ -35,7 +35,7 @@ def of_models(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def of_heads(function: Callable[P, R]) -> Callable[P, R]:
-    """A function whose first argument has to be a head."""
+    """A function whose first argument must be a head."""
 
     @functools.wraps(function)
     def checked(head, *args, **kwargs):
@@ -47,7 +47,7 @@ def of_heads(function: Callable[P, R]) -> Callable[P, R]:
 def randomise(target: T, *, seed: int = 0, scale: float = 1.0) -> T:
     """Draws all trainable weights of a layer or model, biases included, from N(0, scale^2).
 
-    Zero biases and kernels, as layers have them at first, hide mistakes.
+    Zero biases and kernels, with which layers start, hide mistakes.
 
     Args:
       target: a built ``keras.layers.Layer`` or ``keras.Model``.
@@ -71,7 +71,7 @@ def randomise(target: T, *, seed: int = 0, scale: float = 1.0) -> T:
 
 
 def is_real(head: Head) -> bool:
-    """Whether a head is of real values, which have densities."""
+    """Whether a head models real values, which have densities."""
     return head.dtype.is_floating
 
 
@@ -84,7 +84,7 @@ def is_unbounded(head: Head) -> bool:
 def symbols(head: Head) -> np.ndarray:
     """The values that a discrete head allows at a site, int32 [K, *head.site_shape].
 
-    Of a head of real values, four of them, float32 [4], unevenly spaced about its mean; of one of
+    For a head of real values, four of them, float32 [4], unevenly spaced about its mean; for
     counts, the first few.
 
     >>> symbols(tfar.heads.Categorical(3)).tolist()
@@ -105,9 +105,9 @@ def symbols(head: Head) -> np.ndarray:
 def quadrature(head: Head) -> tuple[np.ndarray, np.ndarray]:
     """``(values, weights)`` of a site: sums of weights times densities are integrals.
 
-    Of a discrete head, its `symbols`, which all have the weight 1; of counts, the first 80. Of one
-    of real values, the trapezoidal rule in t where x = mean + std sinh(t): dense in the middle, and
-    far out.
+    For a discrete head, its `symbols`, all with the weight 1; for counts, the first 80. For real
+    values, the trapezoidal rule in t where x = mean + std sinh(t): dense in the middle, and
+    reaching far out.
     """
     if not is_real(head):
         values = np.arange(80) if is_unbounded(head) else symbols(head)
@@ -117,7 +117,7 @@ def quadrature(head: Head) -> tuple[np.ndarray, np.ndarray]:
 
 
 def grid(columns: Sequence[np.ndarray], limit: int = 2**16) -> np.ndarray:
-    """Every combination of the rows of arrays, one array a site: [product of lengths, n, ...].
+    """Every combination of the rows of arrays, one array per site: [product of lengths, n, ...].
 
     Raises:
       ValueError: if there are more than ``limit``.
@@ -136,7 +136,7 @@ def grid(columns: Sequence[np.ndarray], limit: int = 2**16) -> np.ndarray:
 
 
 def enumerate_digits(model: AutoregressiveModel) -> np.ndarray:
-    """Every event of a toy model as numbers of `symbols`, [product of their numbers, n].
+    """Every event of a toy model as indices into `symbols`, [product of their counts, n].
 
     Raises:
       ValueError: if there are more than 2^16.
@@ -148,7 +148,7 @@ def enumerate_digits(model: AutoregressiveModel) -> np.ndarray:
 def enumerate_events(model: AutoregressiveModel) -> np.ndarray:
     """Every event of a discrete toy model, int32 [K^n, *event_shape].
 
-    Of real values, those are taken that `symbols` gives.
+    For real values, those that `symbols` gives are taken.
 
     Raises:
       ValueError: if there are more than 2^16.
@@ -161,17 +161,17 @@ def enumerate_events(model: AutoregressiveModel) -> np.ndarray:
 
 
 def members(model: AutoregressiveModel) -> list[int | None]:
-    """The joint distributions of a model: the mixture (None) and, if there are several, each."""
+    """The joint distributions of a model: the mixture (None) and, of an ensemble, each member."""
     return [None, *range(model.members)] if model.members > 1 else [None]
 
 
 def conditions(model: AutoregressiveModel) -> list:
-    """A few values that a model can be conditioned on; of one that is not conditional, None."""
+    """A few conditions for a model; a single None if it is not conditional."""
     return [None] if model.condition is None else model.condition.examples()
 
 
 def stacked(values: Sequence[Any], count: int) -> Nest:
-    """A batch of ``count`` conditions, that take the values in turn; None of None."""
+    """A batch of ``count`` conditions, which take the values in turn; None for None."""
     if values[0] is None:
         return None
     turns = [values[i % len(values)] for i in range(count)]
@@ -179,7 +179,7 @@ def stacked(values: Sequence[Any], count: int) -> Nest:
 
 
 def inputs_of(x: np.ndarray, condition: Nest) -> Nest:
-    """What a model takes: x or, given a condition, a dict."""
+    """The inputs of a model: x or, given a condition, a dict."""
     return conditioning.joined(x, stacked([condition], len(x)))
 
 
@@ -190,7 +190,7 @@ def joint_of(model: AutoregressiveModel, condition: Nest, **options: Any) -> Aut
 
 @contextlib.contextmanager
 def eagerly() -> Iterator[None]:
-    """Runs each ``tf.function`` operation by operation: for a toy that is sooner than its trace."""
+    """Runs each ``tf.function`` operation by operation: for a toy that is faster than tracing."""
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
     try:
@@ -227,11 +227,11 @@ def same_draws(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def demand_frequencies(samples: np.ndarray, events: np.ndarray, p: np.ndarray, what: str) -> float:
-    """The p-value of a chi-square test, at least 1e-4; cells that expect under five are pooled."""
+    """The p-value of a chi-square test, at least 1e-4; cells expecting under five are pooled."""
     row_of = {tuple(event): i for i, event in enumerate(events.tolist())}
     counts = np.zeros(len(events))
     for sample in samples.tolist():
-        demand(tuple(sample) in row_of, f"{sample} was drawn and is no event.")
+        demand(tuple(sample) in row_of, f"{sample} was drawn and is not an event.")
         counts[row_of[tuple(sample)]] += 1
     by_size = np.argsort(p)
     counts, expected = counts[by_size], p[by_size] * len(samples)

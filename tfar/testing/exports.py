@@ -1,4 +1,4 @@
-"""The contract of exports: what a SavedModel answers is what the model says."""
+"""The contract of exports: a SavedModel answers as the model does."""
 
 import numpy as np
 import tensorflow as tf
@@ -27,16 +27,16 @@ DENIED = "PyFunc", "Xla", "HashTable", "Gpu", "Debug", "Print", "WriteFile", "Re
 def verify_export(model: AutoregressiveModel, folder: Path) -> None:
     """Exports a model, and calls every signature in eager mode for one and for several examples.
 
-    The answers are those of the model: log-probabilities, the parameters of the conditionals, and
-    of a seed the draws of ``model.joint()``, completions and texts included. The graph holds stock
-    operations only. `tfar.serving.restore` gives the same weights.
+    The answers are those of the model: log-probabilities, the parameters of the conditionals, and,
+    for a seed, the draws of ``model.joint()``, including completions and texts. The graph holds
+    stock operations only. `tfar.serving.restore` gives the same weights.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
       folder: a folder that does not exist yet.
 
     Raises:
-      AssertionError: if an answer is another.
+      AssertionError: if an answer differs.
     """
     serving.export(model, folder)
     verify_graph(folder)
@@ -51,7 +51,7 @@ def verify_export(model: AutoregressiveModel, folder: Path) -> None:
 
 
 def operations(folder: Path) -> set[str]:
-    """The names of all operations in a SavedModel, those of its functions included."""
+    """The names of all operations in a SavedModel, including those of its functions."""
     graph = serving.meta_graph(folder).graph_def
     nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
     compiled = any("_XlaMustCompile" in f.attr for f in graph.library.function)
@@ -82,25 +82,25 @@ def _verify_scores(model, signatures, condition, batch):
     for name in ("log_prob", "serving_default"):
         answer = signatures[name](**asked)
         expected = model.log_prob(inputs)
-        demand_close(answer["log_prob"], expected, f"{name} of the export is another")
+        demand_close(answer["log_prob"], expected, f"{name} of the export differs")
         bits = -expected / np.log(2) / model.num_dimensions
-        demand_close(answer["bits_per_dim"], bits, f"bits_per_dim of {name} is another")
+        demand_close(answer["bits_per_dim"], bits, f"bits_per_dim of {name} differs")
     for member in range(model.members):
         chosen = {} if model.members == 1 else {"member": tf.constant(member)}
         answer = dict(signatures["conditionals"](**asked, **chosen))
         order = answer.pop("order")
         demand(
             np.array_equal(order, model.permutations[member]),
-            f"The exported order of member {member} is another.",
+            f"The exported order of member {member} differs.",
         )
         family = model(inputs, member=member)
         again = _rebuilt(family, answer)
         expected, actual = (casting.log_prob(p, x) for p in (family, again))
-        demand_close(actual, expected, "The exported conditionals are others")
+        demand_close(actual, expected, "The exported conditionals differ")
 
 
 def _rebuilt(family, tensors):
-    """The distribution of other parameters, named as in `tfar.serving.signatures.parameters`."""
+    """The family with other parameters, named as in `tfar.serving.signatures.parameters`."""
     if isinstance(family, Columns):
         return Columns(
             [
@@ -115,7 +115,7 @@ def _rebuilt(family, tensors):
 def _verify_draws(model, signatures, condition, batch):
     seed = np.array([3, batch], np.int32)
     count = 6 // batch
-    # One condition a row: the samples of a conditional model have a batch of their own.
+    # One condition per row: the samples of a conditional model have a batch of their own.
     asked = _named(model, condition)
     asked.update(num_samples=tf.constant(count), seed=tf.constant(seed))
     for temperature in (1.0, 0.5):
@@ -125,7 +125,7 @@ def _verify_draws(model, signatures, condition, batch):
             expected = joint_of(model, condition).sample(count, seed=seed, temperature=temperature)
         demand(
             same_draws(answer.numpy(), expected.numpy()),
-            f"Of one seed, the export and the model draw different samples (at {temperature}).",
+            f"With one seed, the export and the model draw different samples (at {temperature}).",
         )
     asked["temperature"] = tf.constant(1.0)
     for member in range(model.members):
@@ -143,5 +143,5 @@ def _verify_draws(model, signatures, condition, batch):
             expected = joint.sample(count, seed=seed, value=np.where(known, x, np.nan))
         demand(
             same_draws(answer.numpy(), expected.numpy()),
-            f"The export completes a prefix otherwise than the model (member {member}).",
+            f"The export completes a prefix differently from the model (member {member}).",
         )

@@ -31,19 +31,20 @@ def verify_head(
 
     * ``log_prob`` is ``reference``, for random parameters, extreme ones (0, +-1e4) and at a
       temperature, and the probabilities of all values sum to 1.
-    * ``encode`` tells all values apart, takes any dtype, and gives the dtype that it is asked for.
-    * ``in_support`` holds for the values and not for those beside them, fractions, NaN, infinity.
-    * Samples are in the support, of ``head.dtype``, and as frequent as their probabilities.
+    * ``encode`` distinguishes all values, takes any dtype, and gives the requested dtype.
+    * ``in_support`` is true for the values, and false for their neighbours, fractions, NaN and
+      infinity.
+    * Samples are in the support, of ``head.dtype``, and as frequent as their probabilities say.
 
     Args:
       head: a `tfar.heads.Head`.
       reference: function of float64 arrays ``x`` [N, *head.site_shape] and ``params``
         [N, head.num_params] that gives log p(x), [N].
       seed: int.
-      tempered: function of ``params`` and a temperature that gives the parameters to which the
-        temperature turns them; by default all of them are logits. None if there are no such
-        parameters, and no distribution at a temperature.
-      values: of a head of infinitely many values, those to take, consecutive from the least on.
+      tempered: function of ``params`` and a temperature that gives the parameters at that
+        temperature; by default all of them are logits. None if there are no such parameters, and no
+        distribution at a temperature.
+      values: the values to take of a head of infinitely many, consecutive from the least.
 
     Raises:
       AssertionError: if one of these does not hold.
@@ -84,7 +85,7 @@ def verify_head(
     outside += [most + 1] if bounded else []
     for x in outside:
         inside = bool(head.in_support(tf.constant(x, tf.float32)))
-        demand(not inside, f"in_support holds for {x}, beside {least} ... {most}.")
+        demand(not inside, f"in_support holds for {x}, outside {least} ... {most}.")
     logits = rng.normal(size=[head.num_params]).astype(np.float32)
     uniforms = tf.constant(rng.uniform(size=[4000, head.num_uniforms]), tf.float32)
     for temperature in temperatures:
@@ -101,7 +102,7 @@ def verify_head(
         for x in head.draw(tf.tile(logits[None], [2, 1]), ends).numpy():
             one = tempered(logits[None].astype(np.float64), 1.0)
             log_p = reference(x[None] * 1.0, one)[0]
-            # Each random number is as good as one in 2^24, which many counts may share.
+            # Each random number resolves 2^-24, a probability that many counts may share.
             likely = log_p > (-20 if bounded else -40) * head.num_uniforms
             demand(likely, f"{x} is drawn, of log-probability {log_p:.0f}.")
 
@@ -118,10 +119,10 @@ def verify_real_head(
 
     * ``log_prob`` is ``log_density``, for random parameters and at a temperature, and the density
       integrates to 1. For extreme parameters (0, +-1e4), and values far out, it is finite.
-    * ``encode`` is finite, takes any dtype, and gives the dtype that it is asked for.
-    * ``in_support`` holds for finite numbers alone.
-    * Of samples, float32, ``distribution_function`` is uniform (chi-square). The ends of (0, 1)
-      give finite ones.
+    * ``encode`` is finite, takes any dtype, and gives the requested dtype.
+    * ``in_support`` is true for finite numbers only.
+    * The ``distribution_function`` of samples, float32, is uniform (chi-square). The ends of (0, 1)
+      give finite samples.
 
     Args:
       head: a `tfar.heads.Head` with attributes ``mean`` and ``std``.

@@ -7,8 +7,8 @@ from tfar.arguments import instance, integer
 from tfar.layers import CausalLayer
 from tfar.testing.checks import demand, demand_close, randomise
 
-# A huge number and not NaN or infinity: a masked kernel multiplies what must not be seen by zeros,
-# and zero times 1e10 is zero where zero times NaN is NaN.
+# A huge number rather than NaN or infinity: a masked kernel multiplies hidden inputs by zero, and
+# zero times 1e10 is zero, while zero times NaN is NaN.
 GARBAGE = 1e10
 
 
@@ -34,7 +34,7 @@ def verify_layer(
       num_sites: n.
       channels: channels of an input site.
       seed: for weights and inputs.
-      scale: of the random weights; less than 1 for deep layers, whose outputs would be huge.
+      scale: of the random weights; less than 1 for deep layers, whose outputs would explode.
 
     Raises:
       AssertionError: if one of these does not hold.
@@ -58,7 +58,7 @@ def verify_layer(
 
     @tf.function(autograph=False)
     def gradient(x, site, weights):
-        """Of one output site, its channels weighted so that their contributions do not cancel."""
+        """The gradient of an output site, with channels weighted so that they do not cancel."""
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = tf.reduce_sum(layer(x, **given)[:, site] * weights)
@@ -84,7 +84,7 @@ def verify_layer(
 
 
 def _reached(call, x, given):
-    """bool [n]: which outputs change with the condition; all, of a layer that takes none."""
+    """bool [n]: which outputs change with the condition; all, if the layer takes none."""
     if not given:
         return np.ones(x.shape[1], bool)
     other = given["condition"] + tf.constant([1.0, 0.0, 0.0, 0.0])[:, None]
@@ -129,7 +129,7 @@ def _verify_state(before, after, site):
     for b, a in zip(tf.nest.flatten(before), tf.nest.flatten(after)):
         for leaf in (b, a):
             is_tensor = tf.is_tensor(leaf) and not isinstance(leaf, tf.Variable)
-            demand(is_tensor, f"The state holds a {type(leaf).__name__} and not a tensor.")
+            demand(is_tensor, f"The state holds a {type(leaf).__name__}, not a tensor.")
         for what, old, new in (("shape", b.shape, a.shape), ("dtype", b.dtype, a.dtype)):
             demand(old == new, f"The state changes its {what} at site {site}: {old} to {new}.")
 

@@ -21,7 +21,7 @@ def verify_normalisation(model: AutoregressiveModel) -> None:
     """Enumerates a toy: the probabilities of all events sum to 1, and densities integrate to 1.
 
     They do for the mixture of an ensemble, for each of its members, and given each of a few
-    conditions. Of real values there may be two sites.
+    conditions. A model of real values may have at most two sites.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.

@@ -23,8 +23,8 @@ from tfar.typing import Path
 def verify_persistence(model: AutoregressiveModel, folder: Path) -> None:
     """Saves and rebuilds a model in two ways: a .keras file, and its config with a weights file.
 
-    The copies have the same weights, the same config, the same log_prob on samples of all their
-    members, and draw the same.
+    The copies have the same weights, the same config and, for every member, the same log_prob of
+    samples, and they draw the same samples.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
@@ -51,7 +51,7 @@ def verify_persistence(model: AutoregressiveModel, folder: Path) -> None:
         for one, other in zip(copy.weights, model.weights):
             demand_close(one, other, f"{what} gives another {other.path}", rtol=0.0, atol=0.0)
         for key, value in model.get_config().items():
-            # As JSON, which knows no tuples.
+            # As JSON, which has no tuples.
             got, value = (json.dumps(v, sort_keys=True) for v in (copy.get_config()[key], value))
             demand(got == value, f"{what} gives {key} = {got[:99]} as config, not {value[:99]}.")
         for member in members(model):

@@ -9,21 +9,21 @@ from tfar.testing.checks import conditions, demand, inputs_of, of_models, symbol
 
 @of_models
 def verify_precision(model: AutoregressiveModel, *, count: int = 4096, error: float = 0.15) -> None:
-    """In bfloat16 a model learns from its events what it does in float32.
+    """A model has the same gradients in bfloat16 as in float32, up to rounding.
 
-    Of the mean negative log-likelihood of ``count`` random events, the gradient by each weight w
-    of the same model in ``mixed_bfloat16`` is that in float32 up to ``error`` times |g_w| and a
-    tenth of |g|, the norms of the gradient by this weight and by all. A sum over the events that
-    runs in bfloat16 is far off: it stops growing at 256 times its terms.
+    The loss is the mean negative log-likelihood of ``count`` random events. Its gradient by each
+    weight w in ``mixed_bfloat16`` differs from that in float32 by at most ``error`` times
+    |g_w| + |g| / 10, with the norms of the gradients by this weight and by all. A sum over the
+    events in bfloat16 is far off: it stops growing at 256 times its terms.
 
     Args:
-      model: a `tfar.models.AutoregressiveModel` in float32 that `from_config` makes in the policy
-        that is its ``dtype``, and of which layers that are given as such keep theirs.
+      model: a `tfar.models.AutoregressiveModel` in float32, which `from_config` can rebuild with
+        another policy as ``dtype``; layers that were passed to it as objects keep theirs.
       count: number of events.
       error: largest relative error.
 
     Raises:
-      AssertionError: if some weight's gradient is another one.
+      AssertionError: if the gradient by some weight differs by more.
     """
     low = type(model).from_config({**model.get_config(), "dtype": "mixed_bfloat16"})
     low.set_weights(model.get_weights())
@@ -47,4 +47,4 @@ def _gradients(model, inputs):
         loss = -tf.reduce_mean(model.log_prob(inputs))
     weights = [weight.value for weight in model.trainable_weights]
     gradients = tape.gradient(loss, weights, unconnected_gradients="zero")
-    return [tf.convert_to_tensor(g) for g in gradients]  # of a gather it is in slices
+    return [tf.convert_to_tensor(g) for g in gradients]  # that of a gather is in slices

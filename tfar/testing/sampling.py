@@ -1,4 +1,4 @@
-"""The contract of sampling: what is drawn has the probabilities that are scored."""
+"""The contract of sampling: samples have the probabilities that are scored."""
 
 import numpy as np
 import tensorflow as tf
@@ -29,18 +29,18 @@ def verify_sampling(model: AutoregressiveModel, *, seed: int = 0, num_samples: i
     """Holds the sampler of a toy to its exact probabilities.
 
     * Frequencies agree with probabilities (chi-square, p > 1e-4), so that sites are drawn from
-      their conditionals and independently of each other; so are examples and calls. Discrete
-      toys are enumerated; of real values the distribution functions F(x_i | x_<i) are uniform and
-      independent (the probability integral transform), as counted in cells.
-    * The same seed draws the same; the cached sampler, compiled, draws what the oracle draws in
-      eager mode; clamping a prefix of what a seed drew changes nothing, whatever the order.
-    * A clamped prefix comes back untouched, and the rest follows the exact conditional.
+      their conditionals and independently of each other. Examples and calls are independent, too.
+      Discrete toys are enumerated; for real values the distribution functions F(x_i | x_<i) are
+      uniform and independent (the probability integral transform), as counted in cells.
+    * The same seed draws the same samples; the cached sampler, compiled, draws what the oracle
+      draws in eager mode; clamping a prefix of a seed's samples changes nothing, in any order.
+    * A clamped prefix is returned unchanged, and the rest follows the exact conditional.
     * ``experimental_sample_and_log_prob`` gives the samples of that seed and their ``log_prob``.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
       seed: int.
-      num_samples: how many to count.
+      num_samples: how many samples to count.
 
     Returns:
       The smallest p-value of all chi-square tests, a float.
@@ -55,7 +55,7 @@ def verify_sampling(model: AutoregressiveModel, *, seed: int = 0, num_samples: i
 
 
 def _verify_batch(model, seed):
-    """A batch of conditions draws each example from its own."""
+    """Given a batch of conditions, each example is drawn given its own."""
     values, rows = conditions(model), 64
     turns = stacked(values, rows * len(values))
     batch = model.joint(condition=turns)
@@ -68,13 +68,16 @@ def _verify_batch(model, seed):
     alone = model.joint(condition=tf.nest.map_structure(lambda part: part[:1], turns))
     again = batch[:1]
     demand(again.batch_shape == [1], f"joint[:1] has the batch shape {again.batch_shape}.")
-    demand_close(again.log_prob(x[:, :1]), alone.log_prob(x[:, :1]), "joint[:1] is another")
+    demand_close(again.log_prob(x[:, :1]), alone.log_prob(x[:, :1]), "joint[:1] differs")
 
 
 def _verify_sampling(model, condition, seed, num_samples):
     joint, tails = joint_of(model, condition), []
     first = _drawn(joint, num_samples, seed)
-    demand(np.array_equal(first, _drawn(joint, num_samples, seed)), "A seed draws two things.")
+    demand(
+        np.array_equal(first, _drawn(joint, num_samples, seed)),
+        "The same seed draws other samples.",
+    )
     second = _drawn(joint, num_samples, seed + 1)
     if is_unbounded(model.head):
         same = _agreement(model, joint)
@@ -136,7 +139,7 @@ def _verify_clamping(model, member, condition, seed, num_samples):
     value = value.reshape([len(x), *model.event_shape])
     again = _drawn(joint, [], seed, value=value)
     where = f" (member {member}, order {order.tolist()})"
-    few = same_draws(x[:64], again[:64])  # of thousands, one may be decided by the last digit
+    few = same_draws(x[:64], again[:64])  # in thousands, the last digit may decide one
     demand(few, "Clamping what a seed drew changes the rest" + where + ".")
     length = (n + 1) // 2
     value = value.reshape([len(x), d])[length :: n + 1][:3]
@@ -152,20 +155,20 @@ def _verify_clamping(model, member, condition, seed, num_samples):
         kept = np.float32(prefix[given])
         demand(np.all(samples[:, given] == kept), "A clamped prefix changes" + where)
         if is_unbounded(model.head):
-            what = f"samples behind the prefix {prefix.tolist()}" + where
+            what = f"samples after the prefix {prefix.tolist()}" + where
             tails.append(_demand_uniform(model, member, condition, samples, given, what))
             continue
         fits = np.all(flat[:, given] == prefix[given], axis=1)
-        what = f"samples behind the prefix {prefix.tolist()}" + where
+        what = f"samples after the prefix {prefix.tolist()}" + where
         tails.append(demand_frequencies(samples, flat[fits], p[fits] / np.sum(p[fits]), what))
     return tails
 
 
 def _demand_uniform(model, member, condition, samples, given, what):
-    """Of ``samples`` [N, n], F(x_i | x_<i) is uniform and independent at the sites not given.
+    """F(x_i | x_<i) of ``samples`` [N, n] is uniform and independent at the sites not given.
 
-    Of a discrete site it is drawn between F below the value and F at it. Counted are cells: so many
-    parts of (0, 1) a site that there are some hundreds.
+    For a discrete site, a draw between F below the value and F at it is taken. Samples are counted
+    in cells: each site divides (0, 1) into so many parts that there are a few hundred cells.
     """
     x = samples.reshape([-1, *model.event_shape])
     p = model(inputs_of(x, condition), member=member or 0)

@@ -29,31 +29,31 @@ def verify_training(
     learning_rate: float = 0.05,
     seeds: Sequence[int] = (0,),
 ) -> float:
-    """Overfits one batch, of which the entropy is known.
+    """Overfits one batch, whose entropy is known.
 
-    Sites of few values take one of two events, of which one is three times as frequent as the
-    other. Independently of those, sites of real values take 32 draws of a narrow Gaussian in which
-    they are correlated (densities of single points would have no bound, and what dropout does to
-    them is chance), and counts are drawn of Poisson distributions whose means are one more than the
-    count before.
+    Sites of few values take one of two events, one three times as frequent as the other.
+    Independently of those, sites of real values take 32 draws from a narrow Gaussian in which they
+    are correlated (densities of single points would be unbounded, and the effect of dropout on them
+    random), and counts are drawn from Poisson distributions whose means are the previous count plus
+    one.
 
-    * ``fit`` closes at least 70 % of the gap between the first loss and the entropy of the batch,
-      and takes the loss of few values no lower than that.
+    * ``fit`` closes at least 70 % of the gap between the first loss and the entropy of the batch
+      and, if all sites have few values, does not take the loss below that entropy.
     * The loss and the nats of ``evaluate`` are ``-mean(joint().log_prob(x))``, before and after,
-      and bits_per_dim is nats over log 2 and the number of dimensions. So they are with weights w
-      of the examples, of shape [N] and [N, 1]: the loss is then -mean(w log p), the metrics are
-      divided by sum(w).
+      and bits_per_dim is nats divided by log 2 and by the number of dimensions. The same holds with
+      weights w of the examples, of shape [N] and [N, 1]: the loss is then -mean(w log p), and the
+      metrics are divided by sum(w).
 
     The model is compiled and trained.
 
     Args:
-      model: a `tfar.models.AutoregressiveModel`, which begins with the weights that it has.
+      model: a `tfar.models.AutoregressiveModel`, which is trained from its present weights.
       epochs: epochs of 20 steps each.
-      learning_rate: of Adam at first; it falls to 0, or where training ends would be chance.
-      seeds: ints; for each, a batch of its own and, from the second on, other initial weights.
+      learning_rate: of Adam at first; it decays to 0, so that the end of training is not random.
+      seeds: ints; each has its own batch and, from the second on, other initial weights.
 
     Returns:
-      The share of the gap that was closed, a float; the smallest of those of the seeds.
+      The share of the gap that was closed, a float; the smallest over the seeds.
 
     Raises:
       AssertionError: if one of these does not hold.
@@ -121,7 +121,7 @@ def _verify_loss(model, batch):
     weights[0] = 3.0
     logs = model.evaluate(inputs, batch_size=len(batch), verbose=0, return_dict=True)
     _demand_logs(model, logs, each, np.ones_like(weights), "")
-    for given in (weights, weights[:, None]):  # as a step hands them on
+    for given in (weights, weights[:, None]):  # as a training step passes them
         model.reset_metrics()
         p = model(inputs)
         loss = model.compute_loss(inputs, None, p, tf.constant(given), training=False)
