@@ -1,4 +1,4 @@
-"""The signature ``generate`` of models of text, with every argument checked in the graph."""
+"""The signature ``generate`` of text models, with every argument checked in the graph."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Generation:
         return {"text": tf.strings.unicode_encode(tf.gather(points, drawn[:, 0]), "UTF-8")}
 
     def _checked_prompt(self, prompt, length, points):
-        """The numbers of a prompt's characters, int32 [n], from UTF-8 and all their code points."""
+        """The indices of a prompt's characters, int32 [n], from UTF-8 and the known code points."""
         most, reason = self.limits.max_length, "max_length of this export; give less"
         if self.model.longest is not None and self.model.longest < most:
             most, reason = self.model.longest, "the sites of the model; give less"

@@ -46,7 +46,7 @@ def signatures(model: AutoregressiveModel, limits: Limits) -> dict[str, Any]:
         specs = {name: spec for part in inputs for name, spec in part.items()}
 
         def signature(**tensors):
-            # Outside of Python nothing compares the shapes of what is fed with those promised.
+            # Outside Python nothing compares the fed shapes with the declared ones.
             fed = {k: tf.ensure_shape(v, specs[k].shape) for k, v in tensors.items()}
             own = {k: v for k, v in fed.items() if k not in condition}
             if len(own) < len(fed):
@@ -69,12 +69,12 @@ def signatures(model: AutoregressiveModel, limits: Limits) -> dict[str, Any]:
 
 
 def require(value: tf.Tensor, *checks: tuple[Any, ...]) -> tf.Tensor:
-    """``value``, behind checks: where one fails, InvalidArgument and its message.
+    """``value``, after checks: if one fails, it raises InvalidArgument with its message.
 
     Args:
-      value: a tensor, from which what must not run before is computed.
-      *checks: each a bool tensor, all of which must be true, a message, and tensors of what came,
-        which are shown behind it.
+      value: a tensor; what is computed from it runs only after the checks.
+      *checks: each a bool tensor, all of which must be true, a message, and the tensors that came,
+        which are shown after it.
     """
     asserted = [tf.debugging.Assert(tf.reduce_all(held), words) for held, *words in checks]
     with tf.control_dependencies(asserted):
@@ -82,9 +82,9 @@ def require(value: tf.Tensor, *checks: tuple[Any, ...]) -> tf.Tensor:
 
 
 def parameters(p: tfd.Distribution) -> dict[str, tf.Tensor]:
-    """The tensors that a conditional distribution has for parameters, a dict by name.
+    """The tensors that are parameters of a conditional distribution, a dict by name.
 
-    Of `tfar.distributions.Columns` the names of those of column i begin with ``column_i_``.
+    For `tfar.distributions.Columns`, the names of those of column i begin with ``column_i_``.
     """
     if not isinstance(p, Columns):
         return {name: value for name, value in p.parameters.items() if tf.is_tensor(value)}
@@ -159,7 +159,7 @@ class Functions:
         return self._samples(drawn, [num_samples, batch])
 
     def _drawn(self, member, n, seed, temperature, values, known, condition):
-        """Where no value is known, none is taken: one sampler serves both signatures."""
+        """Without values, no site is marked as known: one sampler serves both signatures."""
         if values is None:
             sites = [n, self.model.num_sites]
             values = tf.zeros([*sites, *self.model.head.site_shape], self.model.head.dtype)
@@ -231,7 +231,7 @@ def _tiled(tensors, count):
 
 
 def checked_condition(kind: Condition, condition: Nest, x: tf.Tensor | None = None) -> Nest:
-    """A batch of conditions, one for each row of x, behind the checks of a `tfar.conditions`."""
+    """A batch of conditions, one for each row of x, after the checks of its kind."""
     rows = rows_of(condition)
     sizes = tf.stack([tf.shape(part)[0] for part in tf.nest.flatten(condition)])
     alike = True if x is None else rows == tf.shape(x)[0]
