@@ -334,7 +334,7 @@ def test_a_temperature_of_several():
         (lambda: PixelCNNpp(28), r"event_shape \(H, W, C\) to be a sequence of 3 integers"),
         (
             lambda: PixelCNNpp([7, 7, 1]),
-            "levels=3 halve an image 2 times, .* give levels=1, or pad",
+            "levels=3 halves an image 2 times, .* give levels=1, or pad",
         ),
         (lambda: PixelCNNpp([28, 30, 1]), "can be halved 1 times: give levels=2 or fewer, or pad"),
         (lambda: PixelRNN([4, 4, 1], recurrence="rows"), "recurrence to be one of 'row', 'diag"),

@@ -235,7 +235,7 @@ def test_images_of_another_size_are_refused():
     layer = CausalConv2D(2, 3, (3, 3))
     layer(np.zeros([1, 9, 2]))
     for shape in ([2, 18, 2], [2, 9, 1], [9, 2]):
-        with pytest.raises(ValueError, match=r"takes .* with \[9, 2\] behind the batch"):
+        with pytest.raises(ValueError, match=r"takes .* with \[9, 2\] after the batch"):
             layer(np.zeros(shape))
 
 

@@ -44,7 +44,7 @@ MIXING = {
 
 @pytest.mark.parametrize("name", MIXING)
 def test_layers_that_mix_sites_are_refused(name):
-    with pytest.raises(ValueError, match=r"has to be a tfar.layers.CausalLayer: write one"):
+    with pytest.raises(ValueError, match=r"must be a tfar.layers.CausalLayer: write one"):
         model_of(MIXING[name]())
 
 

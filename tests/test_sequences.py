@@ -113,7 +113,7 @@ def test_layers_that_run_backwards_are_refused():
         (lambda: Transformer([2, 2, 1], patch=2), "Patches need a stem"),
         (lambda: Transformer([2, 3, 1], stem=3, patch=2), "divide a row of 3 sites.*got 2"),
         (lambda: Transformer([2, 8, 1], stem=5, patch=4), "at most the 3 that a stem of 5.*got 4"),
-        (lambda: Patches(Shift(), 4, 3).build((None, 6, 1)), "of 4 sites do not divide 6 of them"),
+        (lambda: Patches(Shift(), 4, 3).build((None, 6, 1)), "of 4 sites do not divide 6 sites"),
         (lambda: Patches(CausalSelfAttention(1), 2, 3), "is inclusive: a patch would see itself"),
         (lambda: Transformer([4], tied=True), "head of categories with tied=True, got Bernoulli"),
     ],

@@ -20,7 +20,7 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
 
     where the first bin reaches down to minus infinity and the last one up to infinity, so that
     p sums to 1. The difference is computed as log sigmoid(u) + log sigmoid(-l) +
-    log(1 - exp(l - u)) for a bin from l to u, which is exact for probabilities however small.
+    log(1 - exp(l - u)) for a bin from l to u, which is exact for arbitrarily small probabilities.
 
     Args:
       logits: [..., K], of pi.
@@ -139,8 +139,8 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
     def invert(self, uniforms: tf.Tensor) -> tf.Tensor:
         """The draw that [..., 1 + C] uniform numbers in (0, 1) give, for the batch shape [...].
 
-        The first number chooses a component; each of the others inverts F of a channel. Channels
-        see the quantised values of those before them, as in ``log_prob``.
+        The first number chooses a component; each of the others inverts F of a channel. Each
+        channel sees the quantised values of those before it, as in ``log_prob``.
         """
         chosen = randomness.category(self.logits, uniforms[..., 0])
         chosen = tf.one_hot(chosen, self.logits.shape[-1], dtype=self.loc.dtype)

@@ -34,7 +34,7 @@ NAMED = {"bernoulli": Bernoulli, "poisson": Poisson, "negative_binomial": Negati
 
 
 def get(head: Head | str | None) -> Head:
-    """The head itself, that of a name, or `Bernoulli` for None.
+    """The head itself, the head of a name, or `Bernoulli` for None.
 
     Args:
       head: a `Head`, or "bernoulli", "poisson" or "negative_binomial": others need arguments.
@@ -55,6 +55,6 @@ def get(head: Head | str | None) -> Head:
     return head
 
 
-# Keras writes a class' module into files: the public one, which stays when code moves.
+# Keras writes the module of a class into files: the public one stays when code moves.
 for _name in __all__:
     globals()[_name].__module__ = __name__

@@ -1,4 +1,4 @@
-"""What a head is, and what a temperature does."""
+"""The base class of heads, and the effect of a temperature."""
 
 import abc
 from typing import Any, Self
@@ -16,12 +16,12 @@ class Head(abc.ABC):
 
     Attributes:
       site_shape: shape of the value of a site: () or, for a head of vectors, (C,). Where shapes of
-        data are given as [...] below, a head of vectors takes and gives [..., C].
-      num_params: parameters a site, the channels that a network has to put out.
-      num_inputs: channels a site that `encode` makes, the channels that a network takes in.
-      num_uniforms: random numbers that `draw` takes for a value.
+        data are given as [...] below, a head of vectors takes and returns [..., C].
+      num_params: parameters per site, the output channels that a network must have.
+      num_inputs: channels per site that `encode` returns, the input channels of a network.
+      num_uniforms: uniform numbers that `draw` takes per value.
       dtype: dtype of samples.
-      support: words for what a value may be, for error messages.
+      support: a description of valid values, for error messages.
       of_logits: whether the parameters are the logits of the values 0, 1, 2, ...
     """
 
@@ -35,23 +35,23 @@ class Head(abc.ABC):
 
     @abc.abstractmethod
     def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
-        """Data ``[...]`` of any dtype to network inputs ``[..., num_inputs]``."""
+        """Maps data ``[...]`` of any dtype to network inputs ``[..., num_inputs]``."""
 
     @abc.abstractmethod
     def distribution(self, params: tf.Tensor, temperature: Temperature = None) -> tfd.Distribution:
-        """Network outputs ``[..., num_params]`` to a ``tfd.Distribution`` of batch shape [...].
+        """Maps network outputs ``[..., num_params]`` to a ``tfd.Distribution``, batch shape [...].
 
-        ``temperature``, None for 1 or a number or a scalar tensor, divides the logits, and
-        multiplies scales: below 1 sharper, above 1 flatter. See `tempered`.
+        ``temperature``, a number, a scalar tensor or None for 1, divides logits and multiplies
+        scales: below 1 the distribution is sharper, above 1 flatter. See `tempered`.
         """
 
     @abc.abstractmethod
     def draw(
         self, params: tf.Tensor, uniforms: tf.Tensor, temperature: Temperature = None
     ) -> tf.Tensor:
-        """Values ``[...]`` of p(x; params), of `dtype`, by inversion of random numbers.
+        """Draws values ``[...]`` of `dtype` from p(x; params), by inversion of uniform numbers.
 
-        A sampler of ``tfp`` would draw other values under XLA and without it.
+        A sampler of ``tfp`` would draw different values with XLA and without it.
 
         Args:
           params: network outputs [..., num_params].
@@ -65,17 +65,17 @@ class Head(abc.ABC):
 
     @abc.abstractmethod
     def marginal(self, x: np.ndarray) -> np.ndarray:
-        """Examples ``[N, n]``, an array, to the parameters ``[n, num_params]`` of each column's
-        own distribution, smoothed as by one more observation of every value."""
+        """Maps examples ``[N, n]``, an array, to parameters ``[n, num_params]`` of each column's
+        marginal, smoothed as if every value had been observed once more."""
 
     @abc.abstractmethod
     def in_support(self, x: tf.Tensor) -> tf.Tensor:
-        """bool ``[...]``: whether each value can occur at all. NaN cannot."""
+        """bool ``[...]``: whether each value is in the support. NaN is not."""
 
     def at(self, site: int | tf.Tensor) -> Any:
-        """The head of one site, for a head that has others at others: a number in the layout.
+        """The head of one site, for a head that differs between sites.
 
-        ``site`` is an int or a scalar tensor.
+        ``site``, an int or a scalar tensor, is the site's number in the layout.
         """
         return self
 
@@ -105,9 +105,9 @@ def tempered(logits: tf.Tensor, temperature: Temperature) -> tf.Tensor:
 
 
 def tempered_categories(logits: tf.Tensor, temperature: Temperature) -> tf.Tensor:
-    """As `tempered`, of logits [..., K] that count up to a constant: the largest is 0.
+    """As `tempered`, for logits [..., K] defined up to a constant: the largest is set to 0.
 
-    So a low temperature makes none of them infinite, which would be no weight beside another.
+    So a low temperature makes none of them +inf, which has no softmax.
     """
     if temperature is None:
         return logits

@@ -1,4 +1,4 @@
-"""The head of rows of a table: a head for each column."""
+"""The head for rows of a table: a head for each column."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -18,15 +18,15 @@ from tfar.typing import Temperature
 
 @keras.saving.register_keras_serializable(package="tfar")
 class Columns(Head):
-    """p(x_i | x_<i) of another family at each site: site i, counted in the layout, has heads[i].
+    """p(x_i | x_<i) with a family per site: site i, counted in the layout, has heads[i].
 
-    All values are float32, also those of discrete columns. ``at(i)`` is the head of one site.
+    All values are float32, including those of discrete columns. ``at(i)`` is the head of one site.
 
     Args:
       heads: heads of scalars, such as `Bernoulli`, `Categorical` and `GaussianMixture`.
 
     Raises:
-      ValueError: if the list is empty, or a head is one of vectors.
+      ValueError: if the list is empty, or a head is for vectors.
 
     >>> head = Columns([tfar.heads.Bernoulli(), tfar.heads.GaussianMixture(2)])
     >>> head.num_params, head.distribution(tf.zeros([5, 2, 6])).batch_shape
@@ -48,7 +48,7 @@ class Columns(Head):
         return tf.stack(each, axis=-2)
 
     def _encoded(self, head, x, dtype):
-        """Padded with zeros to the width of the widest."""
+        """The code of one column, padded with zeros to the widest."""
         code = head.encode(x, dtype)
         missing = self.num_inputs - head.num_inputs
         return tf.pad(code, [[0, 0]] * (code.shape.rank - 1) + [[0, missing]])
@@ -138,13 +138,13 @@ def _is_column(column):
 class Table(Columns):
     """`Columns` of a table, whose names and units are saved with the model, see `tfar.tables`.
 
-    A column with ``"categories"`` has a `Categorical` head, or a `Bernoulli` one for two of them;
+    A column with ``"categories"`` has a `Categorical` head, or a `Bernoulli` head for two;
     one with ``"mean"`` and ``"std"`` has a `LogisticMixture` in those units.
 
     Args:
       columns: a list of dicts ``{"name": str, "categories": list}`` or
         ``{"name": str, "mean": float, "std": float}``.
-      num_components: of the mixtures.
+      num_components: of each mixture.
 
     >>> Table([{"name": "side", "categories": ["left", "right"]}, {"name": "x", "mean": 3.0,
     ...     "std": 2.0}]).heads[0]

@@ -1,4 +1,4 @@
-"""Heads of counts: Poisson and negative binomial."""
+"""Heads for counts: Poisson and negative binomial."""
 
 import abc
 
@@ -18,7 +18,7 @@ class _Counts(Head):
     """What the two families share: counts, their code, and draws by bisection.
 
     Parameters are float32, and distributions float64: log k! of a count of 10^5 is a million nats,
-    of which float32 holds an eighth of a nat.
+    which float32 resolves to an eighth of a nat.
     """
 
     num_inputs = 1
@@ -31,7 +31,7 @@ class _Counts(Head):
 
     def distribution(self, params: tf.Tensor, temperature: Temperature = None) -> tfd.Distribution:
         if temperature is not None:
-            raise ValueError(f"{self} has no distribution at a temperature, it draws at one only.")
+            raise ValueError(f"{self} has no distribution at a temperature: it only draws at one.")
         return self._family(tf.cast(params, tf.float64))
 
     @abc.abstractmethod
@@ -47,9 +47,9 @@ class _Counts(Head):
     ) -> tf.Tensor:
         """The least k with P(X <= k) > u.
 
-        At a temperature T that is the quantile at Phi(T Phi^-1(u)), with Phi the normal
-        distribution function: as far from the median as T times the normal score of u. (p^(1/T) of
-        these families is in neither.)
+        At a temperature T it is the quantile at Phi(T Phi^-1(u)), with Phi the normal
+        distribution function: T multiplies the normal score of u, its distance from the median.
+        (p^(1/T) of either family is in neither.)
         """
         u = tf.cast(uniforms[..., 0], tf.float64)
         if temperature is not None:
@@ -57,7 +57,7 @@ class _Counts(Head):
             u = 0.5 * tf.math.erfc(-tf.clip_by_value(scores, -8.0, 8.0) / np.sqrt(2))
         params = tf.cast(params, tf.float64)
 
-        def halve(low, high):  # P(X <= low) <= u < P(X <= high), but for the largest count
+        def halve(low, high):  # P(X <= low) <= u < P(X <= high), except for the largest count
             middle = tf.floor((low + high) / 2)
             above = self._cdf(middle, params) > u
             return tf.where(above, low, middle), tf.where(above, middle, high)
@@ -74,11 +74,11 @@ class _Counts(Head):
 
 @keras.saving.register_keras_serializable(package="tfar")
 class Poisson(_Counts):
-    """p(x) = m^x e^-m / x! with m = e^a for counts x = 0, 1, 2, ...; one parameter a site.
+    """p(x) = m^x e^-m / x! with m = e^a for counts x = 0, 1, 2, ...; one parameter per site.
 
     a is at most log 10^6. Counts enter the network as log(1 + x), and may be up to 2^24 - 1.
     Samples are int32, drawn by inverting the distribution function, and so exact. A temperature
-    moves them to or from the median, see `draw`; there is no distribution at one.
+    moves them towards or away from the median, see `draw`; there is no distribution at one.
 
     >>> head = Poisson()
     >>> float(head.distribution(tf.zeros([1])).mean())
@@ -103,8 +103,8 @@ class NegativeBinomial(_Counts):
     """p(x) = Gamma(x + r) / (Gamma(r) x!) (r / (r + m))^r (m / (r + m))^x, counts of mean m.
 
     The parameters of a site are a and b with m = e^a, at most 10^6, and r = e^b, between e^-7 and
-    10^6: the variance m + m^2 / r is above a Poisson's, and nears it as r grows. All else is as in
-    `Poisson`.
+    10^6: the variance m + m^2 / r is above a Poisson's, and approaches it as r grows. All else is
+    as in `Poisson`.
 
     >>> head = NegativeBinomial()
     >>> p = head.distribution(tf.constant([0.0, 0.0]))
@@ -130,17 +130,17 @@ class NegativeBinomial(_Counts):
         return tf.math.betainc(shape, x + 1, tf.sigmoid(concentration - mean) + tf.zeros_like(x))
 
     def marginal(self, x: np.ndarray) -> np.ndarray:
-        """By moments."""
+        """By matching moments."""
         mean = (x.astype(np.float64).sum(axis=0) + 1) / (len(x) + 1)
         excess = np.maximum(x.astype(np.float64).var(axis=0) - mean, 1e-3 * mean)
         return np.log(np.stack([mean, mean**2 / excess], axis=1))
 
 
 def upper_gamma(a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """Q(a, x) = Gamma(a, x) / Gamma(a), float64, for any a: P(X < a) of a Poisson X of mean x.
+    """Q(a, x) = Gamma(a, x) / Gamma(a), float64, for any a: P(X < a) for a Poisson X of mean x.
 
-    TensorFlow's own is cut after 2,000 terms, and off by 1e-4 at a = x = 3e5. From a = 10^4 on the
-    first term of the uniform asymptotic expansion is exact to 1e-9.
+    TensorFlow's own series stops after 2,000 terms, and is off by 1e-4 at a = x = 3e5. From
+    a = 10^4 on, the first term of the uniform asymptotic expansion is accurate to 1e-9.
 
     #### References
     N. M. Temme. The asymptotic expansion of the incomplete gamma functions. SIAM J. Math. Anal. 10,

@@ -1,4 +1,4 @@
-"""Heads of zeros and ones, of categories, and of characters."""
+"""Heads for zeros and ones, categories and characters."""
 
 from typing import Any, Self
 
@@ -16,11 +16,11 @@ from tfar.typing import Temperature
 
 @keras.saving.register_keras_serializable(package="tfar")
 class Bernoulli(Head):
-    """p(x = 1) = sigmoid(a) for x in {0, 1}; one parameter a site. Samples are int32.
+    """p(x = 1) = sigmoid(a) for x in {0, 1}; one parameter per site. Samples are int32.
 
     Args:
-      centered: whether x enters the network as 2x - 1 and not as x. The function class is the
-        same, but gradients are better conditioned where most values are 0.
+      centered: whether x enters the network as 2x - 1 instead of x. The function class is the
+        same, but gradients are better conditioned if most values are 0.
 
     >>> Bernoulli().distribution(tf.constant([[0.0]])).probs_parameter().numpy().tolist()
     [0.5]
@@ -63,7 +63,7 @@ class Bernoulli(Head):
 
 @keras.saving.register_keras_serializable(package="tfar")
 class Categorical(Head):
-    """p(x = k) = softmax(a)_k for x in {0, ..., K - 1}; K parameters a site. Samples are int32.
+    """p(x = k) = softmax(a)_k for x in {0, ..., K - 1}; K parameters per site. Samples are int32.
 
     Values enter the network one-hot.
 
@@ -114,7 +114,7 @@ class Categorical(Head):
 class Characters(Categorical):
     """`Categorical` over the characters of a vocabulary, which is saved with the model.
 
-    Values are the numbers of characters; `tfar.text` goes from text to numbers and back.
+    Values are the numbers of characters; `tfar.text` converts text to numbers and back.
 
     Args:
       characters: a string of different characters, see `tfar.heads.Vocabulary`.
@@ -129,7 +129,7 @@ class Characters(Categorical):
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """The head of all the characters of a text."""
+        """The head for all the characters of a text."""
         return cls(Vocabulary.of(text).characters)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The head of vectors of integers: mixtures of discretized logistics."""
+"""The head for vectors of integers: mixtures of discretized logistics."""
 
 from typing import Any
 
@@ -18,9 +18,9 @@ class DiscretizedLogisticMixture(Head):
     """Vectors of C integers 0 ... L - 1, a pixel's colours, by a mixture of discretized logistics.
 
     A site is a vector along the last axis of the data. Its parameters are K logits, K C locations,
-    K C logarithms of scales, clipped to [-7, 7], and K C (C - 1) / 2 couplings, of which the tanh
-    is taken; see `tfar.distributions.DiscretizedLogisticMixture`. Locations count from K places
-    evenly spaced in (-1, 1), so that components differ where all parameters are 0, as they are
+    K C logarithms of scales, clipped to [-7, 7], and K C (C - 1) / 2 couplings, to which tanh
+    is applied; see `tfar.distributions.DiscretizedLogisticMixture`. Locations are offsets from K
+    points evenly spaced in (-1, 1), so that components differ if all parameters are 0, as they are
     before training. A temperature divides the logits and multiplies the scales. Values enter the
     network scaled to [-1, 1]. Samples are int32.
 
@@ -60,7 +60,7 @@ class DiscretizedLogisticMixture(Head):
             for t, size in zip(rest, (c, c, couplings))
         )
         loc += np.float32(self._places())
-        # Below -7 a bin is certain, above 7 the two outer ones share all: gradients vanish.
+        # Below -7 a bin is certain, above 7 the two outer bins share all: gradients vanish.
         log_scale = tf.clip_by_value(log_scale, -7.0, 7.0)
         if temperature is not None:
             log_scale += tf.math.log(tf.cast(temperature, log_scale.dtype))
@@ -84,7 +84,7 @@ class DiscretizedLogisticMixture(Head):
     def marginal(self, x: np.ndarray) -> np.ndarray:
         """Components at quantiles of each channel's values and, if K > 1, a wide one.
 
-        The wide one has the weight of one observation in N + 1, and smooths.
+        The wide one, with the weight of one observation in N + 1, smooths the mixture.
         """
         k, (n, c) = self.num_components, x.shape[1:]
         narrow = max(k - 1, 1)

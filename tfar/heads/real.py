@@ -1,4 +1,4 @@
-"""Heads of real values: mixtures of Gaussians and of logistics."""
+"""Heads for real values: mixtures of Gaussians and of logistics."""
 
 import statistics
 from typing import Any
@@ -15,7 +15,7 @@ from tfar.typing import Temperature
 
 
 class _RealMixture(Head):
-    """What the two mixtures share: all but the family."""
+    """What the two mixtures share: everything but the family."""
 
     num_inputs = 1
     num_uniforms = 2
@@ -60,7 +60,7 @@ class _RealMixture(Head):
         return np.float32([statistics.NormalDist().inv_cdf(p) for p in middles])
 
     def marginal(self, x: np.ndarray) -> np.ndarray:
-        """Components at quantiles of each column's values, and as wide as these are apart."""
+        """Components at quantiles of each column's values, as wide as these are apart."""
         k = self.num_components
         x = (np.sort(x, axis=0).astype(np.float64) - self.mean) / self.std
         loc = x[((np.arange(k) + 0.5) / k * len(x)).astype(int)].T  # [n, K]
@@ -85,17 +85,17 @@ class GaussianMixture(_RealMixture):
     """p(x) = sum_k pi_k N(x; mean + std (m_k + loc_k), std s_k) for real x, in nats per unit of x.
 
     The parameters of a site are K logits of pi (none with ``equal_weights``, where pi_k = 1 / K),
-    K loc, and K logarithms of s, clipped to [-7, 7]: no density is above 438 / std, on columns that
-    are constant too. The m_k are the quantiles (k + 1/2) / K of a standard normal, so that
-    components differ where all parameters are 0, as they are before training. Values enter the
+    K loc, and K logarithms of s, clipped to [-7, 7]: no density exceeds 438 / std, even on
+    constant columns. The m_k are the quantiles (k + 1/2) / K of a standard normal, so that
+    components differ if all parameters are 0, as they are before training. Values enter the
     network as (x - mean) / std. A temperature divides the logits and multiplies the s. Samples are
     float32.
 
     Args:
       num_components: K.
       equal_weights: whether pi_k = 1 / K.
-      mean, std: of the data, or 0 and 1 if they are standardised already. Densities are those of x,
-        whatever these are.
+      mean, std: of the data, or 0 and 1 if they are standardised already. Densities are always
+        those of x.
 
     Raises:
       ValueError: if there is no component, or the std is not positive.
@@ -115,7 +115,7 @@ class GaussianMixture(_RealMixture):
 
 @keras.saving.register_keras_serializable(package="tfar")
 class LogisticMixture(_RealMixture):
-    """As `GaussianMixture`, of logistic distributions, which have heavier tails.
+    """As `GaussianMixture`, with logistic distributions, which have heavier tails.
 
     p(x) = sum_k pi_k f(z_k) / (std s_k), with f(z) = e^-z / (1 + e^-z)^2 and
     z_k = (x - mean - std (m_k + loc_k)) / (std s_k)

@@ -20,7 +20,7 @@ class Vocabulary:
       characters: a string of different characters, at least two.
 
     Raises:
-      ValueError: if it is no such string.
+      ValueError: if it is not such a string.
 
     >>> vocabulary = Vocabulary.of("hello")
     >>> vocabulary.characters, vocabulary.encode("hole").tolist()
@@ -49,7 +49,7 @@ class Vocabulary:
         """Numbers of the characters of a string, int32 [len(text)].
 
         Raises:
-          ValueError: if it is no string, or a character is not known; the message names the first.
+          ValueError: if it is not a string, or a character is unknown; the message names the first.
         """
         arguments.string("text", text)
         try:

@@ -12,14 +12,14 @@ from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
-LATEST = 16  # sites of a cache that are kept apart
+LATEST = 16  # number of latest sites that a cache keeps apart
 
 
 def rotate(x: tf.Tensor, positions: tf.Tensor | np.ndarray | Sequence[int]) -> tf.Tensor:
-    """Turns pairs of channels by angles that grow with the position (rotary positions).
+    """Rotates pairs of channels by angles that grow with the position (rotary positions).
 
-    (x_i, x_{i + D/2}) is turned by the angle position * 10000^(-2 i / D), so that the product of a
-    query and a key depends on how far apart they are only.
+    (x_i, x_{i + D/2}) is rotated by the angle position * 10000^(-2 i / D), so that the product of a
+    query and a key depends only on how far apart they are.
 
     Args:
       x: [B, n, H, D], D even.
@@ -45,7 +45,7 @@ def rotate(x: tf.Tensor, positions: tf.Tensor | np.ndarray | Sequence[int]) -> t
 
 
 def as_bias(seen: tf.Tensor) -> tf.Tensor:
-    """What is added to logits so that only what is ``seen`` counts: faster than Keras' mask."""
+    """The additive mask of logits, 0 where ``seen`` and -inf elsewhere: faster than Keras' mask."""
     return tf.where(seen, 0.0, -np.inf)
 
 
@@ -56,20 +56,21 @@ class CausalSelfAttention(CausalLayer):
     y_i = W_o [head_1, ..., head_H],  head_h = sum_j a_ij v_j,
     a_i = softmax_j(q_i . k_j / sqrt(D)) over i - window < j <= i,
 
-    with q, k and v of each head linear in x, and D = c / H. By Keras' fused attention. Inclusive:
-    [B, n, c] becomes [B, n, c].
+    with q, k and v of each head linear in x, and D = c / H. Computed by Keras' fused attention.
+    Inclusive: [B, n, c] becomes [B, n, c].
 
-    `step` keeps the keys and values of the sites that can be asked: time and memory of a site are
-    linear in their number. The latest few are kept apart, so that the many are seldom copied.
+    `step` caches the keys and values of the sites that can be attended to: time and memory per site
+    are linear in their number. The latest few are cached apart, so that older ones are seldom
+    copied.
 
     Args:
       num_heads: H, which divides c.
-      window: how many sites are asked, one's own among them; None for all. With a window (and
-        rotary positions or none) the layer is stationary: sequences may be of any length.
-      rotary: whether queries and keys know how far apart they are, see `rotate`; D is even then.
+      window: number of sites that a site attends to, including itself; None for all. With a window
+        the layer is stationary, rotary or not: sequences may be of any length.
+      rotary: whether q_i . k_j depends on i - j, see `rotate`; D must then be even.
 
     Raises:
-      ValueError: if H does not divide the channels, or D is odd and rotary.
+      ValueError: if H does not divide the channels, or if D is odd with ``rotary``.
 
     #### References
     A. Vaswani, N. Shazeer, N. Parmar, J. Uszkoreit, L. Jones, A. Gomez, L. Kaiser, I. Polosukhin.
@@ -130,9 +131,9 @@ class CausalSelfAttention(CausalLayer):
         return self.outside(tf.reshape(y, [-1, n, self.num_heads * self.head_size]))
 
     def _in_blocks(self, q, k, v):
-        """Attention where sites are many windows: blocks of one ask themselves and the one before.
+        """Attention over many windows: blocks of one attend to themselves and the one before.
 
-        Cost is linear in the number of sites, and not quadratic.
+        The cost is linear in the number of sites, not quadratic.
         """
         n, size = q.shape[1], self.reach
         blocks = -(-n // size)
@@ -143,7 +144,7 @@ class CausalSelfAttention(CausalLayer):
             tf.concat([tf.pad(t[:, :-1], [[0, 0], [1, 0], *[[0, 0]] * 3]), t], axis=2)
             for t in (k, v)
         )
-        # To the attention, the heads of all the blocks are heads.
+        # The attention treats the heads of all blocks as its heads.
         q, k, v = (tf.transpose(t, [0, 2, 1, 3, 4]) for t in (q, k, v))
         shape = [blocks * self.num_heads, self.head_size]
         q, k, v = (tf.reshape(t, [-1, t.shape[1], *shape]) for t in (q, k, v))
@@ -188,7 +189,7 @@ class CausalSelfAttention(CausalLayer):
         q, *new = (t[:, :, None] for t in self._at_one_site(x, site))  # [B, H, 1, D]
         here = (tf.range(sizes[1]) == place)[:, None]
         latest = tuple(tf.where(here, one, part) for one, part in zip(new, latest))
-        # The numbers of the sites in both parts: before the first, and after this one, is nothing.
+        # The site numbers of both parts: entries before the first site or after this one are empty.
         sites = tf.concat([tf.range(-sizes[0], 0), tf.range(sizes[1])], 0) + site - place
         seen = (sites >= 0) & self._within(site - sites)
         logits = [tf.matmul(q, keys, transpose_b=True) for keys, _ in (older, latest)]
@@ -225,11 +226,11 @@ class CausalSelfAttention(CausalLayer):
 
 @keras.saving.register_keras_serializable(package="tfar")
 class Tied(CausalLayer):
-    """y = E f(E^T x) + b: one matrix E brings symbols in and logits out, around a causal layer f.
+    """y = E f(E^T x) + b: one matrix E embeds symbols and gives logits, around a causal layer f.
 
     Args:
-      layer: f, a `tfar.layers.CausalLayer` of [B, n, width] to the same shape.
-      width: columns of E.
+      layer: f, a `tfar.layers.CausalLayer` from [B, n, width] to the same shape.
+      width: number of columns of E.
 
     #### References
     O. Press, L. Wolf. Using the Output Embedding to Improve Language Models. EACL 2017.
@@ -262,7 +263,7 @@ class Tied(CausalLayer):
         return tf.cast(x, self.compute_dtype) @ tf.cast(self.embedding, self.compute_dtype)
 
     def _out(self, x):
-        # In float32 whatever the policy, as an output is in Keras.
+        # In float32 whatever the policy, like outputs in Keras.
         x, embedding = (tf.cast(t, tf.float32) for t in (x, self.embedding))
         return x @ tf.transpose(embedding) + tf.cast(self.bias, tf.float32)
 

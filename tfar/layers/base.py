@@ -1,7 +1,7 @@
 """The contract of causal layers, and the ways to compose them.
 
 Data reach a network as ``[B, n, c]``: a batch of B examples, n sites in the order in which they
-are modelled, c channels a site. A causal layer maps that to ``[B, n, p]`` so that the output of
+are modelled, c channels per site. A causal layer maps that to ``[B, n, p]`` so that the output of
 site i depends on the inputs of sites j <= i only (*inclusive*, PixelCNN's mask B) or of sites
 j < i only (*exclusive*, mask A).
 """
@@ -30,7 +30,7 @@ class CausalLayer(Checked):
     * ``state = initial_state(batch_size, condition=None, member=None)``, then n times
       ``y, state = step(x, state)``, one site at a time: ``[B, c] -> [B, p]``. The state is a nest
       of tensors whose structure, shapes and dtypes never change, and never a variable. It holds
-      what later steps need, of the condition and the member too.
+      what later steps need, including the condition and the member.
 
     An inclusive layer takes its input at site t and gives its output at site t. An exclusive layer
     takes its input at site t - 1, and zeros at t = 0, and gives its output at site t. A network
@@ -41,10 +41,10 @@ class CausalLayer(Checked):
     positions, and takes sequences of any length.
 
     Outputs may also depend on two things that are the same at all sites. Most layers ignore both,
-    but all take them, since a container hands them to each of its layers:
+    but all take them, since a container passes them to each of its layers:
 
-    * ``condition``, [B, d] numbers, one row for each example: c of p(x | c). A layer that uses it
-      has the attribute ``condition_size``, d, and cannot be called without it.
+    * ``condition``, [B, d] numbers, one row for each example: the c of p(x | c). A layer that uses
+      it has the attribute ``condition_size``, d, and cannot be called without it.
     * ``member``, an int scalar: the number of one of several masks that share the weights, by
       default the first.
 
@@ -78,7 +78,7 @@ class CausalLayer(Checked):
 
     @staticmethod
     def of_condition(condition: Rows, kernel: keras.Variable | None, dtype: Any) -> tf.Tensor:
-        """c U, [B, units] of a condition [B, d] and the weight U; 0 where there is no U."""
+        """c U, [B, units], for a condition c [B, d] and the weight U; 0 if there is no U."""
         if kernel is None:
             return tf.zeros([], dtype)
         return tf.cast(condition, dtype) @ tf.cast(kernel, dtype)
@@ -89,7 +89,7 @@ class CausalLayer(Checked):
         return None
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
-        """Pushes a dependency through the layer.
+        """Propagates dependencies through the layer.
 
         Args:
           sources: bool array [n, m]; row i tells which of m things the input of site i depends on.
@@ -107,7 +107,7 @@ class CausalLayer(Checked):
 
 
 class Composite(CausalLayer):
-    """A causal layer made of others: what `Causal` and `Sum` share."""
+    """A causal layer made of other layers: the base of `Causal` and `Sum`."""
 
     def __init__(self, layers: Sequence[Any], **kwargs: Any) -> None:
         kwargs.pop("exclusive", None)  # it follows from the layers
@@ -135,10 +135,10 @@ class Composite(CausalLayer):
 
 @keras.saving.register_keras_serializable(package="tfar")
 class Causal(Composite):
-    """Layers one after the other; their states side by side.
+    """Layers one after the other, with a tuple of their states.
 
-    A plain Keras layer in the list is taken to act on every site by itself (see `Pointwise`). At
-    most one of the layers is exclusive, and it is the first: what came before it would see a site
+    A plain Keras layer in the list must act on every site by itself (see `Pointwise`). At most one
+    of the layers may be exclusive, and it must be the first: a layer before it would see a site
     that does not exist, and turn the zeros of site 0 into something else.
 
     >>> net = Causal([Shift(), keras.layers.Dense(3)])
@@ -152,7 +152,7 @@ class Causal(Composite):
         exclusive = [i for i, layer in enumerate(layers) if layer.exclusive]
         if len(exclusive) > 1:
             raise ValueError(
-                "A path through a network has one exclusive layer, got "
+                "A path through a network may have only one exclusive layer, got "
                 f"{[layers[i].name for i in exclusive]}: make the later ones inclusive."
             )
         if exclusive and exclusive[0] > 0:
@@ -202,13 +202,13 @@ class Sum(Composite):
     """The sum of layers that all take the same input: ``y = sum_k layer_k(x)``.
 
     Direct connections are sums, and so are residual blocks, see `residual_block`. All layers are
-    exclusive, or none.
+    exclusive, or none is.
     """
 
     def _exclusive(self, layers):
         if len({layer.exclusive for layer in layers}) > 1:
             raise ValueError(
-                "The layers of a Sum are all exclusive or all inclusive, got exclusive="
+                "The layers of a Sum must be all exclusive or all inclusive, got exclusive="
                 f"{[layer.exclusive for layer in layers]}."
             )
         return layers[0].exclusive
@@ -219,7 +219,7 @@ class Sum(Composite):
                 part.build(input_shape)
         shapes = [tuple(part.compute_output_shape(input_shape)) for part in self.parts]
         if len(set(shapes)) > 1:
-            raise ValueError(f"The layers of a Sum have outputs of one shape, got {shapes}.")
+            raise ValueError(f"The layers of a Sum must have outputs of one shape, got {shapes}.")
 
     def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return self.parts[0].compute_output_shape(input_shape)
@@ -244,10 +244,10 @@ class Sum(Composite):
 
 
 def residual_block(layers: Sequence[Any], dtype: Any = None) -> Sum:
-    """A residual block, ``x + f(x)``: the `Sum` of the identity and of inclusive layers in a row.
+    """A residual block, ``x + f(x)``: the `Sum` of the identity and inclusive layers in sequence.
 
     Args:
-      layers: those of f, as `Causal` takes them; its output has the shape of x.
+      layers: those of f, as `Causal` takes them; its output must have the shape of x.
       dtype: dtype or policy of the block.
 
     >>> block = residual_block([keras.layers.Dense(2, kernel_initializer="zeros")])
@@ -263,8 +263,8 @@ class Pointwise(CausalLayer):
     """A Keras layer that acts on every site by itself: an activation, dropout, a Dense on channels.
 
     Args:
-      layer: a Keras layer, a callable or the name of an activation. It must treat the sites alike
-        and apart, in training too: normalisation over a batch or over the sites does not.
+      layer: a Keras layer, a callable or the name of an activation. It must treat sites alike and
+        independently, in training too: normalisation over a batch or over the sites does not.
 
     Raises:
       ValueError: when it is built, if a few random inputs show that it mixes sites, see
@@ -320,7 +320,7 @@ class Pointwise(CausalLayer):
 
 @keras.saving.register_keras_serializable(package="tfar")
 class Shift(CausalLayer):
-    """y[0] = 0, y[i] = x[i - 1]: makes whatever inclusive layers follow exclusive.
+    """y[0] = 0, y[i] = x[i - 1]: makes the inclusive layers that follow it exclusive.
 
     >>> Shift()(np.array([[[1.0], [2.0], [3.0]]])).numpy().ravel().tolist()
     [0.0, 1.0, 2.0]
@@ -344,7 +344,7 @@ class Shift(CausalLayer):
         return tf.concat([tf.zeros_like(x[:, :1]), x[:, :-1]], axis=1)
 
     def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        return x, state  # the loop already hands over site t - 1
+        return x, state  # the loop already passes site t - 1
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
         sources = np.asarray(sources, bool)

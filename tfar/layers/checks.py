@@ -9,13 +9,13 @@ import tensorflow as tf
 
 
 class Checked(keras.layers.Layer):
-    """A layer whose `build` and call raise ValueError on what has not the axes that it takes.
+    """A layer whose `build` and call raise ValueError if an input does not have the axes it takes.
 
-    Without that TensorFlow would end the process: a convolution of the wrong rank does.
+    Without this check TensorFlow would abort the process: a convolution of the wrong rank does.
     """
 
-    axes: tuple[str, ...] = ("n", "c")  # behind the batch; the last one is that of channels
-    stationary = False  # whether the first may have another length than it was built with
+    axes: tuple[str, ...] = ("n", "c")  # after the batch; the last one is the channels
+    stationary = False  # whether the first may differ in length from the one built with
     condition_size = 0
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -42,7 +42,7 @@ class Checked(keras.layers.Layer):
             for size, other in zip(shape[1:], expected)
         )
         if not matches:
-            built = f" with {list(expected)} behind the batch" if any(expected) else ""
+            built = f" with {list(expected)} after the batch" if any(expected) else ""
             raise ValueError(f"{self._takes()}{built}, got the shape {list(shape)}.")
 
     def _check_condition(self, condition, batch):
@@ -79,7 +79,7 @@ def _checked(build):
             for size, may in zip(sizes, free)
         ):
             raise ValueError(
-                f"{self._takes()} and is built with its shape, of which the batch may be None, got "
+                f"{self._takes()} and is built with its shape, whose batch may be None, got "
                 f"{input_shape!r}."
             )
         self._axes_built = (None if self.stationary else sizes[0], *sizes[1:])

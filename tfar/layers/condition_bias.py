@@ -13,7 +13,7 @@ from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 @keras.saving.register_keras_serializable(package="tfar")
 class ConditionBias(CausalLayer):
-    """y_i = x_i + U s: what a condition s adds is the same at all sites. Inclusive.
+    """y_i = x_i + U s: a condition s adds the same at all sites. Inclusive.
 
     Args:
       condition_size: d, the entries of s.

@@ -31,8 +31,8 @@ def raster_taps(
 
     Args:
       kernel_size: (height, width) of the whole kernel, odd ints unless ``corner``.
-      now: whether the pixel itself belongs to them.
-      corner: whether the pixel is at the last corner of the kernel, and not in its centre.
+      now: whether the pixel itself is included.
+      corner: whether the pixel is at the last corner of the kernel instead of its centre.
 
     Returns:
       list of pairs of ints, row by row.
@@ -51,39 +51,39 @@ def raster_taps(
 class CausalConv2D(CausalLayer):
     """A convolution that sees the pixels before its own, and its own unless it is exclusive.
 
-    y[r, c] = b + sum over taps (dy, dx) of x[r + dy, c + dx] K[dy, dx], with x = 0 outside of the
+    y[r, c] = b + sum over taps (dy, dx) of x[r + dy, c + dx] K[dy, dx], with x = 0 outside the
     image. The taps are those of the kernel that come before the centre in the raster order (mask A
-    of the paper); an inclusive layer has the centre too (mask B). Only these are weights (but for
-    some of the centre's where there are several sites a pixel, which are masked).
+    of the paper); an inclusive layer has the centre too (mask B). Only these have weights (with
+    several sites per pixel, some weights of the centre are masked).
 
     The sites of an image of ``image_shape`` (H, W) are its pixels, in raster order: the layer maps
-    [B, H W, c] to [B, H W, filters]. With ``subpixels`` S every pixel is S sites (its colours), one
-    after the other, [B, H W S, c]: those of earlier pixels are seen by all of a pixel's, and among
-    those of the pixel itself the same rule holds in turn (R, then G given R, then B given both).
+    [B, H W, c] to [B, H W, filters]. With ``subpixels`` S every pixel is S successive sites (its
+    colours), [B, H W S, c]: each of them sees all the sites of earlier pixels, and within the pixel
+    the same rule holds (R, then G given R, then B given both).
 
-    `step` keeps the sites in reach of the kernel, some rows: its multiplications are those of one
-    kernel, whatever the size of the image. (It also moves these rows by a site in memory.)
+    `step` keeps the sites in the receptive field, a few rows: its multiplications are those of one
+    kernel, whatever the size of the image. (It also shifts these rows by one site in memory.)
 
-    With a ``stride`` the outputs are those of rows and columns that are multiples of it, so that
-    the layer maps [B, H W, c] to [B, H W / stride^2, filters] and is no causal layer by itself;
-    `step` gives an output at every site, of which only these count.
+    With a ``stride`` only rows and columns that are multiples of it have outputs. The layer then
+    maps [B, H W, c] to [B, H W / stride^2, filters] and is not a causal layer by itself; `step`
+    gives an output at every site, and only these count.
 
     Args:
-      filters: output channels of a site.
-      kernel_size: an odd int or two, height and width of the whole kernel.
+      filters: output channels per site.
+      kernel_size: an odd int or two of them, height and width of the whole kernel.
       image_shape: (H, W).
       subpixels: S.
-      corner: whether the kernel ends at the pixel, and has it not in its centre: (h, w), not
-        necessarily odd, are then the h rows and w columns up to the pixel's own.
+      corner: whether the kernel ends at the pixel instead of being centred on it: (h, w), not
+        necessarily odd, then means the h rows and w columns up to the pixel's own.
       stride: an int that divides H and W.
       exclusive: whether a site sees sites before it (True) or itself too (False).
       use_bias: whether there is a bias.
-      activation: as in Keras, of the outputs of a site; none by default.
+      activation: as in Keras, applied to the outputs; none by default.
       kernel_initializer: as in Keras.
 
     Raises:
-      ValueError: if the kernel's sizes are not odd, leave nothing to be seen, or the input is no
-        such image.
+      ValueError: if the kernel's sizes are not odd or leave no tap, or the input is not such an
+        image.
 
     #### References
     A. van den Oord, N. Kalchbrenner, K. Kavukcuoglu. Pixel Recurrent Neural Networks. ICML 2016,
@@ -151,19 +151,19 @@ class CausalConv2D(CausalLayer):
         )
 
     def _initial(self, shape, dtype=None):
-        # Fans are counted over all taps: Keras takes the first axes of a shape for the window.
+        # Fans are counted over all taps: Keras takes the first axes of a shape as the window.
         return keras.ops.reshape(self.kernel_initializer((1, *shape), dtype=dtype), shape)
 
     def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return (input_shape[0], input_shape[1] // self.stride**2, self.filters)
 
     def _masked_kernel(self):
-        """[taps, S c, S f], in the compute dtype, without what leads to later subpixels."""
+        """[taps, S c, S f], in the compute dtype, masked by `weight_mask`."""
         kernel = tf.cast(self.kernel, self.compute_dtype)
         return kernel if self.subpixels == 1 else kernel * tf.cast(self.weight_mask(), kernel.dtype)
 
     def weight_mask(self) -> np.ndarray:
-        """float32, of the kernel's shape: 0 where a weight would lead to a later subpixel."""
+        """float32, of the kernel's shape: 0 for weights from subpixels that are not seen."""
         shape = [self.subpixels, self.in_channels, self.subpixels, self.filters]
         mask = np.ones([len(self.taps), *shape], np.float32)
         if self.subpixels > 1:
@@ -189,8 +189,8 @@ class CausalConv2D(CausalLayer):
     def _finish(self, y):
         """Bias and activation of sites [..., filters].
 
-        Where nothing is between them and the product, TensorFlow makes them one operation. A sum,
-        and no `tf.nn.bias_add`: see `tfar.layers.Dense`.
+        If nothing comes between them and the product, TensorFlow fuses them into one operation. A
+        sum, not `tf.nn.bias_add`: see `tfar.layers.Dense`.
         """
         y = y + tf.cast(self.bias, y.dtype) if self.use_bias else y
         return self.activation(y)
@@ -198,14 +198,14 @@ class CausalConv2D(CausalLayer):
     def _convolve(self, x, kernel):
         above, left = -self.taps[0][0], -min(dx for _, dx in self.taps)
         right = max(dx for _, dx in self.taps)  # -1 for a row that ends before the centre
-        # The taps fill a rectangle but for the last of its last row. Zeros there are multiplied,
-        # and yet two convolutions of what is above and left took 1.6 times as long to train.
+        # The taps fill a rectangle except for the end of its last row. Zeros are multiplied there,
+        # but two convolutions, of the part above and of the left, took 1.6 times as long to train.
         columns = left + right + 1
         empty = (above + 1) * columns - len(self.taps)
         kernel = tf.pad(kernel, [[0, empty], [0, 0], [0, 0]])
         kernel = tf.reshape(kernel, [above + 1, columns, *self.kernel.shape[1:]])
         x = x[:, :, :right] if right < 0 else x
-        # Padded by itself: with explicit padding, gradients of bfloat16 are 25 times slower.
+        # Padded separately: with explicit padding, gradients of bfloat16 are 25 times slower.
         x = tf.pad(x, [[0, 0], [above, 0], [left, max(right, 0)], [0, 0]])
         return tf.nn.conv2d(x, kernel, self.stride, "VALID")
 
@@ -259,7 +259,7 @@ class CausalConv2D(CausalLayer):
 
     @property
     def output_bias(self) -> keras.Variable | None:
-        return None  # one for all the sites
+        return None  # all sites share one
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
         width, s = self.image_shape[1], self.subpixels
@@ -290,7 +290,7 @@ class CausalConv2D(CausalLayer):
 
 @keras.saving.register_keras_serializable(package="tfar")
 class SiteBias(CausalLayer):
-    """y[i] = x[i] + b[i], a bias for every site: it tells a convolution where it is.
+    """y[i] = x[i] + b[i], a bias for every site: it tells convolutions where they are.
 
     >>> SiteBias()(np.zeros([2, 9, 4])).shape
     TensorShape([2, 9, 4])

@@ -14,16 +14,16 @@ from tfar.typing import BatchSize, Initializer, KerasShape, Member, Nest, Rows, 
 
 @keras.saving.register_keras_serializable(package="tfar")
 class Dense(keras.layers.Dense):
-    """``keras.layers.Dense``, the bias of which learns in bfloat16 on a CPU too: y = g(x W + b).
+    """``keras.layers.Dense`` whose bias also learns in bfloat16 on a CPU: y = g(x W + b).
 
-    The gradient of b is a sum over all sites of a batch. For a bias that Keras adds, TensorFlow's
-    `BiasAdd`, the CPU adds it up in bfloat16, where a sum that is 256 times its terms stops
-    growing; for a plain sum of tensors it does so in float32.
+    The gradient of b is a sum over all sites of a batch. Keras adds the bias by TensorFlow's
+    `BiasAdd`, for which a CPU accumulates this sum in bfloat16, where it stops growing at 256 times
+    its terms; for a plain sum of tensors a CPU accumulates it in float32.
 
     >>> x, dense = tf.ones([4096, 1], tf.bfloat16), Dense(2, dtype="mixed_bfloat16")
     >>> with tf.GradientTape() as tape:
     ...     y = dense(x)
-    >>> tape.gradient(y, dense.bias.value).numpy().tolist()  # of Keras' layer [256.0, 256.0]
+    >>> tape.gradient(y, dense.bias.value).numpy().tolist()  # Keras' layer: [256.0, 256.0]
     [4096.0, 4096.0]
     """
 
@@ -44,7 +44,7 @@ def units_by_site(
 
     Returns:
       ``(table, valid)``: int32 [n, M] and bool [n, M] with M the largest number of units that one
-      site has. ``table[t, :k]`` are the k units of site t; the rest is padding, not valid.
+      site has. ``table[t, :k]`` are the k units of site t; the rest is invalid padding.
 
     >>> table, valid = units_by_site([0, 2, 2], num_sites=3)
     >>> table.tolist(), valid.tolist()
@@ -58,7 +58,7 @@ def units_by_site(
 
 
 def _sites(name, sites, num_sites):
-    """int32 [R, U] of sites, a row of them or several."""
+    """Sites as int32 [R, U], from one row of them or several."""
     try:
         array = np.asarray(sites)
     except ValueError:  # rows of different lengths
@@ -76,15 +76,15 @@ def _sites(name, sites, num_sites):
 class MaskedDense(CausalLayer):
     """y = x (W * M) + b, where each input and output unit belongs to a site.
 
-    M[u, v] = 1 if ``in_sites[u] <= out_sites[v]`` (``<`` where exclusive), else 0. Every unit has
-    ``c`` channels on the way in and ``channels`` on the way out, so the layer maps
+    M[u, v] = 1 if ``in_sites[u] <= out_sites[v]`` (``<`` if exclusive), else 0. An input unit
+    has ``c`` channels and an output unit ``channels``, so the layer maps
     ``[B, U, c] -> [B, V, channels]``. The site of a hidden unit is MADE's degree, counted so that
     a unit of site s may be read by the outputs of sites >= s.
 
     A unit of site t is final once the inputs of site t are known. `step` therefore adds the input
-    units of one site to the running pre-activations of all output units, and hands out those of
-    site t: over all the sites that is one pass of multiplications. In `step` the units of a site
-    are padded to the largest number that a site has.
+    units of one site to the running pre-activations of all output units, and returns those of
+    site t: over all sites this is one pass of multiplications. `step` pads the units of a site to
+    the largest number that any site has.
 
     Several masks may share the kernel (MADE's order- and connectivity-agnostic training): with
     ``in_sites`` [R, U] and ``out_sites`` [R, V], ``member`` is the scalar number of the mask.
@@ -97,7 +97,7 @@ class MaskedDense(CausalLayer):
       exclusive: whether an output sees the inputs of its own site (False) or not (True).
       use_bias: whether there is a bias.
       kernel_initializer: as in Keras.
-      condition_size: entries of a condition s, or 0; with one, every output unit adds U s.
+      condition_size: entries of a condition s, or 0; with one, U s is added to the output units.
 
     Raises:
       ValueError: if a site is out of range, or the numbers of masks differ.
@@ -170,7 +170,7 @@ class MaskedDense(CausalLayer):
         return tf.reshape(kernel * mask, self.kernel.shape)
 
     def weight_mask(self) -> tf.Tensor:
-        """[U c, V p] float32: 1 where some mask lets a weight through."""
+        """[U c, V p] float32: 1 where some mask keeps a weight."""
         members = [self._masked(tf.ones_like(self.kernel), r) for r in range(len(self.in_sites))]
         return tf.reduce_max(tf.cast(members, tf.float32), axis=0)
 
@@ -182,7 +182,7 @@ class MaskedDense(CausalLayer):
         return tf.reshape(y, [-1, self.out_sites.shape[1], self.channels])
 
     def _biases(self, condition, dtype):
-        """What is added to the outputs: [], [V p] or, given a condition, [B, V p]."""
+        """The term added to the outputs: [], [V p] or, given a condition, [B, V p]."""
         added = self.of_condition(condition, self.condition_kernel, dtype)
         return added + tf.cast(self.bias, dtype) if self.use_bias else added
 
@@ -215,7 +215,7 @@ class MaskedDense(CausalLayer):
 
     def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         site, sums, kernel, in_table, out_table = state
-        # At site 0 an exclusive layer is given zeros, so which rows they meet does not matter.
+        # At site 0 an exclusive layer gets zeros, so any rows of the kernel will do.
         now = tf.maximum(site - 1, 0) if self.exclusive else site
         units, valid = in_table[0, now], in_table[1, now]
         rows = tf.gather(kernel, units)  # [M, c, V * p]

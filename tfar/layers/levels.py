@@ -79,14 +79,14 @@ class GatedResidual(keras.layers.Layer):
 
 
 class Level(keras.layers.Layer):
-    """The blocks of one resolution on the way down and up, around those of the next, half as fine.
+    """The blocks of one resolution on the way down and up, around those of half the resolution.
 
-    ``u`` [B, H, W, f], of the rows above, and ``ul`` [B, H W, f], of all pixels before, go in and
-    come out. A block of ul is added to by that of u; a block on the way up is added to by what the
-    one opposite, on the way down, gave (a shortcut).
+    Inputs and outputs are ``u`` [B, H, W, f], which sees the rows above, and ``ul`` [B, H W, f],
+    which sees all pixels before. A block of u adds to that of ul; a block on the way down adds its
+    output to the opposite block on the way up (a shortcut).
 
-    One site at a time: `step_rows` for a row of u, when it is known, and `step` for a pixel of ul.
-    The inner level takes its steps at even rows and columns only.
+    One site at a time, `step_rows` computes a row of u, when it is known, and `step` a pixel of ul.
+    The inner level steps at even rows and columns only.
 
     Args:
       filters: f.
@@ -132,7 +132,7 @@ class Level(keras.layers.Layer):
         ups = resnets + (inner is not None)
         self.down_rows, self.down_pixels = blocks(rows, resnets), blocks(pixels, resnets)
         self.up_rows, self.up_pixels = blocks(rows, ups), blocks(pixels, ups)
-        # 1x1 layers: from u to ul on both ways, and the shortcuts of both streams.
+        # 1x1 layers: from u to ul on the ways down and up, and the shortcuts of both streams.
         self.down_across = [rows(f, 0, 1) for _ in range(resnets)]
         self.up_across = [rows(f, 0, 1) for _ in range(ups)]
         self.row_shortcuts = [rows(f, 0, 1) for _ in range(ups)]
@@ -191,7 +191,7 @@ class Level(keras.layers.Layer):
         return u, ul
 
     def initial_state(self, batch_size: BatchSize) -> Nest:
-        """``(rows, pixels)``, what `step_rows` and what `step` keep."""
+        """``(rows, pixels)``, the states of `step_rows` and of `step`."""
         width, f = self.image_shape[1], self.filters
         across = tf.zeros([batch_size, width, f], self.compute_dtype)
         rows = {
@@ -215,7 +215,7 @@ class Level(keras.layers.Layer):
     def step_rows(
         self, u: tf.Tensor, row: tf.Tensor, state: Nest, condition: Rows = None
     ) -> tuple[tf.Tensor, Nest]:
-        """Row ``row`` of u in and out, [B, 1, W, f]."""
+        """Maps row ``row`` of u, [B, 1, W, f], to that of the output."""
         after: dict[str, Any]
         us, after = [u], {"down": [], "up": [], "down_across": [], "up_across": []}
         for block, across, kept in zip(self.down_rows, self.down_across, state["down"]):
@@ -252,7 +252,7 @@ class Level(keras.layers.Layer):
         state: Nest,
         condition: Rows = None,
     ) -> tuple[tf.Tensor, Nest]:
-        """The pixel of ul in and out, [B, f]; ``rows`` is what `step_rows` kept of its row."""
+        """Maps a pixel of ul, [B, f], to that of the output; ``rows``: the state of `step_rows`."""
         after: dict[str, Any]
         uls, after = [ul], {"down": [], "up": []}
         for i, (block, kept) in enumerate(zip(self.down_pixels, state["down"])):
@@ -276,8 +276,8 @@ class Level(keras.layers.Layer):
                 inside,
                 lambda: (state["grown"], state["inner"]),
             )
-            # While an even row is drawn, the newest one is the one in question; an odd row finds
-            # all those of the row above.
+            # An even row reads the newest entry; an odd row reads those that the even row above
+            # it left.
             width = self.image_shape[1]
             place = tf.where(row % 2 == 0, width // 2 - 1, column // 2)
             corners = tf.reshape(after["grown"][:, place], [-1, 4, self.filters])
@@ -290,7 +290,7 @@ class Level(keras.layers.Layer):
         return ul, after
 
     def depends(self, u: np.ndarray, ul: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Both streams as bools [H W, m]: what of m things they depend on, in and out."""
+        """The outputs' dependencies on m things, bools [H W, m], from those of both inputs."""
         shape = self.image_shape
 
         def rows(block, x, added=False):

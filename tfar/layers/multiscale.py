@@ -25,25 +25,24 @@ from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Shape, Traini
 class MultiscaleStreams(CausalLayer):
     """The network of a PixelCNN++: [B, H W, c] becomes [B, H W, filters]. Exclusive.
 
-    One stream u sees the rows above, the other, ul, all the pixels before, by convolutions of 2x3
-    and 2x2 that end at the pixel. Both are halved in resolution ``levels - 1`` times and brought
-    back (see `tfar.layers.levels.Level`), with shortcuts from each block on the way down to the
-    one opposite on the way up. Inputs have a channel of ones, which tells the image from what is
-    outside of it.
+    Stream u sees the rows above, stream ul all the pixels before, by convolutions of 2x3 and 2x2
+    that end at the pixel. Both are halved in resolution ``levels - 1`` times and upsampled again
+    (see `tfar.layers.levels.Level`), with shortcuts from each block on the way down to the opposite
+    one on the way up. Inputs get a channel of ones, which distinguishes the image from padding.
 
-    In `step`, u is run once a row, and levels of lower resolution take steps at their own sites
-    only (Ramachandran et al. 2017).
+    `step` computes u once per row, and levels of lower resolution step only at their own sites
+    (Ramachandran et al. 2017).
 
     Args:
       filters: f.
       resnets: blocks of each level on the way down.
       levels: number of resolutions; 2^(levels - 1) divides H and W.
       image_shape: (H, W).
-      condition_size: entries of what the image is conditioned on (``condition`` [B, d]), or 0.
+      condition_size: d, entries of the condition (``condition`` [B, d]), or 0.
       dropout: rate in the blocks.
 
     Raises:
-      ValueError: if the image cannot be halved so often.
+      ValueError: if the image cannot be halved that often.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class MultiscaleStreams(CausalLayer):
         if any(size % 2 ** (self.levels - 1) for size in self.image_shape):
             halvings = min(_halvings(size) for size in self.image_shape)
             raise ValueError(
-                f"levels={self.levels} halve an image {self.levels - 1} times, and one of "
+                f"levels={self.levels} halves an image {self.levels - 1} times, but one of "
                 f"{list(self.image_shape)} can be halved {halvings} times: give levels="
                 f"{halvings + 1}{' or fewer' * bool(halvings)}, or pad the images."
             )
@@ -135,7 +134,7 @@ class MultiscaleStreams(CausalLayer):
         site, last_row, condition, rows, (first, pixels) = state
         known = None if isinstance(condition, tuple) else condition
         x = tf.cast(x, self.compute_dtype)
-        # Before the first site there is nothing, not even a one.
+        # Before the first site there is only padding, without a one.
         one = tf.cast(site > 0, x.dtype) * tf.ones_like(x[:, :1])
         x = tf.concat([x, one], axis=1)
         last_row = tf.concat([last_row[:, 1:], x[:, None]], axis=1)
@@ -175,7 +174,7 @@ class MultiscaleStreams(CausalLayer):
 
 
 def _halvings(size):
-    """How often a size can be halved.
+    """How many times a size can be halved.
 
     >>> _halvings(28), _halvings(7)
     (2, 0)

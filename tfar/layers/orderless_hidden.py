@@ -1,4 +1,4 @@
-"""Hidden layers that see a set of sites and which sites these are.
+"""Hidden layers that see the values of a set of sites, and which sites these are.
 
 #### References
 B. Uria, I. Murray, H. Larochelle. A Deep and Tractable Density Estimator. ICML 2014.
@@ -16,28 +16,28 @@ from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
 from tfar.typing import Activation, BatchSize, KerasShape, Member, Nest, Rows, Training
 
-BLOCK = 16  # sites that go through the hidden layers together
+BLOCK = 16  # sites that pass through the hidden layers together
 
 
 @keras.saving.register_keras_serializable(package="tfar")
 class OrderlessHidden(CausalLayer):
-    """y_i = b_i + V_i f(c + sum_{j before i} (W_j x_j + U_j)), with before as an order has it.
+    """y_i = b_i + V_i f(c + sum_{j before i} (W_j x_j + U_j)), where an order defines before.
 
     f is a stack of dense layers. The weights belong to sites of the layout, and the order is the
     argument ``order`` of `call` and `initial_state`, a permutation [n] as in `tfar.orders`, or None
-    for the raster order: inputs and outputs come in that order, [B, n, c] -> [B, n, channels].
+    for the raster order: inputs and outputs are in that order, [B, n, c] -> [B, n, channels].
     Exclusive.
 
-    U tells the network which sites are known: without it a known 0 would be as an unknown value.
-    With a condition s, c + C s takes the place of c.
+    U tells the network which sites are known: without it a known 0 would look unknown.
+    With a condition s, c + C s replaces c.
 
-    An exact pass takes a pass through f for every site, some of which go through it together.
-    `given` is one pass for any known sites.
+    An exact evaluation needs a pass through f for every site; blocks of sites pass together.
+    `given` is one pass for any set of known sites.
 
     Args:
-      hidden: units of each layer of f, the input of the first one included.
+      hidden: the width of the input of f, then the units of its dense layers.
       channels: output channels.
-      activation: after each of these layers.
+      activation: after each of these, the input included.
       dropout: rate for hidden units in training.
       condition_size: entries of s, or 0.
     """
@@ -93,13 +93,13 @@ class OrderlessHidden(CausalLayer):
         return h
 
     def _inputs(self, x):
-        """x and, behind it, the 1 that U is for: [..., c + 1]."""
+        """x followed by a 1, which U multiplies: [..., c + 1]."""
         return tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
 
     def given(
         self, x: tf.Tensor, known: tf.Tensor, *, training: Training = None, condition: Rows = None
     ) -> tf.Tensor:
-        """Outputs of all sites [B, n, channels], in the layout, where the known ones are given.
+        """Outputs of all sites given the known ones, [B, n, channels], in the layout.
 
         Args:
           x: [B, n, c], in the layout.

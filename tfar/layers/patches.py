@@ -14,16 +14,16 @@ from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 @keras.saving.register_keras_serializable(package="tfar")
 class Patches(CausalLayer):
-    """A causal layer f over patches of P sites each, and its outputs handed to the sites.
+    """A causal layer f over patches of P sites each, whose outputs are mapped to the sites.
 
     z_1, z_2, ... = f(patch_1, patch_2, ...),  y_i = K_place(i) z_patch(i) + b_place(i)
 
-    with patch_j the inputs of P sites in a row, side by side. f is exclusive, and so y_i depends on
-    the patches before that of site i: what is in the site's own patch has to come by another way,
-    see `tfar.models.Transformer`. The cost of f is that of a sequence P times shorter. [B, n, c]
-    becomes [B, n, filters]. Exclusive.
+    with patch_j the concatenated inputs of P successive sites. f is exclusive, so y_i depends on
+    the patches before that of site i: the site's own patch must reach the output by another
+    path, see `tfar.models.Transformer`. The cost of f is that of a sequence P times shorter.
+    [B, n, c] becomes [B, n, filters]. Exclusive.
 
-    `step` runs one of f where a patch begins.
+    `step` runs one step of f when a patch begins.
 
     Args:
       layer: f, an exclusive `tfar.layers.CausalLayer` from [B, n / P, P c] to [B, n / P, d].
@@ -54,7 +54,7 @@ class Patches(CausalLayer):
     def build(self, input_shape: KerasShape) -> None:
         n, self.in_channels = input_shape[1:]
         if n % self.size:
-            raise ValueError(f"Patches of {self.size} sites do not divide {n} of them.")
+            raise ValueError(f"Patches of {self.size} sites do not divide {n} sites.")
         shape = (None, n // self.size, self.size * self.in_channels)
         if not self.layer.built:
             self.layer.build(shape)
@@ -95,7 +95,7 @@ class Patches(CausalLayer):
         place = site % self.size
 
         def begin():
-            """The inputs of the patch before this one are all there."""
+            """All inputs of the previous patch are known here."""
             z, after = self.layer.step(tf.reshape(last, [-1, self.size * self.in_channels]), inner)
             return tf.reshape(self.hand_out(z), tf.shape(outputs)), after
 

@@ -14,11 +14,11 @@ from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Shape, Traini
 
 
 def cell(gates: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """One step of an LSTM: ``(h, c)`` of gates i, f, g, o [..., 4h] and the c before, float32.
+    """One step of an LSTM: ``(h, c)`` from gates i, f, g, o [..., 4h] and the previous c, float32.
 
     c' = sigmoid(f + 1) c + sigmoid(i) tanh(g),  h = sigmoid(o) tanh(c')
 
-    The 1 makes it remember at first.
+    The 1 makes the cell remember at first.
     """
     i, f, g, o = tf.split(tf.cast(gates, tf.float32), 4, axis=-1)
     c = tf.sigmoid(f + 1) * c + tf.sigmoid(i) * tf.tanh(g)
@@ -44,10 +44,10 @@ def recurrence(step: Callable[..., Any], inputs: tf.Tensor, *state: tf.Tensor) -
 
 
 def part(x: tf.Tensor, axis: int, begin: int | tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:
-    """``size`` entries of an axis, from ``begin`` on.
+    """``size`` entries of an axis, starting at ``begin``.
 
-    Its gradient is padded with zeros. That of x[a:b] is assigned entry by entry on a processor,
-    which took a sixth of the training step of a Diagonal BiLSTM.
+    Its gradient is a padding with zeros. That of x[a:b] is assigned entry by entry on a CPU, which
+    took a sixth of the training step of a Diagonal BiLSTM.
     """
     begins, sizes = [0] * len(x.shape), [-1] * len(x.shape)
     begins[axis], sizes[axis] = begin, size
@@ -80,7 +80,7 @@ class _PixelLSTM(CausalLayer):
 
     def build(self, input_shape: KerasShape) -> None:
         self.to_gates.build(input_shape)
-        # Of a pixel all the sites are one vector: what is before it may be seen by all of them.
+        # All sites of a pixel form one vector: all of them may see what is before the pixel.
         self.state_size = self.subpixels * self.units
 
     def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
@@ -110,20 +110,20 @@ class _PixelLSTM(CausalLayer):
 
 @keras.saving.register_keras_serializable(package="tfar")
 class RowLSTM(_PixelLSTM):
-    """An LSTM that goes down the image, a row at a time.
+    """An LSTM that runs down the image, one row at a time.
 
     gates[r, c] = sum_d K_d x[r, c - d] + sum_d S_d h[r - 1, c + d] + b,
     h[r, c], c[r, c] = LSTM(gates[r, c], c[r - 1, c])
 
     The first sum sees the pixel itself and those to its left in reach, the second (*state to
-    state*) the kernel_size pixels above: the context is a triangle. Inclusive; [B, n, c] becomes
-    [B, n, units], the sites being pixels, or their colours, as in `tfar.layers.CausalConv2D`.
+    state*) the kernel_size pixels above: the receptive field is a triangle. Inclusive; [B, n, c]
+    becomes [B, n, units]. Sites are pixels, or their colours, as in `tfar.layers.CausalConv2D`.
 
     Args:
       units: size of h at a site.
       kernel_size: odd, of both sums.
       image_shape: (H, W).
-      subpixels: S, sites of a pixel; the h of all the sites of a pixel are seen from below.
+      subpixels: S, sites per pixel; the row below sees the h of all the sites of a pixel.
 
     #### References
     A. van den Oord, N. Kalchbrenner, K. Kavukcuoglu. Pixel Recurrent Neural Networks. ICML 2016,
@@ -138,7 +138,7 @@ class RowLSTM(_PixelLSTM):
         self.kernel = self._recurrent_kernel(self.kernel_size, "recurrent_kernel")
 
     def _from_above(self, h):
-        """What a row's h [B, W, S units] adds to the gates of the next, [B, W, 4 S units]."""
+        """The term that a row's h [B, W, S units] adds to the next gates, [B, W, 4 S units]."""
         side = self.kernel_size // 2
         h = tf.pad(h, [[0, 0], [side, side], [0, 0]])
         width = self.image_shape[1]
@@ -167,7 +167,7 @@ class RowLSTM(_PixelLSTM):
     def initial_state(
         self, batch_size: BatchSize, condition: Rows = None, member: Member = None
     ) -> Nest:
-        """(site, state of the input's part, gates from above, c above, and this row's h and c)."""
+        """(site, state of `to_gates`, gates from above, c above, and this row's h and c)."""
         sites, u = self.image_shape[1] * self.subpixels, self.units
         return (
             tf.constant(0),
@@ -195,7 +195,7 @@ class RowLSTM(_PixelLSTM):
         return h, (site + 1, inner, above, c_above, h_row, c_row)
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
-        """Of the gates c[r - 1, c] and h[r - 1, c + d], and so on up to the first row."""
+        """Dependencies of the gates, c[r - 1, c] and h[r - 1, c + d], up to the first row."""
         seen = self.to_gates.depends(sources)
         height, width = self.image_shape
         rows = seen.reshape([height, width, self.subpixels, -1]).copy()
@@ -209,23 +209,23 @@ class RowLSTM(_PixelLSTM):
 
 @keras.saving.register_keras_serializable(package="tfar")
 class DiagonalBiLSTM(_PixelLSTM):
-    """Two LSTMs that go over an image along its diagonals, from its two upper corners.
+    """Two LSTMs that run over an image along its diagonals, from its two upper corners.
 
     gates[r, c] = K x[r, c] + S_1 h[r, c - 1] + S_2 h[r - 1, c] + b,
     h[r, c], c[r, c] = LSTM(gates[r, c], c[r, c - 1])
 
-    for the one from the left; the other one is its mirror image, with weights of its own, and is
-    moved down by a row before both are added, y[r, c] = h[r, c] + h'[r - 1, c], since h'[r, c] has
-    seen what is to the right of the pixel. The context is all of the image before the pixel.
+    for the one from the left. The other is its mirror image, with its own weights, and is shifted
+    down by a row before both are added, y[r, c] = h[r, c] + h'[r - 1, c], since h'[r, c] has seen
+    the pixels to the right. The receptive field is the whole image before the pixel.
     Inclusive; [B, n, c] becomes [B, n, units], as in `RowLSTM`.
 
-    In `call` the pixels of a diagonal are done at once, H + W - 1 of them one after the other. In
-    `step` the LSTM from the right is run over the row above where a row begins.
+    `call` computes the pixels of a diagonal at once, and the H + W - 1 diagonals one after the
+    other. When a row begins, `step` runs the LSTM from the right over the row above.
 
     Args:
       units: size of h at a site.
       image_shape: (H, W).
-      subpixels: S, sites of a pixel.
+      subpixels: S, sites per pixel.
 
     #### References
     A. van den Oord, N. Kalchbrenner, K. Kavukcuoglu. Pixel Recurrent Neural Networks. ICML 2016,
@@ -261,7 +261,7 @@ class DiagonalBiLSTM(_PixelLSTM):
         kernels = tf.stack([tf.cast(kernel, gates.dtype) for kernel in self.kernels])
 
         def diagonal(gates, h, c):
-            # Outside of the image all gates are 0, and so are h and c to the left of it.
+            # Outside the image all gates are 0, and so are h and c to the left of it.
             above = tf.pad(part(h, 1, 0, height - 1), [[0, 0], [1, 0], [0, 0], [0, 0]])
             before = tf.reshape(tf.concat([h, above], axis=-1), [2, -1, 2 * s * u])
             gates += tf.reshape(before @ kernels, tf.shape(gates))
@@ -277,7 +277,7 @@ class DiagonalBiLSTM(_PixelLSTM):
         return tf.reshape(tf.transpose(y, [2, 0, 1, 3]), [-1, height * width * s, u])
 
     def _down_a_row(self):
-        """Padding: in its own row, the LSTM from the right has seen what is to come."""
+        """Padding: in its own row, the LSTM from the right has seen later pixels."""
         return [[1, 0], [0, 0], [0, 0], [0, 0]]
 
     def _places(self):
@@ -290,10 +290,10 @@ class DiagonalBiLSTM(_PixelLSTM):
     def initial_state(
         self, batch_size: BatchSize, condition: Rows = None, member: Member = None
     ) -> Nest:
-        """(site, state of the input's part, and in both directions what is remembered).
+        """(site, state of `to_gates`, states of both directions).
 
-        From the left: h and c of the pixel to the left, h and c of this pixel as far as its sites
-        are done, h of the row above, h of this row. From the right: gates of this row from the
+        From the left: h and c of the pixel to the left, h and c of this pixel's sites that are
+        done, h of the row above, h of this row. From the right: gates of this row from the
         input, h of the row above.
         """
         width, s, u = self.image_shape[1], self.subpixels, self.units
@@ -360,5 +360,5 @@ class DiagonalBiLSTM(_PixelLSTM):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        del config["kernel_size"]  # of a diagonal it is 1 for the input and 2 for the state
+        del config["kernel_size"]  # on diagonals it is 1 for the input and 2 for the state
         return config

@@ -1,7 +1,7 @@
 """Probes of plain Keras layers: whether they act on every site by itself, or only on the past.
 
-Each runs the layer a few times, on random numbers and with random weights, and leaves it as it was.
-What a probe does not see, `tfar.testing.verify_causality` may.
+Each runs the layer a few times, on random numbers and with random weights, and then restores it.
+`tfar.testing.verify_causality` may find what a probe misses.
 """
 
 import inspect
@@ -14,14 +14,14 @@ import tensorflow as tf
 
 from tfar import private
 
-SITES = 8  # at which the input is changed
+SITES = 8  # number of sites whose input is changed
 
 
 def check_pointwise(layer: keras.layers.Layer, num_sites: int, channels: int) -> None:
-    """Raises ValueError unless a built layer treats the sites of [B, n, c] alike and apart.
+    """Raises ValueError unless a built layer treats sites of [B, n, c] alike and independently.
 
-    That is: all sites at once give what each gives alone; and where the input of one site changes,
-    in training too, only the output of that site does.
+    That is: all sites at once give what each gives alone; and if the input of one site changes, in
+    training too, only the output of that site changes.
     """
     if _is_known(layer):
         return
@@ -30,12 +30,12 @@ def check_pointwise(layer: keras.layers.Layer, num_sites: int, channels: int) ->
         y = probed(x, training=False)
         if y.ndim != 3 or y.shape[:2] != x.shape[:2]:
             raise ValueError(
-                f"{_named(layer)} makes {list(y.shape)} of {list(x.shape)}, and not one output for "
+                f"{_named(layer)} gives {list(y.shape)} for {list(x.shape)}, not one output for "
                 f"each site [batch, sites, channels]. {REMEDY}"
             )
         try:
             alone = probed(x.reshape([-1, 1, channels]), training=False)
-        except Exception as error:  # whatever a layer raises that takes no single site
+        except Exception as error:  # layers that take no single site raise any
             raise ValueError(f"{_named(layer)} does not take a site by itself. {REMEDY}") from error
         if alone.shape[1:] != (1, y.shape[2]) or not _same(alone.reshape(y.shape), y):
             raise ValueError(f"{_named(layer)} does not act on every site by itself. {REMEDY}")
@@ -49,7 +49,7 @@ def check_pointwise(layer: keras.layers.Layer, num_sites: int, channels: int) ->
 
 
 def _is_known(layer):
-    """Whether a layer is pointwise for certain: deep networks have a hundred of these."""
+    """Whether a layer is certainly pointwise: deep networks have a hundred of these."""
     from tfar.layers.dense import Dense
 
     if type(layer) in (Dense, keras.layers.Dense, keras.layers.Activation):
@@ -60,8 +60,8 @@ def _is_known(layer):
 
 
 def condition_size(layer: keras.layers.Layer, size: int) -> int:
-    """The numbers of a condition that a layer takes: its own, or ``size`` of a Keras layer that has
-    the argument ``condition``; 0 of one that takes none."""
+    """The size of the condition that a layer takes: its ``condition_size``, or ``size`` for a Keras
+    layer that has the argument ``condition``; 0 for a layer that takes none."""
     if hasattr(layer, "condition_size"):
         return layer.condition_size
     return size if "condition" in inspect.signature(layer.call).parameters else 0
@@ -78,7 +78,7 @@ def check_exclusive(
             if not _same(before[seen], after[seen]):
                 when = " in training" if training else ""
                 raise ValueError(
-                    f"{_named(layer)} is no network of a model{when}: the output of a site depends "
+                    f"{_named(layer)} is not a valid network{when}: the output of a site depends "
                     "on its own input, on later ones or on other examples. Output i may depend on "
                     "inputs j < i only, as in tfar.layers.Causal([tfar.layers.Shift(), ...]); see "
                     "tfar.layers.CausalLayer."
@@ -86,13 +86,13 @@ def check_exclusive(
 
 
 REMEDY = (
-    "A layer that sees several sites has to be a tfar.layers.CausalLayer: write one, or take "
+    "A layer that sees several sites must be a tfar.layers.CausalLayer: write one, or use "
     "CausalConv2D, CausalSelfAttention or Recurrent."
 )
 
 
 class _Probed:
-    """A layer with random weights, as a function of arrays, that is restored at the end."""
+    """A layer with random weights, as a function of arrays, which is restored at the end."""
 
     def __init__(self, layer: keras.layers.Layer, condition_size: int = 0) -> None:
         self.layer, self.rng = layer, np.random.RandomState(0)
@@ -127,13 +127,13 @@ class _Probed:
     def changes(self, x: np.ndarray) -> Iterator[tuple[bool, int | None, np.ndarray, np.ndarray]]:
         """Yields (training, site, output before, output after), for one site changed at a time.
 
-        And for an example of which nothing was changed, while others were: its site is None.
+        And for an example that is unchanged while others change: its site is None.
         """
         sites = np.unique(np.linspace(0, x.shape[1] - 1, SITES).astype(int))
         changed = [None, *sites, *sites]
         before = np.repeat(x[:1], len(changed), axis=0)
         after = before.copy()
-        for row, site in enumerate(sites, 1):  # up and down: a maximum sees but one of them
+        for row, site in enumerate(sites, 1):  # up and down: a maximum sees only one of them
             after[row, site] += 3.0
             after[row + len(sites), site] -= 3.0
         for training in (False, True) if private.takes_training(self.layer) else (False,):

@@ -14,23 +14,23 @@ from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 class Recurrent(CausalLayer):
     """h_i = cell(x_i, h_{i-1}) with a learned h_{-1}, by a recurrent layer of Keras.
 
-    `call` is the Keras layer's own, with cuDNN where there is one; `step` is one call of its cell,
-    so that memory and time of a site do not depend on how many came before.
+    `call` is the Keras layer's own, with cuDNN if available; `step` is one call of its cell, so
+    that memory and time per site do not depend on the number of earlier sites.
 
     An exclusive layer gives h_{i-1} at site i: h_{-1} at the first, before it has seen anything.
 
-    A condition s stands beside every x_i, and is added to the learned start: h_{-1} + U s.
+    A condition s is appended to every x_i, and the learned start becomes h_{-1} + U s.
 
     Args:
       layer: a ``keras.layers.SimpleRNN``, ``LSTM``, ``GRU`` or ``RNN`` of a cell whose output is
         the first of its states.
-      embedding: width of a linear map in front of the layer, which of one-hot inputs is an
-        embedding; None for none.
+      embedding: width of a linear map before the layer, an embedding of one-hot inputs; None for
+        no map.
       condition_size: entries of s, or 0.
       exclusive: as in `tfar.layers.CausalLayer`.
 
     Raises:
-      ValueError: if the layer is no such layer, or runs backwards.
+      ValueError: if the layer is not such a layer, or runs backwards.
 
     >>> layer = Recurrent(keras.layers.LSTM(8), exclusive=True)
     >>> layer(np.zeros([2, 5, 3])).shape
@@ -76,7 +76,7 @@ class Recurrent(CausalLayer):
         return (*input_shape[:-1], self.sizes[0])
 
     def _inputs(self, x, condition):
-        """What the layer of Keras is given of one site or several: [B, c] or [B, n, c]."""
+        """The inputs of the Keras layer, for one site [B, c] or several [B, n, c]."""
         x = tf.cast(x, self.compute_dtype)
         x = x @ tf.cast(self.kernel, x.dtype) if self.embedding else x
         if not self.condition_size:
@@ -118,7 +118,7 @@ class Recurrent(CausalLayer):
         started, before, *given = state
         inputs = self._inputs(x, given[0] if given else None)
         y, after = self.layer.cell(inputs, before, training=False)
-        if self.exclusive:  # there is nothing before the first site
+        if self.exclusive:  # nothing comes before the first site
             after = [tf.where(started, new, old) for new, old in zip(after, before)]
             y = after[0]
         return y, (tf.constant(True), list(after), *given)

@@ -27,11 +27,11 @@ def gate(x: tf.Tensor) -> tf.Tensor:
 class RowConv2D(Checked):
     """A convolution that is causal along the rows of an image, and sees all columns in reach.
 
-    Row r of the output sees rows r - above ... r of the input, or r - above ... r - 1 where it is
+    Row r of the output sees rows r - above ... r of the input, or r - above ... r - 1 if it is
     exclusive. The sites of this layer are rows: `call` maps [B, H, W, c] to [B, H, W, filters],
     and `step` one row [B, 1, W, c] to [B, 1, W, filters], as `tfar.layers.CausalLayer` does with
-    sites. With a ``stride`` the outputs are those of rows and columns that are multiples of it;
-    `step` gives one for every row, of which only these count.
+    sites. With a ``stride`` only rows and columns that are multiples of it have outputs; `step`
+    gives one for every row, and only these count.
 
     Args:
       filters: output channels.
@@ -57,7 +57,7 @@ class RowConv2D(Checked):
         super().__init__(**kwargs)
         self.exclusive = flag("exclusive", exclusive)
         self.filters = integer("filters", filters, least=1)
-        self.above = integer("above", above, least=int(self.exclusive))  # or no row is seen
+        self.above = integer("above", above, least=int(self.exclusive))  # otherwise no row is seen
         self.width = odd("width", width)
         self.stride = integer("stride", stride, least=1)
 
@@ -87,7 +87,7 @@ class RowConv2D(Checked):
         return tf.nn.conv2d(x, kernel, self.stride, "VALID") + bias  # as in `tfar.layers.Dense`
 
     def initial_state(self, batch_size: BatchSize) -> Nest:
-        """The rows above the first one, [B, above, W, c]: an exclusive layer is given the last."""
+        """The rows above the first one, [B, above, W, c], one fewer if exclusive."""
         rows = self.above - self.exclusive
         return tf.zeros([batch_size, rows, *self.row_shape], self.compute_dtype)
 
@@ -107,7 +107,7 @@ class RowConv2D(Checked):
         }
 
     def depends(self, sources: np.ndarray, image_shape: Shape) -> np.ndarray:
-        """As `tfar.layers.CausalLayer.depends`, with pixels [H W] for sites and no stride."""
+        """As `tfar.layers.CausalLayer.depends`, with pixels [H W] as sites and no stride."""
         row, column = np.divmod(np.arange(np.prod(image_shape)), image_shape[1])
         dy, dx = row[:, None] - row, column[:, None] - column
         seen = (dy >= self.exclusive) & (dy <= self.above) & (np.abs(dx) <= self.width // 2)
@@ -126,14 +126,14 @@ class GatedStacks(CausalLayer):
         h_l = h_{l-1} + R_l g(H_l),                            y = sum_l S_l g(H_l)
 
     (h_1 = R_1 g(H_1) alone)
-    with g(a, b) = tanh(a) sigmoid(b), residual connections R and skip connections S, and s what
-    the image is conditioned on, if anything (``condition`` [B, d], a one-hot label for instance).
+    with g(a, b) = tanh(a) sigmoid(b), residual connections R and skip connections S, and s the
+    condition, if any (``condition`` [B, d], for instance a one-hot label).
 
     The sites are pixels, or their colours, as in `tfar.layers.CausalConv2D`. [B, n, c] becomes
     [B, n, filters]. Exclusive.
 
-    In `step` the vertical stack is run once a row, when the row above is complete; for each site
-    the horizontal stack alone takes a step.
+    `step` runs the vertical stack once per row, when the row above is complete; only the horizontal
+    stack takes a step at each site.
 
     Args:
       filters: f.
@@ -142,7 +142,7 @@ class GatedStacks(CausalLayer):
         horizontal ones (k + 1) / 2 columns.
       first_kernel_size: odd, that of the first layer.
       image_shape: (H, W).
-      subpixels: sites of a pixel.
+      subpixels: sites per pixel.
       condition_size: d, or 0 for no condition.
       dropout: rate for g(H_l) in training.
 
@@ -216,14 +216,14 @@ class GatedStacks(CausalLayer):
             self.horizontal[index].build((None, n, h))
             self.out[index].build((None, n, f))
             v = h = f
-        # Of each layer the gates of the vertical and of the horizontal stack.
+        # For each layer, the gates of the vertical and of the horizontal stack.
         self.condition_kernel = self.condition_weights(self.num_layers * 4 * f, "zeros")
 
     def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return (*input_shape[:2], self.filters)
 
     def _conditions(self, condition):
-        """For each layer what is added to V, [B, 1, 1, 2f], and to H, [B, 1, 2f], or zeros."""
+        """For each layer, the terms added to V, [B, 1, 1, 2f], and to H, [B, 1, 2f], or zeros."""
         if not self.condition_size:
             return [(0.0, 0.0)] * self.num_layers
         added = self.of_condition(condition, self.condition_kernel, self.compute_dtype)
@@ -286,7 +286,7 @@ class GatedStacks(CausalLayer):
         return skip, (site + 1, last_row, conditions, rows, after)
 
     def _step_row(self, last_row, conditions, rows):
-        """The vertical stack for a row: its states, and what it adds to H at each site."""
+        """The vertical stack for a row: its states, and the terms it adds to H at each site."""
         width = self.image_shape[1]
         v = tf.reshape(last_row, [-1, 1, width, self.subpixels * last_row.shape[2]])
         after = []
@@ -301,7 +301,7 @@ class GatedStacks(CausalLayer):
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
         sources = h = np.asarray(sources, bool)
-        # The vertical stack knows pixels; all the sites of a pixel enter it.
+        # The vertical stack works on pixels; all the sites of a pixel enter it.
         v = sources.reshape([np.prod(self.image_shape), self.subpixels, -1]).any(1)
         result = np.zeros_like(sources)
         for index in range(self.num_layers):

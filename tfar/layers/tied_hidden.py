@@ -1,4 +1,4 @@
-"""Hidden units of all sites that share weights, as sums over the sites before.
+"""Hidden units with weights shared by all sites, as sums over the sites before.
 
 #### References
 H. Larochelle, I. Murray. The Neural Autoregressive Distribution Estimator. AISTATS 2011.
@@ -83,16 +83,16 @@ class TiedHidden(CausalLayer):
     """a_i = c + sum_{j<i} W_j x_j,  h_i = g(r_i a_i),  y_i = b_i + V_i h_i: one W for all sites.
 
     Maps [B, n, c] to [B, n, channels] in O(n H), both in `call` and over all the calls of `step`:
-    a_{i+1} is a_i and one column more. With a condition s, c + U s takes the place of c. Exclusive.
+    a_{i+1} is a_i plus one term. With a condition s, c + U s replaces c. Exclusive.
 
-    The activations of all sites, [B, n, H], are never held, see `recurrence`.
+    The activations of all sites, [B, n, H], are never held at once, see `recurrence`.
 
     Args:
       hidden: H.
       channels: output channels.
       activation: g, as in Keras.
-      dropout: rate at which hidden units are dropped in training, alike at all sites of an example.
-      rescaled: whether the r_i are learned, from 1 on; otherwise they are 1.
+      dropout: rate for hidden units in training, the same ones at all sites of an example.
+      rescaled: whether the r_i are learned, starting at 1; otherwise they are 1.
       condition_size: entries of s, or 0.
     """
 
@@ -180,7 +180,7 @@ class TiedHidden(CausalLayer):
 
     def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         site, sums = state
-        # Zeros come in at site 0, so which row they meet does not matter.
+        # The input at site 0 is zeros, so any row of the kernel will do.
         sums += tf.cast(x, tf.float32) @ tf.cast(self.kernel[tf.maximum(site - 1, 0)], tf.float32)
         bias, *weights = (
             tf.cast(w[site], tf.float32) for w in (self.bias, self.out_kernel, *self.scales)

@@ -1,4 +1,4 @@
-"""A dense layer with the entries below the diagonal only."""
+"""A dense layer with only the entries below the diagonal."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class TriangularDense(CausalLayer):
     """y_i = b_i + sum_{j<i} A_ij x_j, with only the n(n-1)/2 entries below the diagonal stored.
 
     Maps [B, n, c] to [B, n, channels]; A_ij is a [channels, c] matrix. Exclusive. With a
-    condition s, b_i + U_i s takes the place of b_i.
+    condition s, b_i + U_i s replaces b_i.
 
     Args:
       channels: output channels.
@@ -74,7 +74,7 @@ class TriangularDense(CausalLayer):
 
     def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
         site, sums, columns = state
-        # Zeros come in at site 0, so which column they meet does not matter.
+        # The input at site 0 is zeros, so any column will do.
         column = columns[tf.maximum(site - 1, 0)]
         x = tf.cast(x, column.dtype)
         sums += tf.cast(tf.einsum("bc,cpi->bpi", x, column), tf.float32)
