@@ -18,7 +18,7 @@ from keras import ops
 
 from tfar.arguments import integer, items, number
 
-__all__ = ["Muon", "orthogonal"]
+__all__ = ["Muon"]
 
 
 @keras.saving.register_keras_serializable(package="tfar")
