@@ -425,7 +425,7 @@ def test_a_run_begins_with_a_model_of_its_own_kind_only(tmp_path):
     def turned(x):
         return tfar.models.MADE(x.shape[1:], (8,), order="reversed")
 
-    refused("start.keras cannot be the start of toy, a model with another order", model=turned)
+    refused("start.keras cannot be the start of toy, whose model has another order", model=turned)
     refused("another hidden", model=lambda x: tfar.models.MADE(x.shape[1:], (9,)))
     refused("made_mnits", start="made_mnits")
     undropped = toy(epochs=1, model=lambda x: tfar.models.MADE(x.shape[1:], (8,)))

@@ -346,8 +346,9 @@ class Autoregressive(tfd.Distribution):
             )
         laid_out = tf.where(tf.math.is_nan(value), tf.zeros_like(value), value)
         given = ~tf.math.is_nan(value)
-        arguments = laid_out, given, shape[:-rank], self.member or 0
-        values, known, whole, follows = prefix.in_order(model, *arguments)
+        values, known, whole, follows = prefix.in_order(
+            model, laid_out, given, batch=shape[:-rank], member=self.member or 0
+        )
         words = "Expected a clamped value to give"
         if tf.executing_eagerly():
             if not whole:

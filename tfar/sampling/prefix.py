@@ -13,7 +13,12 @@ FOLLOWS = "a prefix of the order of the model"
 
 
 def in_order(
-    model: Conditionals, value: tf.Tensor, known: tf.Tensor, batch: Sequence[int], member: Member
+    model: Conditionals,
+    value: tf.Tensor,
+    known: tf.Tensor,
+    *,
+    batch: Sequence[int],
+    member: Member,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """A clamped value in the order of a member.
 

@@ -181,7 +181,8 @@ class Functions:
 
     def _prefix(self, x, known, member):
         """``values`` [B, n, *site_shape] and ``known`` [B, n], in the order of a member."""
-        values, known, whole, follows = prefix.in_order(self.model, x, known, [-1], member)
+        options = {"batch": [-1], "member": member}
+        values, known, whole, follows = prefix.in_order(self.model, x, known, **options)
         checks = ((whole, prefix.WHOLE), (follows, prefix.FOLLOWS))
         checks = [(held, f"Expected known to mark {what}.") for held, what in checks]
         return values, require(known, *checks)
