@@ -29,6 +29,7 @@ OTHERS = (
     "cifar10",
     "cifar10_jpeg",
     "dna_nucleotides",
+    "fashion_mnist",
     "mnist",
     "mushrooms_attributes",
     "tiny_shakespeare",
@@ -243,6 +244,18 @@ def test_tfds_holds_its_own_files_to_their_checksums(folders):
     assert _prepared(folders) == []
 
 
+def test_files_named_like_those_of_another_data_set_are_in_a_folder(folders):
+    for name in _files_to_fetch("mnist"):
+        (folders / "files" / name).write_bytes(b"of mnist")
+    with pytest.raises(FileNotFoundError, match="-P FOLDER/fashion_mnist http.*train-images-idx3"):
+        datasets.fashion_mnist("test", download=False)
+    (folders / "files/fashion_mnist").mkdir()
+    for name in _files_to_fetch("fashion_mnist"):
+        (folders / "files/fashion_mnist" / name).write_bytes(b"not these")
+    with pytest.raises(ValueError, match="a file of fashion_mnist is not the published one"):
+        datasets.fashion_mnist("test", download=False)
+
+
 def test_files_whose_checksums_tfds_lacks_are_held_to_ours(folders):
     (folders / "files/winequality-red.csv").write_text("not this")
     with pytest.raises(ValueError, match="a file of wine_quality_red is not the published one"):
@@ -407,6 +420,18 @@ PINNED = {  # data set, split: mean, SHA-256 of the array's bytes
         33.791224489795916,
         "a85d8dffc6063fb89dcbc2122651701e7bbc18837f940fc9d76df48c224558ca",
     ),
+    ("fashion_mnist", "train"): (
+        72.80222186224489,
+        "0a8ba65008484d4904cd260c7f0385a17a7468ab1df51c36368300fa206ac2c8",
+    ),
+    ("fashion_mnist", "validation"): (
+        73.63100408163265,
+        "36c6e3dcb65f0d5f66123bdf3a6fa7839bb1198f24efa344724200bc92c0bbf0",
+    ),
+    ("fashion_mnist", "test"): (
+        73.14656658163265,
+        "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
+    ),
     ("caltech101_silhouettes", "train"): (
         0.5463196864111498,
         "9d3b5adb09901a404b32b21b5fc290f4d8175c8cf3fcb27c123c63a065528cc8",
@@ -458,9 +483,14 @@ PINNED = {  # data set, split: mean, SHA-256 of the array's bytes
     ),
 }
 LABELS = {
-    "train": "ca259d94e51c83719ed94b9e8d999b728964f30ba125f5b560eba5450ee4eca7",
-    "validation": "f00c18a8b856b41e534e12c1a148479cb0a47787dc1da532bf223da31a244148",
-    "test": "58b236bac2b9f39e838e65b8a6942832a40044c1da3df14e20f2f8291c6af177",
+    ("mnist", "train"): "ca259d94e51c83719ed94b9e8d999b728964f30ba125f5b560eba5450ee4eca7",
+    ("mnist", "validation"): "f00c18a8b856b41e534e12c1a148479cb0a47787dc1da532bf223da31a244148",
+    ("mnist", "test"): "58b236bac2b9f39e838e65b8a6942832a40044c1da3df14e20f2f8291c6af177",
+    ("fashion_mnist", "train"): "3eeac8c21626eef9a719370961716449c36a869694fc03aacb8e3daeec939cc7",
+    ("fashion_mnist", "validation"): (
+        "c0dc44969de73f51e3d7d2ebfaf852ab9366c879b646dcbb434504d8227f504c"
+    ),
+    ("fashion_mnist", "test"): "53fdd09ed9cbcd893df0e3b0af7802f2d62457de11c87273d4b4186f4992a40c",
 }
 
 
@@ -495,7 +525,7 @@ def home(tmp_path, monkeypatch):
 
 def _check(name, split, x, shape):
     assert x.shape == shape and x.dtype == np.uint8
-    assert x.min() == 0 and x.max() == (255 if name == "mnist" else 1)
+    assert x.min() == 0 and x.max() == (255 if "binarized" not in name and "mnist" in name else 1)
     if (name, split) in PINNED:
         mean, sha256 = PINNED[name, split]
         assert x.mean(dtype=np.float64) == pytest.approx(mean, rel=1e-12)
@@ -512,13 +542,14 @@ def test_binarized_mnist(home, split, rows):
 @pytest.mark.parametrize(
     "split, rows", [("train", 50_000), ("validation", 10_000), ("test", 10_000)]
 )
-def test_mnist(home, split, rows):
-    data = _load_or_skip("mnist", split)
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_mnist(home, name, split, rows):
+    data = _load_or_skip(name, split)
     assert set(data) == {"x", "condition"}
-    _check("mnist", split, data["x"], (rows, 28, 28, 1))
+    _check(name, split, data["x"], (rows, 28, 28, 1))
     labels = data["condition"]
     assert labels.shape == (rows,) and labels.dtype == np.int32
-    assert hashlib.sha256(labels.tobytes()).hexdigest() == LABELS[split]
+    assert hashlib.sha256(labels.tobytes()).hexdigest() == LABELS[name, split]
 
 
 def test_caltech101_silhouettes(home, monkeypatch):

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from tfar.arguments import flag
 from tfar.datasets.categories import dna_nucleotides, mushrooms_attributes
+from tfar.datasets.clothes import fashion_mnist
 from tfar.datasets.colours import cifar10, cifar10_jpeg
 from tfar.datasets.digits import binarized_mnist, mnist
 from tfar.datasets.silhouettes import caltech101_silhouettes
@@ -45,6 +46,7 @@ __all__ = [
     "connect4",
     "dna",
     "dna_nucleotides",
+    "fashion_mnist",
     "list",
     "load",
     "mnist",

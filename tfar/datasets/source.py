@@ -36,6 +36,8 @@ class Source:
       tfds_lacks: size in bytes and SHA-256 of original files, for a builder of TFDS whose checksums
         are not in the wheel of TFDS. Without them TFDS would neither verify a file nor take one
         from TFAR_DATA_DIR.
+      folder: the folder in TFAR_DATA_DIR with the original files, for those that are named like
+        another data set's.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Source:
     sha256: Mapping[str, str] = dataclasses.field(default_factory=dict)
     registers: str | None = None
     tfds_lacks: Mapping[str, tuple[int, str]] = dataclasses.field(default_factory=dict)
+    folder: str = ""
 
     def read(self, split: str, *, download: bool = True) -> dict[str, np.ndarray]:
         """Returns every TFDS feature of a whole split, rows in TFDS' (fixed) order.
@@ -83,7 +86,7 @@ class Source:
         for builder in builders:
             if builder.data_path.exists():
                 return builder
-        missing = [name for name in self.urls if not original(name)]
+        missing = [name for name in self.urls if not original(os.path.join(self.folder, name))]
         if missing:
             problem = _unreachable(self.urls[missing[0]]) if download else "download=False"
             if problem:
@@ -114,9 +117,9 @@ class Source:
                 self.urls[name]: checksums.UrlInfo(size, sha256, name)
                 for name, (size, sha256) in self.tfds_lacks.items()
             }
-        config = tfds.download.DownloadConfig(
-            manual_dir=os.environ.get("TFAR_DATA_DIR"), try_download_gcs=False
-        )
+        files = os.environ.get("TFAR_DATA_DIR")
+        files = files and os.path.join(files, self.folder)
+        config = tfds.download.DownloadConfig(manual_dir=files, try_download_gcs=False)
         # TFDS writes to stdout, and shows progress on stderr, which helps in a long download only.
         output = sys.stderr if missing else io.StringIO()
         try:
@@ -141,9 +144,10 @@ class Source:
         """Says which data set is missing, where it was looked for, and what to do."""
         prepared = "\n".join(f"    {builder.data_dir}" for builder in builders)
         folder = os.environ.get("TFAR_DATA_DIR")
-        files = " ".join(missing)
+        files = " ".join(os.path.join(self.folder, name) for name in missing)
         where = f"{folder} has no {files}" if folder else "TFAR_DATA_DIR is not set"
-        fetch = "\n".join(f"    wget -P FOLDER {self.urls[name]}" for name in missing)
+        target = os.path.join("FOLDER", self.folder).rstrip("/")
+        fetch = "\n".join(f"    wget -P {target} {self.urls[name]}" for name in missing)
         return (
             f"the data set {self.name!r} is not on this machine\n"
             f"  prepared: not in\n{prepared}\n"
