@@ -1,7 +1,8 @@
 """Causal layers: every site in parallel by `call`, one site at a time by `step`."""
 
 from tfar.layers.attention import CausalSelfAttention, Tied
-from tfar.layers.base import Causal, CausalLayer, Composite, Pointwise, Shift, Sum, residual_block
+from tfar.layers.base import CausalLayer
+from tfar.layers.composition import Causal, Composite, Pointwise, Shift, Sum, residual_block
 from tfar.layers.condition_bias import ConditionBias
 from tfar.layers.conv import CausalConv2D, SiteBias
 from tfar.layers.dense import Dense, MaskedDense
