@@ -247,7 +247,7 @@ def test_tfds_holds_its_own_files_to_their_checksums(folders):
 def test_files_named_like_those_of_another_data_set_are_in_a_folder(folders):
     for name in _files_to_fetch("mnist"):
         (folders / "files" / name).write_bytes(b"of mnist")
-    with pytest.raises(FileNotFoundError, match="-P FOLDER/fashion_mnist http.*train-images-idx3"):
+    with pytest.raises(FileNotFoundError, match=r"-P FOLDER/fashion_mnist http.*train-images-idx3"):
         datasets.fashion_mnist("test", download=False)
     (folders / "files/fashion_mnist").mkdir()
     for name in _files_to_fetch("fashion_mnist"):
