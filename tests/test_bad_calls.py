@@ -551,9 +551,10 @@ def of_sampling():
     yield from vary(
         model.initial_state, {"batch_size": 2}, batch_size=sizes, member=MEMBER, cached=FLAG
     )
-    state, x = model.initial_state(2), np.zeros([2, 1], np.float32)
-    steps = (None, "a", 3, np.zeros([2]), np.zeros([2, 2]), THING)
-    yield from vary(model.step, {"x": x, "state": state}, x=steps)
+    state, x = model.initial_state(2), np.zeros([2, 1, 1], np.float32)
+    steps = (None, "a", 3, np.zeros([2]), np.zeros([2, 1]), np.zeros([2, 1, 2]), THING)
+    fine = {"x": x, "state": state, "sites": layers.one_by_one(model.num_sites).at(0)}
+    yield from vary(model.step, fine, x=steps, sites=(None, 0, "a", THING))
 
 
 def of_sequences():

@@ -260,17 +260,16 @@ class ShiftedTheWrongWay(CausalConv2D):
 class WrapsAround(CausalConv2D):
     """Takes the last pixels of a row for the left neighbours of the next one's first."""
 
-    def _tables(self):
-        length, places, seen = super()._tables()
-        return length, places, np.ones_like(seen)
+    def _inside(self, dy, dx):
+        return np.ones_like(super()._inside(dy, dx))
 
 
 class ForgetsTheFirst(CausalConv2D):
     """Its window is a site too short."""
 
-    def _tables(self):
-        length, places, seen = super()._tables()
-        return length - 1, np.maximum(places - 1, 0), seen
+    def _tables(self, schedule):
+        length, places = super()._tables(schedule)
+        return length - 1, np.maximum(places - 1, 0)
 
 
 class UnmaskedColours(CausalConv2D):

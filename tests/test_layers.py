@@ -7,7 +7,7 @@ import tensorflow as tf
 from support.cases import LAYERS
 
 from tfar.heads import GaussianMixture
-from tfar.layers import Causal, CausalLayer, MaskedDense, Pointwise, Shift, Sum
+from tfar.layers import Causal, CausalLayer, MaskedDense, Pointwise, Shift, Sum, one_by_one
 from tfar.layers.dense import units_by_site
 from tfar.layers.tied_hidden import TiedHidden, recurrence
 from tfar.models import RNADE
@@ -51,7 +51,7 @@ def test_masked_dense_names_what_is_wrong():
 
 def test_a_layer_without_a_step_says_so():
     with pytest.raises(NotImplementedError, match="CausalLayer has no step"):
-        CausalLayer().step(tf.zeros([1, 1]), ())
+        CausalLayer().step(tf.zeros([1, 1, 1]), (), one_by_one(1).at(0))
 
 
 @pytest.mark.parametrize("exclusive", [False, True])
@@ -84,11 +84,11 @@ def test_member_picks_the_mask():
         state, outputs = both.initial_state(4, member=tf.constant(member)), []
         order = np.argsort(sites[member])
         for t in range(3):
-            before = x[:, order[t - 1]] if t else tf.zeros([4, 1])
-            y, state = both.step(before, state)
+            before = x[:, order[t - 1], None] if t else tf.zeros([4, 1, 1])
+            y, state = both.step(before, state, one_by_one(3).at(t))
             outputs.append(y)
         expected = tf.gather(one(x), order, axis=1)
-        np.testing.assert_allclose(tf.stack(outputs, 1), expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(tf.concat(outputs, 1), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_units_by_site_covers_every_unit_once():

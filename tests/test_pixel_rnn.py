@@ -133,9 +133,9 @@ class NotMovedDown(DiagonalBiLSTM):
 
 
 class StaleRowAbove(RowLSTM):
-    def step(self, x, state):
-        y, (site, inner, _, *rest) = super().step(x, state)
-        return y, (site, inner, state[2], *rest)
+    def step(self, x, state, sites):
+        y, (inner, _, *rest) = super().step(x, state, sites)
+        return y, (inner, state[1], *rest)
 
 
 class NeverRunFromRight(DiagonalBiLSTM):

@@ -3,6 +3,8 @@
 A check that cannot fail is a defect.
 """
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,7 +14,7 @@ from scipy.stats import norm
 
 from tfar import testing
 from tfar.heads import Bernoulli, GaussianMixture, Poisson
-from tfar.layers import CausalLayer, ConditionBias, TiedHidden
+from tfar.layers import CausalConv2D, CausalLayer, ConditionBias, TiedHidden, one_by_one
 
 # Layers -----------------------------------------------------------------------------------------
 
@@ -31,13 +33,12 @@ class Dense(CausalLayer):
     def call(self, x):
         return tf.einsum("ij,bjc->bic", self.kernel * tf.constant(self.mask, tf.float32), x)
 
-    def initial_state(self, batch_size, condition=None, member=None):
-        return tf.constant(0), tf.zeros([batch_size, 5, 1])
+    def initial_state(self, batch_size, condition=None, member=None, schedule=None):
+        return tf.zeros([batch_size, 5, 1])
 
-    def step(self, x, state):
-        site, seen = state  # what comes in at site t is x_{t-1}
-        seen += tf.one_hot(site, 5)[:, None] * x[:, None]
-        return self.call(seen[:, 1:])[:, site], (site + 1, seen)
+    def step(self, x, state, sites):
+        seen = state + tf.one_hot(sites.one, 5)[:, None] * x  # x_{t-1} comes in at site t
+        return self.call(seen[:, 1:])[:, sites.one, None], seen
 
 
 class LeakyMask(Dense):
@@ -65,66 +66,64 @@ class Wrapped(CausalLayer):
     def call(self, x):
         return self.layer(x)
 
-    def initial_state(self, batch_size, condition=None, member=None):
+    def initial_state(self, batch_size, condition=None, member=None, schedule=None):
         return self.layer.initial_state(batch_size)
 
-    def step(self, x, state):
-        return self.layer.step(x, state)
+    def step(self, x, state, sites):
+        return self.layer.step(x, state, sites)
 
 
 class StaleCache(Wrapped):
-    def step(self, x, state):
-        y, (site, _) = super().step(x, state)
-        return y, (site, state[1])
+    def step(self, x, state, sites):
+        y, _ = super().step(x, state, sites)
+        return y, state
 
 
-class SiteNotAdvanced(Wrapped):
-    def step(self, x, state):
-        y, (_, sums) = super().step(x, state)
-        return y, (state[0], sums)
+class WeightsOfTheSiteBefore(Wrapped):
+    def step(self, x, state, sites):
+        return super().step(x, state, one_by_one(4).at(tf.maximum(sites.one - 1, 0)))
 
 
 class SkippedUpdate(Wrapped):
-    def step(self, x, state):
-        return super().step(tf.where(state[0] == 2, tf.zeros_like(x), x), state)
+    def step(self, x, state, sites):
+        return super().step(tf.where(sites.one == 2, tf.zeros_like(x), x), state, sites)
 
 
 class StateChangesDtype(Wrapped):
-    def step(self, x, state):
-        y, (site, sums) = super().step(x, (state[0], tf.cast(state[1], tf.float32)))
-        return y, (site, tf.cast(sums, tf.float64))
+    def step(self, x, state, sites):
+        y, sums = super().step(x, tf.cast(state, tf.float32), sites)
+        return y, tf.cast(sums, tf.float64)
 
 
 class StateGrows(Wrapped):
-    def step(self, x, state):
-        y, (site, sums) = super().step(x, (state[0], state[1][:, :3]))
-        return y, (site, tf.concat([sums, sums], 1))
+    def step(self, x, state, sites):
+        y, sums = super().step(x, state[:, :3], sites)
+        return y, tf.concat([sums, sums], 1)
 
 
 class StateChangesStructure(Wrapped):
-    def step(self, x, state):
-        y, after = super().step(x, state[:2])
-        return y, (*after, y)
+    def step(self, x, state, sites):
+        y, after = super().step(x, state[0] if isinstance(state, tuple) else state, sites)
+        return y, (after, y)
 
 
 class StateIsAVariable(Wrapped):
-    def initial_state(self, batch_size, condition=None, member=None):
-        site, sums = super().initial_state(batch_size)
-        return site, tf.Variable(sums)
+    def initial_state(self, batch_size, condition=None, member=None, schedule=None):
+        return tf.Variable(super().initial_state(batch_size))
 
-    def step(self, x, state):
-        return super().step(x, (state[0], tf.convert_to_tensor(state[1])))
+    def step(self, x, state, sites):
+        return super().step(x, tf.convert_to_tensor(state), sites)
 
 
 class StepWithoutGradient(Wrapped):
-    def step(self, x, state):
-        y, state = super().step(x, state)
+    def step(self, x, state, sites):
+        y, state = super().step(x, state, sites)
         return tf.stop_gradient(y), state
 
 
 class StepOfAnotherShape(Wrapped):
-    def step(self, x, state):
-        y, state = super().step(x, state)
+    def step(self, x, state, sites):
+        y, state = super().step(x, state, sites)
         return tf.concat([y, y], 1), state
 
 
@@ -142,8 +141,8 @@ class MixesExamples(ConditionBias):
 
 
 class ConditionOfTheFirstSite(ConditionBias):
-    def step(self, x, state):
-        y, _ = super().step(x, state)
+    def step(self, x, state, sites):
+        y, _ = super().step(x, state, sites)
         return y, 0 * state
 
 
@@ -157,7 +156,7 @@ class ConditionOfTheFirstSite(ConditionBias):
         (StrictMask, "Dead input: output 1 does not depend on input 0"),
         (Constant, "Dead input: output 1 does not depend on input 0"),
         (StaleCache, "`step` differs from `call`"),
-        (SiteNotAdvanced, "`step` differs from `call`"),
+        (WeightsOfTheSiteBefore, "`step` differs from `call`"),
         (SkippedUpdate, "`step` differs from `call`"),
         (StateChangesDtype, "The state changes its dtype at site 0"),
         (StateGrows, "The state changes its shape at site 0"),
@@ -170,6 +169,56 @@ class ConditionOfTheFirstSite(ConditionBias):
 def test_layer(layer, message):
     with pytest.raises(AssertionError, match=message):
         testing.verify_layer(layer(), 4, 1)
+
+
+# Of schedules -----------------------------------------------------------------------------------
+
+
+class RowsTooClose(CausalConv2D):
+    def schedule(self, fastest):
+        schedule = super().schedule(fastest)
+        return dataclasses.replace(schedule, lag=schedule.lag - (schedule.slots > 1))
+
+
+class InSeveralRows(CausalConv2D):
+    """Sound, but for its places in the window when several rows are under way."""
+
+    def _tables(self, schedule):
+        length, places = super()._tables(schedule)
+        if schedule.slots == 1:
+            return length, places
+        slot = np.arange(schedule.slots)[:, None]
+        return length, np.where(places, self.moved(places, slot, length), 0)
+
+
+class ReadsItsOwnSlot(InSeveralRows):
+    def moved(self, places, slot, length):
+        return places % length + slot * length
+
+
+class ReadsTheTimeBefore(InSeveralRows):
+    def moved(self, places, slot, length):
+        return places - 1
+
+
+class AnySchedule(TiedHidden):
+    """Steps from one site to the next, and does not say so."""
+
+    def schedule(self, fastest):
+        return fastest
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("kind", [RowsTooClose, ReadsItsOwnSlot, ReadsTheTimeBefore])
+def test_schedule(kind, exclusive):
+    size = 3 if exclusive else 5  # an inclusive layer of 3x3 may be as fast as there is
+    with pytest.raises(AssertionError, match=r"`step` differs from `call` .* in Schedule\(rows=4"):
+        testing.verify_layer(kind(2, size, (4, 6), exclusive=exclusive), 24, 1)
+
+
+def test_a_layer_that_takes_one_site_only_must_say_so():
+    with pytest.raises(AssertionError, match=r"`step` gives outputs of shape .*, not \[4, 2, 1\]"):
+        testing.verify_layer(AnySchedule(3, 1), 4, 1)
 
 
 def test_the_layers_are_sound_but_for_their_bugs():

@@ -32,20 +32,20 @@ class AveragedLogits(MADE):
 class RawFeedback(FVSBN):
     """Hands samples back as 0 and 1 where training saw -1 and 1."""
 
-    def step(self, x, state, member=0, cached=True):
-        return super().step((x + 1) / 2, state, member=member, cached=cached)
+    def step(self, x, state, sites, member=0, cached=True):
+        return super().step((x + 1) / 2, state, sites, member=member, cached=cached)
 
 
 class StaleSampler(NADE):
     """Cached steps never see what was drawn; the oracle does."""
 
-    def step(self, x, state, member=0, cached=True):
-        return super().step(0 * x if cached else x, state, member=member, cached=cached)
+    def step(self, x, state, sites, member=0, cached=True):
+        return super().step(0 * x if cached else x, state, sites, member=member, cached=cached)
 
 
 class WrongOracle(NADE):
-    def step(self, x, state, member=0, cached=True):
-        return super().step(x if cached else 0 * x, state, member=member, cached=cached)
+    def step(self, x, state, sites, member=0, cached=True):
+        return super().step(x if cached else 0 * x, state, sites, member=member, cached=cached)
 
 
 class LossOverDimensions(FVSBN):
@@ -296,8 +296,8 @@ def test_sampling_loop(monkeypatch, owner, name, planted, message):
 def test_conditions_of_other_rows(monkeypatch, plant):
     """In a batch of conditions some examples are drawn given those of others."""
 
-    def begin(model, n, member=0, cached=True, condition=None, begin=loop.begin):
-        return begin(model, n, member, cached, plant(condition))
+    def begin(model, n, member=0, cached=True, condition=None, schedule=None, begin=loop.begin):
+        return begin(model, n, member, cached, plant(condition), schedule)
 
     monkeypatch.setattr(loop, "begin", begin)
     model = testing.randomise(FVSBN([3], condition=conditions.Vector(2)), scale=0.5)

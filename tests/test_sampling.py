@@ -12,6 +12,7 @@ from support.cases import ENSEMBLES, MODELS, events, given, shared
 
 from tfar import conditions, sampling, serving
 from tfar.heads import Bernoulli, Categorical
+from tfar.layers import one_by_one
 from tfar.models import FVSBN, MADE
 from tfar.sampling import protocol
 from tfar.testing import enumerate_events, randomise
@@ -30,12 +31,13 @@ def test_conditionals_by_step_are_those_of_one_pass(name):
         in_order = x.reshape([6, -1])[:, order]
         for cached in (True, False):
             state = model.initial_state(6, member=member, cached=cached, condition=condition)
-            encoded = tf.zeros([6, model.head.num_inputs])
+            encoded = tf.zeros([6, 1, model.head.num_inputs])
             for site in range(model.num_sites):
-                params, state = model.step(encoded, state, member=member, cached=cached)
-                log_prob = model.head.distribution(params).log_prob(in_order[:, site])
-                np.testing.assert_allclose(log_prob, expected[:, site], rtol=1e-4, atol=1e-5)
-                encoded = model.head.encode(tf.constant(in_order[:, site]))
+                sites, value = one_by_one(model.num_sites).at(site), in_order[:, site, None]
+                params, state = model.step(encoded, state, sites, member=member, cached=cached)
+                log_prob = model.head.distribution(params).log_prob(value)
+                np.testing.assert_allclose(log_prob[:, 0], expected[:, site], rtol=1e-4, atol=1e-5)
+                encoded = model.head.encode(tf.constant(value))
 
 
 def test_both_samplers_agree_on_a_random_order_of_more_sites():

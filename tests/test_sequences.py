@@ -1,5 +1,7 @@
 """Recurrent and attention layers beyond their contract: formulas, oracles, planted bugs."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -76,10 +78,10 @@ def test_the_keys_and_values_of_a_window_are_all_that_is_kept():
     layer = CausalSelfAttention(2, window=4)
     layer.build((None, 16, 8))
     state = layer.initial_state(3)
-    assert [tuple(t.shape) for t in tf.nest.flatten(state)] == [(), *[(3, 2, 4, 4)] * 4]
+    assert [tuple(t.shape) for t in tf.nest.flatten(state)] == [(3, 2, 4, 4)] * 4
     layer.reach = 40
     shapes = [tuple(t.shape) for t in tf.nest.flatten(layer.initial_state(3))]
-    assert shapes == [(), *[(3, 2, 48, 4)] * 2, *[(3, 2, 16, 4)] * 2]
+    assert shapes == [*[(3, 2, 48, 4)] * 2, *[(3, 2, 16, 4)] * 2]
 
 
 @pytest.mark.parametrize("make", [lambda: keras.layers.Dense(3), lambda: None])
@@ -140,20 +142,20 @@ def test_dropout_is_for_training_only():
 
 
 class StartsAtZero(Recurrent):
-    def initial_state(self, batch_size, condition=None, member=None):
-        started, states = super().initial_state(batch_size)
-        return started, [tf.zeros_like(state) for state in states]
+    def initial_state(self, batch_size, condition=None, member=None, schedule=None):
+        (states,) = super().initial_state(batch_size)
+        return ([tf.zeros_like(state) for state in states],)
 
 
 class SeesTheZerosBeforeTheFirstSite(Recurrent):
-    def initial_state(self, batch_size, condition=None, member=None):
-        return tf.constant(True), super().initial_state(batch_size)[1]
+    def step(self, x, state, sites):
+        return super().step(x, state, dataclasses.replace(sites, number=sites.number + 1))
 
 
 class ForgetsTheCell(Recurrent):
-    def step(self, x, state):
-        y, (started, (h, c)) = super().step(x, state)
-        return y, (started, [h, tf.zeros_like(c)])
+    def step(self, x, state, sites):
+        y, ((h, c),) = super().step(x, state, sites)
+        return y, ([h, tf.zeros_like(c)],)
 
 
 class SeesTheNextSite(CausalSelfAttention):
@@ -165,21 +167,20 @@ class SeesTheNextSite(CausalSelfAttention):
 
 
 class StandsStill(CausalSelfAttention):
-    def step(self, x, state):
-        y, (site, *caches) = super().step(x, state)
-        return y, (tf.zeros_like(site), *caches)
+    def step(self, x, state, sites):
+        return super().step(x, state, dataclasses.replace(sites, number=0 * sites.number))
 
 
 class StaleKeys(CausalSelfAttention):
-    def step(self, x, state):
-        y, (site, older, latest) = super().step(x, state)
-        return y, (site, older, (state[2][0], latest[1]))
+    def step(self, x, state, sites):
+        y, (older, latest) = super().step(x, state, sites)
+        return y, (older, (state[1][0], latest[1]))
 
 
 class ForgetsTheOlder(CausalSelfAttention):
-    def step(self, x, state):
-        y, (site, _, latest) = super().step(x, state)
-        return y, (site, state[1], latest)
+    def step(self, x, state, sites):
+        y, (_, latest) = super().step(x, state, sites)
+        return y, (state[0], latest)
 
 
 class AsksOneSiteMore(CausalSelfAttention):
@@ -192,14 +193,13 @@ class AsksOneSiteMore(CausalSelfAttention):
 
 
 class BeginsLate(Patches):
-    def step(self, x, state):
-        y, (site, *rest) = super().step(x, (state[0] + 1, *state[1:]))
-        return y, (site - 1, *rest)
+    def step(self, x, state, sites):
+        return super().step(x, state, dataclasses.replace(sites, number=sites.number + 1))
 
 
 class UntiedInSteps(Tied):
-    def step(self, x, state):
-        y, state = self.layer.step(self._in(x), state)
+    def step(self, x, state, sites):
+        y, state = self.layer.step(self._in(x), state, sites)
         return self._out(y) - self.bias, state
 
 

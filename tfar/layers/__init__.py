@@ -11,6 +11,7 @@ from tfar.layers.orderless_hidden import OrderlessHidden
 from tfar.layers.patches import Patches
 from tfar.layers.pixel_lstm import DiagonalBiLSTM, RowLSTM
 from tfar.layers.recurrent import Recurrent
+from tfar.layers.schedule import Schedule, Sites, one_by_one
 from tfar.layers.stacks import GatedStacks, RowConv2D
 from tfar.layers.tied_hidden import TiedHidden
 from tfar.layers.triangular import TriangularDense
@@ -33,11 +34,14 @@ __all__ = [
     "Recurrent",
     "RowConv2D",
     "RowLSTM",
+    "Schedule",
     "Shift",
     "SiteBias",
+    "Sites",
     "Sum",
     "Tied",
     "TiedHidden",
     "TriangularDense",
+    "one_by_one",
     "residual_block",
 ]

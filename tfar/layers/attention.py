@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfar.arguments import flag, instance, integer
 from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
+from tfar.layers.schedule import Schedule, Sites
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 LATEST = 16  # number of latest sites that a cache keeps apart
@@ -168,9 +169,13 @@ class CausalSelfAttention(CausalLayer):
         return -(-(self.reach - 1) // latest) * latest, latest
 
     def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Schedule | None = None,
     ) -> Nest:
-        """(site, keys and values of older sites, keys and values of the latest).
+        """(keys and values of older sites, keys and values of the latest).
 
         Keys and values are [B, H, sites, D]. The latest sites fill a part of a fixed size, which
         joins the older ones when it is full.
@@ -179,25 +184,25 @@ class CausalSelfAttention(CausalLayer):
             (tf.zeros([batch_size, self.num_heads, sites, self.head_size], self.compute_dtype),) * 2
             for sites in self._cache_sizes()
         )
-        return tf.constant(0), older, latest
+        return older, latest
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        site, older, latest = state
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        (older, latest), site = state, sites.one
         sizes = self._cache_sizes()
         place = site % sizes[1]
         x = tf.cast(x, self.compute_dtype)
-        q, *new = (t[:, :, None] for t in self._at_one_site(x, site))  # [B, H, 1, D]
+        q, *new = (tf.transpose(t, [0, 2, 1, 3]) for t in self._projected(x, sites.number))
         here = (tf.range(sizes[1]) == place)[:, None]
         latest = tuple(tf.where(here, one, part) for one, part in zip(new, latest))
         # The site numbers of both parts: entries before the first site or after this one are empty.
-        sites = tf.concat([tf.range(-sizes[0], 0), tf.range(sizes[1])], 0) + site - place
-        seen = (sites >= 0) & self._within(site - sites)
+        cached = tf.concat([tf.range(-sizes[0], 0), tf.range(sizes[1])], 0) + site - place
+        seen = (cached >= 0) & self._within(site - cached)
         logits = [tf.matmul(q, keys, transpose_b=True) for keys, _ in (older, latest)]
         logits = tf.cast(tf.concat(logits, -1), tf.float32) * self.head_size**-0.5
         weights = tf.cast(tf.nn.softmax(tf.where(seen, logits, -np.inf)), x.dtype)
         parts = zip(tf.split(weights, sizes, axis=-1), (older, latest))
         y = sum(tf.matmul(weight, values) for weight, (_, values) in parts)
-        y = self.outside(tf.reshape(y, [-1, self.num_heads * self.head_size]))
+        y = self.outside(tf.reshape(y, [-1, 1, self.num_heads * self.head_size]))
         older = tf.cond(
             place == sizes[1] - 1,
             lambda: tuple(
@@ -205,11 +210,7 @@ class CausalSelfAttention(CausalLayer):
             ),
             lambda: older,
         )
-        return y, (site + 1, older, latest)
-
-    def _at_one_site(self, x, site):
-        """Query, key and value of one site, each [B, H, D]."""
-        return (t[:, 0] for t in self._projected(x[:, None], site[None]))
+        return y, (older, latest)
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
         sites = np.arange(len(sources))
@@ -275,12 +276,19 @@ class Tied(CausalLayer):
         )
 
     def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Schedule | None = None,
     ) -> Nest:
-        return self.layer.initial_state(batch_size, condition, member)
+        return self.layer.initial_state(batch_size, condition, member, schedule)
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        y, state = self.layer.step(self._in(x), state)
+    def schedule(self, fastest: Schedule) -> Schedule:
+        return self.layer.schedule(fastest)
+
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        y, state = self.layer.step(self._in(x), state, sites)
         return self._out(y), state
 
     def depends(self, sources: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tfar.arguments import flag
 from tfar.layers.checks import Checked
+from tfar.layers.schedule import Schedule, Sites
 from tfar.typing import BatchSize, Initializer, Member, Nest, Rows
 
 
@@ -24,15 +25,20 @@ class CausalLayer(Checked):
 
     * ``call(x, condition=None, member=None, training=None)``, every site at once:
       ``[B, n, c] -> [B, n, p]``;
-    * ``state = initial_state(batch_size, condition=None, member=None)``, then n times
-      ``y, state = step(x, state)``, one site at a time: ``[B, c] -> [B, p]``. The state is a nest
-      of tensors whose structure, shapes and dtypes never change, and never a variable. It holds
-      what later steps need, including the condition and the member.
+    * ``state = initial_state(batch_size, condition=None, member=None, schedule=None)``, then at
+      each time t of the schedule ``y, state = step(x, state, schedule.at(t))``, some sites at a
+      time: ``[B, S, c] -> [B, S, p]``. The state is a nest of tensors whose structure, shapes and
+      dtypes never change, and never a variable. It holds what later steps need, including the
+      condition and the member.
+
+    Most layers can only step from one site to the next, S = 1, and need not override `schedule`.
 
     An inclusive layer takes its input at site t and gives its output at site t. An exclusive layer
     takes its input at site t - 1, and zeros at t = 0, and gives its output at site t. A network
     has exactly one exclusive layer on every path from input to output, so that sampling is the
-    loop ``x[t - 1] -> step -> head -> x[t]``.
+    loop ``x[t - 1] -> step -> head -> x[t]``. (Where several rows of an image are under way, it
+    takes what was in its slot at time t - 1: the site to the left, but an arbitrary value at the
+    first site of a row.)
 
     A layer that is ``stationary`` is the same function of the past at every site: it knows no
     positions, and takes sequences of any length.
@@ -55,14 +61,25 @@ class CausalLayer(Checked):
         self.exclusive = flag("exclusive", exclusive)
 
     def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Schedule | None = None,
     ) -> Nest:
-        """The state before site 0, for ``batch_size`` (int or scalar tensor) examples."""
+        """The state before site 0, for ``batch_size`` (int or scalar tensor) examples.
+
+        ``schedule`` is that of the steps; by default they go from one site to the next.
+        """
         return ()
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        """One site: ``x`` is [B, c]; returns ``(y, state)`` with ``y`` [B, p]."""
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        """``(y, state)`` after the sites of one time: ``x`` is [B, S, c], and ``y`` [B, S, p]."""
         raise NotImplementedError(f"{type(self).__name__} has no step.")
+
+    def schedule(self, fastest: Schedule) -> Schedule:
+        """The fastest schedule that `step` can follow, but no faster than the given one."""
+        return fastest.raster()
 
     def condition_weights(
         self, units: int, initializer: Initializer = "glorot_uniform"

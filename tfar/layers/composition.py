@@ -11,6 +11,7 @@ from tfar import private
 from tfar.arguments import activation, items
 from tfar.layers.base import CausalLayer
 from tfar.layers.probes import check_pointwise
+from tfar.layers.schedule import Schedule, Sites
 from tfar.typing import Activation, BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
@@ -27,9 +28,19 @@ class Composite(CausalLayer):
         self.stationary = all(layer.stationary for layer in layers)
 
     def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Schedule | None = None,
     ) -> Nest:
-        return tuple(part.initial_state(batch_size, condition, member) for part in self.parts)
+        given = condition, member, schedule
+        return tuple(part.initial_state(batch_size, *given) for part in self.parts)
+
+    def schedule(self, fastest: Schedule) -> Schedule:
+        for part in self.parts:
+            fastest = part.schedule(fastest)
+        return fastest
 
     def get_config(self) -> dict[str, Any]:
         parts = [keras.saving.serialize_keras_object(part) for part in self.parts]
@@ -88,10 +99,10 @@ class Causal(Composite):
             x = part(x, condition=condition, member=member, training=training)
         return x
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
         states = []
         for part, part_state in zip(self.parts, state):
-            x, part_state = part.step(x, part_state)
+            x, part_state = part.step(x, part_state, sites)
             states.append(part_state)
         return x, tuple(states)
 
@@ -139,8 +150,8 @@ class Sum(Composite):
             part(x, condition=condition, member=member, training=training) for part in self.parts
         )
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        outputs, states = zip(*(part.step(x, s) for part, s in zip(self.parts, state)))
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        outputs, states = zip(*(part.step(x, s, sites) for part, s in zip(self.parts, state)))
         return sum(outputs), states
 
     @property
@@ -211,8 +222,11 @@ class Pointwise(CausalLayer):
             return self.layer(x, training=training)
         return self.layer(x)
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        return self.call(x[:, None], training=False)[:, 0], state
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        return self.call(x, training=False), state
+
+    def schedule(self, fastest: Schedule) -> Schedule:
+        return fastest
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
         return np.asarray(sources, bool)
@@ -251,7 +265,7 @@ class Shift(CausalLayer):
     ) -> tf.Tensor:
         return tf.concat([tf.zeros_like(x[:, :1]), x[:, :-1]], axis=1)
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
         return x, state  # the loop already passes site t - 1
 
     def depends(self, sources: np.ndarray) -> np.ndarray:

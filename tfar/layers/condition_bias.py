@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfar.arguments import integer
 from tfar.layers.base import CausalLayer
+from tfar.layers.schedule import Schedule, Sites
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
@@ -42,12 +43,19 @@ class ConditionBias(CausalLayer):
         return x + self.of_condition(condition, self.condition_kernel, x.dtype)[:, None]
 
     def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Schedule | None = None,
     ) -> Nest:
         return self.of_condition(condition, self.condition_kernel, self.compute_dtype)
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        return tf.cast(x, state.dtype) + state, state
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        return tf.cast(x, state.dtype) + state[:, None], state
+
+    def schedule(self, fastest: Schedule) -> Schedule:
+        return fastest
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
         return np.asarray(sources, bool)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfar import arguments
 from tfar.arguments import flag, initializer, integer, integers, odd
 from tfar.layers.base import CausalLayer
+from tfar.layers.schedule import Schedule, Sites, one_by_one
 from tfar.typing import (
     Activation,
     BatchSize,
@@ -209,53 +210,86 @@ class CausalConv2D(CausalLayer):
         x = tf.pad(x, [[0, 0], [above, 0], [left, max(right, 0)], [0, 0]])
         return tf.nn.conv2d(x, kernel, self.stride, "VALID")
 
-    def _tables(self):
-        """Where in the window the taps are, and whether they are in the image.
+    def schedule(self, fastest: Schedule) -> Schedule:
+        """A row lags so far behind that what the taps see of those above is there."""
+        height, width = self.image_shape
+        if (fastest.rows, fastest.columns) != (height, width * self.subpixels):
+            return fastest.raster()
+        s = self.subpixels
+        # From the first subpixel of a pixel to the last one of the pixel at a tap.
+        lags = [-(-(dx * s + s - 1 + self.exclusive) // -dy) for dy, dx in self.taps if dy]
+        lag = max(1, fastest.lag, *lags)
+        return fastest.slower(-(-lag // s) * s)  # all slots are at the same subpixel
+
+    def _tables(self, schedule):
+        """The length of the window, and where in it the taps are.
 
         Returns:
-          ``(length, places, seen)``: sites in the window, ints [S, taps S], and bools
-          [W, S, taps S], for the subpixel and the column of the output.
+          ``(length, places)``: times in the window, and int32 [rows W S, slots, taps S] for the row
+          (or the first that sees as many above), the column and the subpixel of an output. Places
+          count the slots and times as one axis. At the first, there are zeros: taps are there that
+          are outside the image or must not be seen.
         """
         width, s = self.image_shape[1], np.arange(self.subpixels)
-        dy, dx = np.transpose(self.taps)
-        behind = (-dy * width - dx)[:, None] * self.subpixels - s  # [taps, S] of the input
-        behind = behind.reshape([1, -1]) + s[:, None]  # sites between output and input
-        column = np.arange(width)[:, None, None] + np.repeat(dx, self.subpixels)
-        seen = (behind >= self.exclusive) & (column >= 0) & (column < width)
-        length = behind.max() + (not self.exclusive)
-        return length, (length - 1 + self.exclusive - behind).clip(0, length - 1), seen
+        lag = width * self.subpixels if schedule.slots == 1 else schedule.lag
+        dy, dx = np.repeat(self.taps, self.subpixels, axis=0).T
+        behind = -dy * lag - dx * self.subpixels - np.tile(s, len(self.taps)) + s[:, None]
+        seen = (behind >= self.exclusive) & self._inside(dy, dx)
+        length = behind.max() + (not self.exclusive) + 1
+        times = length - 1 + self.exclusive - behind
+        slots = (np.arange(schedule.slots)[:, None] + dy) % schedule.slots
+        places = np.where(seen[:, :, :, None], times[:, None] + slots * length, 0)
+        return length, places.reshape([-1, *places.shape[3:]]).astype(np.int32)
+
+    def _inside(self, dy, dx):
+        """bool [rows, W, 1, taps S]: whether taps are in the image; see `_tables`."""
+        width = self.image_shape[1]
+        row, column = np.indices([1 - dy.min(), width])[..., None, None]
+        return (row + dy >= 0) & (column + dx >= 0) & (column + dx < width)
 
     @property
     def _pointwise(self):
         return self.taps == [(0, 0)] and self.subpixels == 1
 
     def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Schedule | None = None,
     ) -> Nest:
+        """Zeros, and what was given at the last times, in each slot: [B, slots, 1 + times, c]."""
         if self._pointwise:
             return ()
-        length, _, _ = self._tables()
-        window = tf.zeros([batch_size, length, self.in_channels], self.compute_dtype)
-        return tf.constant(0), window
+        schedule = schedule or one_by_one(np.prod(self.image_shape) * self.subpixels)
+        length, _ = self._tables(schedule)
+        shape = [batch_size, schedule.slots, length, self.in_channels]
+        return tf.zeros(shape, self.compute_dtype)
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
         x = tf.cast(x, self.compute_dtype)
+        slots = sites.schedule.slots
+        kernel = tf.reshape(tf.cast(self.kernel, x.dtype), [-1, self.subpixels, self.filters])
         if self._pointwise:
-            return self._finish(x @ tf.cast(self.kernel[0], x.dtype)), state
-        site, window = state
-        window = tf.concat([window[:, 1:], x[:, None]], axis=1)
-        _, places, seen = self._tables()
-        subpixel = site % self.subpixels
-        column = site // self.subpixels % self.image_shape[1]
-        kernel = tf.reshape(tf.cast(self.kernel, window.dtype), [-1, self.subpixels, self.filters])
-        if self.subpixels == 1:
-            taps, kernel = tf.gather(window, places[0], axis=1), kernel[:, 0]
-        else:
-            taps = tf.gather(window, tf.gather(tf.constant(places), subpixel), axis=1)
-            kernel = kernel[:, subpixel]
-        taps *= tf.constant(seen, taps.dtype)[column, subpixel][:, None]
+            y = self._finish(tf.reshape(x, [-1, self.in_channels]) @ kernel[:, 0])
+            return tf.reshape(y, [-1, slots, self.filters]), state
+        now = x[:, :, None]
+        window = tf.concat([tf.zeros_like(now), state[:, :, 2:], now], axis=2)
+        length, places = self._tables(sites.schedule)
+        row_length = self.image_shape[1] * self.subpixels
+        row, place = sites.number // row_length, sites.number % row_length
+        here = tf.minimum(row, -self.taps[0][0]) * row_length + place
+        # Of the places in all slots, each slot takes those for its own site.
+        each = tf.stack([here, tf.range(slots)], axis=1)
+        taps = tf.gather(
+            tf.reshape(window, [-1, slots * length, self.in_channels]),
+            tf.gather_nd(tf.constant(places), each),
+            axis=1,
+        )
+        # All slots are at the same subpixel.
+        kernel = kernel[:, place[0] % self.subpixels if self.subpixels > 1 else 0]
         y = self._finish(tf.reshape(taps, [-1, kernel.shape[0]]) @ kernel)
-        return y, (site + 1, window)
+        return tf.reshape(y, [-1, slots, self.filters]), window
 
     @property
     def output_bias(self) -> keras.Variable | None:
@@ -311,14 +345,12 @@ class SiteBias(CausalLayer):
     ) -> tf.Tensor:
         return x + tf.cast(self.bias, x.dtype)
 
-    def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
-    ) -> Nest:
-        return tf.constant(0)
-
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
         x = tf.cast(x, self.compute_dtype)
-        return x + tf.cast(self.bias[state], x.dtype), state + 1
+        return x + tf.cast(tf.gather(self.bias, sites.number), x.dtype), state
+
+    def schedule(self, fastest: Schedule) -> Schedule:
+        return fastest
 
     @property
     def output_bias(self) -> keras.Variable | None:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfar.arguments import flag, initializer, integer
 from tfar.layers.base import CausalLayer
+from tfar.layers.schedule import Schedule, Sites
 from tfar.typing import BatchSize, Initializer, KerasShape, Member, Nest, Rows, Training
 
 
@@ -187,7 +188,11 @@ class MaskedDense(CausalLayer):
         return added + tf.cast(self.bias, dtype) if self.use_bias else added
 
     def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Schedule | None = None,
     ) -> Nest:
         member = 0 if member is None else member
 
@@ -205,27 +210,22 @@ class MaskedDense(CausalLayer):
         kernel = tf.reshape(
             self._masked(self.kernel, member), [-1, self.in_channels, self.kernel.shape[1]]
         )
-        return (
-            tf.constant(0),
-            sums,
-            kernel,
-            tables(self.in_sites),
-            tables(self.out_sites)[0],
-        )
+        return sums, kernel, tables(self.in_sites), tables(self.out_sites)[0]
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        site, sums, kernel, in_table, out_table = state
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        sums, kernel, in_table, out_table = state
+        site = sites.one
         # At site 0 an exclusive layer gets zeros, so any rows of the kernel will do.
         now = tf.maximum(site - 1, 0) if self.exclusive else site
         units, valid = in_table[0, now], in_table[1, now]
         rows = tf.gather(kernel, units)  # [M, c, V * p]
         rows *= tf.cast(valid, rows.dtype)[:, None, None]
         rows = tf.reshape(rows, [-1, kernel.shape[2]])
-        sums += tf.cast(tf.cast(x, rows.dtype) @ rows, tf.float32)
+        sums += tf.cast(tf.cast(x[:, 0], rows.dtype) @ rows, tf.float32)
         by_unit = tf.reshape(sums, [-1, self.out_sites.shape[1], self.channels])
         y = tf.gather(by_unit, out_table[site], axis=1)  # [B, M, p]
-        y = tf.reshape(y, [-1, out_table.shape[1] * self.channels])
-        return tf.cast(y, self.compute_dtype), (site + 1, sums, kernel, in_table, out_table)
+        y = tf.reshape(y, [-1, 1, out_table.shape[1] * self.channels])
+        return tf.cast(y, self.compute_dtype), (sums, kernel, in_table, out_table)
 
     @property
     def output_bias(self) -> keras.Variable | None:

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar.layers.conv import CausalConv2D
+from tfar.layers.schedule import Sites, one_by_one
 from tfar.layers.stacks import RowConv2D
 from tfar.typing import BatchSize, KerasShape, Nest, Rows, Shape, Training
 
@@ -61,10 +62,16 @@ class GatedResidual(keras.layers.Layer):
         return self._gate(x, y, condition)
 
     def step(
-        self, x: tf.Tensor, state: Nest, added: tf.Tensor | float = 0.0, condition: Rows = None
+        self,
+        x: tf.Tensor,
+        state: Nest,
+        *sites: Sites,
+        added: tf.Tensor | float = 0.0,
+        condition: Rows = None,
     ) -> tuple[tf.Tensor, Nest]:
-        y, first = self.first.step(concat_elu(x), state[0])
-        y, second = self.second.step(concat_elu(y + added), state[1])
+        """A row (without ``sites``) or pixels, as those of the convolutions."""
+        y, first = self.first.step(concat_elu(x), state[0], *sites)
+        y, second = self.second.step(concat_elu(y + added), state[1], *sites)
         return self._gate(x, y, condition), (first, second)
 
     def initial_state(self, batch_size: BatchSize) -> Nest:
@@ -238,7 +245,7 @@ class Level(keras.layers.Layer):
             u = after["grown"][:, row % 2, None]
         for i, (block, kept) in enumerate(zip(self.up_rows, state["up"])):
             added = self.row_shortcuts[i](concat_elu(us.pop()))
-            u, kept = block.step(u, kept, added, condition)
+            u, kept = block.step(u, kept, added=added, condition=condition)
             after["up"].append(kept)
             after["up_across"].append(self.up_across[i](concat_elu(u))[:, 0])
         return u, after
@@ -246,30 +253,35 @@ class Level(keras.layers.Layer):
     def step(
         self,
         ul: tf.Tensor,
-        row: tf.Tensor,
-        column: tf.Tensor,
+        sites: Sites,
         rows: Nest,
         state: Nest,
         condition: Rows = None,
     ) -> tuple[tf.Tensor, Nest]:
-        """Maps a pixel of ul, [B, f], to that of the output; ``rows``: the state of `step_rows`."""
+        """Maps a pixel of ul, [B, 1, f], to that of the output.
+
+        ``rows`` is the state of `step_rows`.
+        """
         after: dict[str, Any]
         uls, after = [ul], {"down": [], "up": []}
+        width = self.image_shape[1]
+        row, column = sites.one // width, sites.one % width
         for i, (block, kept) in enumerate(zip(self.down_pixels, state["down"])):
-            ul, kept = block.step(ul, kept, rows["down_across"][i][:, column], condition)
+            across = rows["down_across"][i][:, column, None]
+            ul, kept = block.step(ul, kept, sites, added=across, condition=condition)
             uls.append(ul)
             after["down"].append(kept)
         if self.inner is None:
             uls.pop()
         else:
-            small, after["shrink"] = self.shrink_pixels.step(ul, state["shrink"])
+            small, after["shrink"] = self.shrink_pixels.step(ul, state["shrink"], sites)
 
             def inside():
-                y, inner = self.inner.step(
-                    small, row // 2, column // 2, rows["inner"], state["inner"], condition
-                )
-                y, _ = self.grow_pixels.step(y, ())
-                return tf.concat([state["grown"][:, 1:], y[:, None]], axis=1), inner
+                site = row // 2 * (width // 2) + column // 2
+                fewer = one_by_one(sites.schedule.rows * sites.schedule.columns // 4).at(site)
+                y, inner = self.inner.step(small, fewer, rows["inner"], state["inner"], condition)
+                y, _ = self.grow_pixels.step(y, (), fewer)
+                return tf.concat([state["grown"][:, 1:], y], axis=1), inner
 
             after["grown"], after["inner"] = tf.cond(
                 (row % 2 == 0) & (column % 2 == 0),
@@ -278,14 +290,13 @@ class Level(keras.layers.Layer):
             )
             # An even row reads the newest entry; an odd row reads those that the even row above
             # it left.
-            width = self.image_shape[1]
             place = tf.where(row % 2 == 0, width // 2 - 1, column // 2)
             corners = tf.reshape(after["grown"][:, place], [-1, 4, self.filters])
-            ul = corners[:, row % 2 * 2 + column % 2]
+            ul = corners[:, row % 2 * 2 + column % 2, None]
         for i, (block, kept) in enumerate(zip(self.up_pixels, state["up"])):
-            shortcut, _ = self.pixel_shortcuts[i].step(concat_elu(uls.pop()), ())
-            added = rows["up_across"][i][:, column] + shortcut
-            ul, kept = block.step(ul, kept, added, condition)
+            shortcut, _ = self.pixel_shortcuts[i].step(concat_elu(uls.pop()), (), sites)
+            added = rows["up_across"][i][:, column, None] + shortcut
+            ul, kept = block.step(ul, kept, sites, added=added, condition=condition)
             after["up"].append(kept)
         return ul, after
 

@@ -17,6 +17,7 @@ from tfar.arguments import integer, integers, rate
 from tfar.layers.base import CausalLayer
 from tfar.layers.conv import CausalConv2D
 from tfar.layers.levels import Level
+from tfar.layers.schedule import Schedule, Sites
 from tfar.layers.stacks import RowConv2D
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Shape, Training
 
@@ -116,7 +117,11 @@ class MultiscaleStreams(CausalLayer):
         return tf.nn.elu(self.level(u, ul, condition=condition, training=training)[1])
 
     def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Schedule | None = None,
     ) -> Nest:
         width = self.image_shape[1]
         last_row = tf.zeros([batch_size, width, self.channels], self.compute_dtype)
@@ -128,25 +133,25 @@ class MultiscaleStreams(CausalLayer):
         )
         condition = () if condition is None else condition
         first_pixels = self.first_pixels.initial_state(batch_size)
-        return tf.constant(0), last_row, condition, (first, rows), (first_pixels, pixels)
+        return last_row, condition, (first, rows), (first_pixels, pixels)
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        site, last_row, condition, rows, (first, pixels) = state
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        last_row, condition, rows, (first, pixels) = state
         known = None if isinstance(condition, tuple) else condition
         x = tf.cast(x, self.compute_dtype)
         # Before the first site there is only padding, without a one.
-        one = tf.cast(site > 0, x.dtype) * tf.ones_like(x[:, :1])
-        x = tf.concat([x, one], axis=1)
-        last_row = tf.concat([last_row[:, 1:], x[:, None]], axis=1)
+        one = tf.cast(sites.one > 0, x.dtype) * tf.ones_like(x[..., :1])
+        x = tf.concat([x, one], axis=-1)
+        last_row = tf.concat([last_row[:, 1:], x], axis=1)
         width = self.image_shape[1]
-        row, column = site // width, site % width
+        row, column = sites.one // width, sites.one % width
         rows = tf.cond(
             column == 0, lambda: self._step_rows(last_row, row, rows, known), lambda: rows
         )
-        ul, first = self.first_pixels.step(x, first)
-        ul += rows[0][2][:, column]
-        ul, pixels = self.level.step(ul, row, column, rows[1], pixels, known)
-        return tf.nn.elu(ul), (site + 1, last_row, condition, rows, (first, pixels))
+        ul, first = self.first_pixels.step(x, first, sites)
+        ul += rows[0][2][:, column, None]
+        ul, pixels = self.level.step(ul, sites, rows[1], pixels, known)
+        return tf.nn.elu(ul), (last_row, condition, rows, (first, pixels))
 
     def _step_rows(self, last_row, row, rows, condition):
         (first_rows, first_above, _), level = rows

@@ -14,6 +14,7 @@ from tfar import arguments
 from tfar.arguments import integer, integers, rate
 from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
+from tfar.layers.schedule import Schedule, Sites
 from tfar.typing import Activation, BatchSize, KerasShape, Member, Nest, Rows, Training
 
 BLOCK = 16  # sites that pass through the hidden layers together
@@ -128,7 +129,7 @@ class OrderlessHidden(CausalLayer):
         blocks = (self.num_sites + missing) // BLOCK
         inputs = tf.transpose(self._inputs(x), [1, 0, 2])
         inputs = tf.pad(inputs, [[0, missing], [0, 0], [0, 0]])
-        _, order, sums = self.initial_state(tf.shape(x)[0], condition, member, order)
+        order, sums = self.initial_state(tf.shape(x)[0], condition, member, order=order)
         order = tf.pad(order, [[0, missing]])
 
         def block(i, sums, outputs):
@@ -153,22 +154,26 @@ class OrderlessHidden(CausalLayer):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
+        schedule: Schedule | None = None,
         order: tf.Tensor | None = None,
     ) -> Nest:
-        """(site, the order, pre-activations [B, H])."""
+        """(the order, pre-activations [B, H])."""
         order = tf.range(self.num_sites) if order is None else order
         sums = tf.tile(tf.cast(self.hidden_bias, tf.float32)[None], [batch_size, 1])
         sums += self.of_condition(condition, self.condition_kernel, tf.float32)
-        return tf.constant(0), order, sums
+        return order, sums
 
-    def step(self, x: tf.Tensor, state: Nest, training: Training = None) -> tuple[tf.Tensor, Nest]:
-        site, order, sums = state
+    def step(
+        self, x: tf.Tensor, state: Nest, sites: Sites, training: Training = None
+    ) -> tuple[tf.Tensor, Nest]:
+        (order, sums), site = state, sites.one
         here, before = order[site], order[tf.maximum(site - 1, 0)]
-        known = tf.cast(self._inputs(x), tf.float32) @ tf.cast(self.kernel[before], tf.float32)
+        known = tf.cast(self._inputs(x[:, 0]), tf.float32)
+        known = known @ tf.cast(self.kernel[before], tf.float32)
         sums += known * tf.cast(site > 0, tf.float32)
         h = self._deep(sums, training)
         y = h @ tf.cast(self.out_kernel[here], h.dtype) + tf.cast(self.bias[here], h.dtype)
-        return y, (site + 1, order, sums)
+        return y[:, None], (order, sums)
 
     @property
     def output_bias(self) -> keras.Variable | None:

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfar.arguments import instance, integer
 from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
+from tfar.layers.schedule import Schedule, Sites, one_by_one
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
@@ -55,7 +56,8 @@ class Patches(CausalLayer):
         n, self.in_channels = input_shape[1:]
         if n % self.size:
             raise ValueError(f"Patches of {self.size} sites do not divide {n} sites.")
-        shape = (None, n // self.size, self.size * self.in_channels)
+        self.patches = n // self.size
+        shape = (None, self.patches, self.size * self.in_channels)
         if not self.layer.built:
             self.layer.build(shape)
         channels = self.layer.compute_output_shape(shape)[-1]
@@ -76,31 +78,31 @@ class Patches(CausalLayer):
         return tf.reshape(y, [-1, n, self.filters])
 
     def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Schedule | None = None,
     ) -> Nest:
-        """(site, the last P inputs, the state of f, the outputs of the patch)."""
+        """(the last P inputs, the state of f, the outputs of the patch)."""
         shape = [batch_size, self.size, self.in_channels]
         last = tf.zeros(shape, self.compute_dtype)
         outputs = tf.zeros([batch_size, self.size, self.filters], self.compute_dtype)
-        return (
-            tf.constant(0),
-            last,
-            self.layer.initial_state(batch_size, condition, member),
-            outputs,
-        )
+        return last, self.layer.initial_state(batch_size, condition, member), outputs
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        site, last, inner, outputs = state
-        last = tf.concat([last[:, 1:], tf.cast(x, last.dtype)[:, None]], axis=1)
-        place = site % self.size
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        last, inner, outputs = state
+        last = tf.concat([last[:, 1:], tf.cast(x, last.dtype)], axis=1)
+        patch, place = sites.one // self.size, sites.one % self.size
 
         def begin():
             """All inputs of the previous patch are known here."""
-            z, after = self.layer.step(tf.reshape(last, [-1, self.size * self.in_channels]), inner)
+            before = tf.reshape(last, [-1, 1, self.size * self.in_channels])
+            z, after = self.layer.step(before, inner, one_by_one(self.patches).at(patch))
             return tf.reshape(self.hand_out(z), tf.shape(outputs)), after
 
         outputs, inner = tf.cond(place == 0, begin, lambda: (outputs, inner))
-        return outputs[:, place], (site + 1, last, inner, outputs)
+        return outputs[:, place, None], (last, inner, outputs)
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
         sources = np.asarray(sources, bool)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfar.arguments import integer, integers, odd
 from tfar.layers.base import CausalLayer
 from tfar.layers.conv import CausalConv2D
+from tfar.layers.schedule import Schedule, Sites
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Shape, Training
 
 
@@ -165,12 +166,15 @@ class RowLSTM(_PixelLSTM):
         return tf.reshape(tf.transpose(h, [1, 0, 2, 3]), [-1, height * width * s, u])
 
     def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Schedule | None = None,
     ) -> Nest:
-        """(site, state of `to_gates`, gates from above, c above, and this row's h and c)."""
+        """(state of `to_gates`, gates from above, c above, and this row's h and c)."""
         sites, u = self.image_shape[1] * self.subpixels, self.units
         return (
-            tf.constant(0),
             self.to_gates.initial_state(batch_size),
             self._zeros(batch_size, sites, 4 * u),
             self._zeros(batch_size, sites, u, dtype=tf.float32),
@@ -178,21 +182,21 @@ class RowLSTM(_PixelLSTM):
             self._zeros(batch_size, sites, u, dtype=tf.float32),
         )
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        site, inner, above, c_above, h_row, c_row = state
-        gates, inner = self.to_gates.step(x, inner)
-        width, sites = self.image_shape[1], h_row.shape[1]
-        place = site % sites
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        inner, above, c_above, h_row, c_row = state
+        gates, inner = self.to_gates.step(x, inner, sites)
+        width, places = self.image_shape[1], h_row.shape[1]
+        place = sites.one % places
 
         def begin():
             h = tf.reshape(h_row, [-1, width, self.state_size])
             return tf.reshape(self._from_above(h), tf.shape(above)), c_row
 
         above, c_above = tf.cond(place == 0, begin, lambda: (above, c_above))
-        h, c = cell(gates + above[:, place], c_above[:, place])
-        here = (tf.range(sites) == place)[:, None]
+        h, c = cell(gates[:, 0] + above[:, place], c_above[:, place])
+        here = (tf.range(places) == place)[:, None]
         h_row, c_row = tf.where(here, h[:, None], h_row), tf.where(here, c[:, None], c_row)
-        return h, (site + 1, inner, above, c_above, h_row, c_row)
+        return h[:, None], (inner, above, c_above, h_row, c_row)
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
         """Dependencies of the gates, c[r - 1, c] and h[r - 1, c + d], up to the first row."""
@@ -288,9 +292,13 @@ class DiagonalBiLSTM(_PixelLSTM):
         return np.stack([row + beside, direction, row], axis=-1)
 
     def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Schedule | None = None,
     ) -> Nest:
-        """(site, state of `to_gates`, states of both directions).
+        """(state of `to_gates`, states of both directions).
 
         From the left: h and c of the pixel to the left, h and c of this pixel's sites that are
         done, h of the row above, h of this row. From the right: gates of this row from the
@@ -301,14 +309,14 @@ class DiagonalBiLSTM(_PixelLSTM):
         row = self._zeros(batch_size, width * s, u)
         gates = self._zeros(batch_size, width * s, 4 * u)
         inner = self.to_gates.initial_state(batch_size)
-        return tf.constant(0), inner, (pixel, pixel, row, row), (gates, row)
+        return inner, (pixel, pixel, row, row), (gates, row)
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        site, inner, (left, now, above, row), (inputs, right) = state
-        gates, inner = self.to_gates.step(x, inner)
-        from_left, from_right = tf.split(gates, 2, axis=-1)
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        inner, (left, now, above, row), (inputs, right) = state
+        gates, inner = self.to_gates.step(x, inner, sites)
+        from_left, from_right = tf.split(gates[:, 0], 2, axis=-1)
         width, s = self.image_shape[1], self.subpixels
-        place, subpixel = site % (width * s), site % s
+        place, subpixel = sites.one % (width * s), sites.one % s
         here = (tf.range(width * s) == place)[:, None]
 
         def begin_row():
@@ -332,7 +340,7 @@ class DiagonalBiLSTM(_PixelLSTM):
         row = tf.where(here, h[:, None], row)
         y = h + right[:, place]
         inputs = tf.where(here, from_right[:, None], inputs)
-        return y, (site + 1, inner, (left, now, above, row), (inputs, right))
+        return y[:, None], (inner, (left, now, above, row), (inputs, right))
 
     def _run_from_right(self, inputs, above):
         """h of a row, [B, W S, units], from its gates and the h of the row above."""

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfar.arguments import integer
 from tfar.layers.base import CausalLayer
+from tfar.layers.schedule import Schedule, Sites
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
@@ -109,19 +110,23 @@ class Recurrent(CausalLayer):
         return tf.concat([first, after], axis=1)
 
     def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Schedule | None = None,
     ) -> Nest:
         given = (tf.cast(condition, self.compute_dtype),) if self.condition_size else ()
-        return tf.constant(False), self._starts(batch_size, condition), *given
+        return self._starts(batch_size, condition), *given
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        started, before, *given = state
-        inputs = self._inputs(x, given[0] if given else None)
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        before, *given = state
+        inputs = self._inputs(x[:, 0], given[0] if given else None)
         y, after = self.layer.cell(inputs, before, training=False)
         if self.exclusive:  # nothing comes before the first site
-            after = [tf.where(started, new, old) for new, old in zip(after, before)]
+            after = [tf.where(sites.one > 0, new, old) for new, old in zip(after, before)]
             y = after[0]
-        return y, (tf.constant(True), list(after), *given)
+        return y[:, None], (list(after), *given)
 
     def get_config(self) -> dict[str, Any]:
         layer = keras.saving.serialize_keras_object(self.layer)

@@ -10,6 +10,7 @@ from tfar.arguments import flag, integer, integers, odd, rate
 from tfar.layers.base import CausalLayer
 from tfar.layers.checks import Checked
 from tfar.layers.conv import CausalConv2D
+from tfar.layers.schedule import Schedule, Sites
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Shape, Training
 
 
@@ -256,7 +257,11 @@ class GatedStacks(CausalLayer):
         return skip
 
     def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Schedule | None = None,
     ) -> Nest:
         width, f = self.image_shape[1] * self.subpixels, self.filters
         channels = self.horizontal[0].in_channels
@@ -268,22 +273,22 @@ class GatedStacks(CausalLayer):
             (horizontal.initial_state(batch_size), out.initial_state(batch_size))
             for horizontal, out in zip(self.horizontal, self.out)
         ]
-        return tf.constant(0), last_row, conditions, rows, steps
+        return last_row, conditions, rows, steps
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        site, last_row, conditions, rows, steps = state
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        last_row, conditions, rows, steps = state
         h, skip = tf.cast(x, self.compute_dtype), None
-        last_row = tf.concat([last_row[:, 1:], h[:, None]], axis=1)
-        place = site % last_row.shape[1]
+        last_row = tf.concat([last_row[:, 1:], h], axis=1)
+        place = sites.one % last_row.shape[1]
         rows = tf.cond(place == 0, lambda: self._step_row(last_row, conditions, rows), lambda: rows)
         after = []
         for index, (horizontal, out) in enumerate(steps):
-            y, horizontal = self.horizontal[index].step(h, horizontal)
-            inside = gate(y + rows[index][1][:, place])
-            inside, out = self.out[index].step(inside, out)
+            y, horizontal = self.horizontal[index].step(h, horizontal, sites)
+            inside = gate(y + rows[index][1][:, place, None])
+            inside, out = self.out[index].step(inside, out, sites)
             h, skip = self._join(index, inside, h, skip)
             after.append((horizontal, out))
-        return skip, (site + 1, last_row, conditions, rows, after)
+        return skip, (last_row, conditions, rows, after)
 
     def _step_row(self, last_row, conditions, rows):
         """The vertical stack for a row: its states, and the terms it adds to H at each site."""

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfar import arguments
 from tfar.arguments import flag, integer, rate
 from tfar.layers.base import CausalLayer
+from tfar.layers.schedule import Schedule, Sites
 from tfar.typing import Activation, BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
@@ -174,19 +175,24 @@ class TiedHidden(CausalLayer):
         return sums + self.of_condition(condition, self.condition_kernel, tf.float32)
 
     def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Schedule | None = None,
     ) -> Nest:
-        return tf.constant(0), self._first_sums(batch_size, condition)
+        return self._first_sums(batch_size, condition)
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        site, sums = state
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        sums, site = state, sites.one
         # The input at site 0 is zeros, so any row of the kernel will do.
-        sums += tf.cast(x, tf.float32) @ tf.cast(self.kernel[tf.maximum(site - 1, 0)], tf.float32)
+        kernel = tf.cast(self.kernel[tf.maximum(site - 1, 0)], tf.float32)
+        sums += tf.cast(x[:, 0], tf.float32) @ kernel
         bias, *weights = (
             tf.cast(w[site], tf.float32) for w in (self.bias, self.out_kernel, *self.scales)
         )
         y = self._output(sums, 1.0, *weights) + bias
-        return tf.cast(y, self.compute_dtype), (site + 1, sums)
+        return tf.cast(y[:, None], self.compute_dtype), sums
 
     @property
     def output_bias(self) -> keras.Variable | None:

@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 
 from tfar.arguments import integer
 from tfar.layers.base import CausalLayer
+from tfar.layers.schedule import Schedule, Sites
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
@@ -65,20 +66,25 @@ class TriangularDense(CausalLayer):
         return bias + tf.reshape(added, [-1, *bias.shape])
 
     def initial_state(
-        self, batch_size: BatchSize, condition: Rows = None, member: Member = None
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Schedule | None = None,
     ) -> Nest:
         shape = [batch_size, self.num_sites, self.channels]
         sums = tf.broadcast_to(self._biases(condition, tf.float32), shape)
         sums = tf.transpose(sums, [0, 2, 1])
-        return tf.constant(0), sums, tf.transpose(self._matrix(), [3, 0, 1, 2])  # column first
+        return sums, tf.transpose(self._matrix(), [3, 0, 1, 2])  # column first
 
-    def step(self, x: tf.Tensor, state: Nest) -> tuple[tf.Tensor, Nest]:
-        site, sums, columns = state
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        sums, columns = state
+        site = sites.one
         # The input at site 0 is zeros, so any column will do.
         column = columns[tf.maximum(site - 1, 0)]
-        x = tf.cast(x, column.dtype)
+        x = tf.cast(x[:, 0], column.dtype)
         sums += tf.cast(tf.einsum("bc,cpi->bpi", x, column), tf.float32)
-        return tf.cast(sums[:, :, site], self.compute_dtype), (site + 1, sums, columns)
+        return tf.cast(sums[:, None, :, site], self.compute_dtype), (sums, columns)
 
     @property
     def output_bias(self) -> keras.Variable | None:

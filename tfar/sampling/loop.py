@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfar import conditions, randomness
+from tfar.layers import Schedule, one_by_one
 from tfar.sampling.policy import Policy
 from tfar.sampling.protocol import Conditionals
 from tfar.typing import Member, Nest
@@ -107,12 +108,14 @@ def compiled_by_xla(model: Conditionals, member: int, cached: bool = True) -> Ca
 
 def _one_member(model, cached, member, n, seed, policy, rows, scored):
     """All the sites, laid out as an event: see `draw`."""
-    carry = begin(model, n, member, cached, rows.get("condition"))
+    schedule = model.schedule if cached else one_by_one(model.num_sites)
+    carry = begin(model, n, member, cached, rows.get("condition"), schedule)
     given = rows.get("values"), rows.get("known")
-    arguments = seed, policy, *given, scored, member, cached
-    (*_, log_prob), drawn = advance(model, carry, model.num_sites, *arguments)
-    permutation = tf.gather(tf.constant(model.permutations), member)
-    x = tf.gather(drawn, tf.math.invert_permutation(permutation))
+    arguments = seed, policy, *given, scored, member, cached, schedule
+    (*_, log_prob), drawn = advance(model, carry, schedule.times, *arguments)
+    order = tf.gather(tf.constant(model.permutations), member)
+    places = tf.gather(tf.constant(schedule.places()), tf.math.invert_permutation(order))
+    x = tf.gather(drawn, places)
     x = tf.transpose(x, [1, 0, *range(2, 2 + len(model.head.site_shape))])  # [n, sites, ...]
     return tf.reshape(x, [n, *model.event_shape]), log_prob
 
@@ -123,10 +126,14 @@ def begin(
     member: Member = 0,
     cached: bool = True,
     condition: Nest = None,
+    schedule: Schedule | None = None,
 ) -> tuple[Any, ...]:
-    """What `advance` starts from: (site, encoded predecessor, state, log-probability)."""
-    state = model.initial_state(n, member=member, cached=cached, condition=condition)
-    return tf.constant(0), tf.zeros([n, model.head.num_inputs]), state, tf.zeros([n])
+    """What `advance` starts from: (time, encoded predecessors, state, log-probability)."""
+    schedule = schedule or one_by_one(model.num_sites)
+    options = {"member": member, "cached": cached, "condition": condition}
+    state = model.initial_state(n, **options, schedule=schedule)
+    before = tf.zeros([n, schedule.slots, model.head.num_inputs])
+    return tf.constant(0), before, state, tf.zeros([n])
 
 
 def advance(
@@ -140,46 +147,59 @@ def advance(
     scored: bool = False,
     member: Member = 0,
     cached: bool = True,
+    schedule: Schedule | None = None,
 ) -> tuple[tuple[Any, ...], tf.Tensor]:
-    """The sampling loop, x[t - 1] -> step -> head -> x[t], over the next sites of the order.
+    """The sampling loop, x[t - 1] -> step -> head -> x[t], over the next times of a schedule.
 
-    The draw at a site depends on the seed and the site's number, not on where the loop paused.
+    The draw at a site depends on the seed and the site's number, not on the schedule or on where
+    the loop paused.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
       carry: what `begin` or `advance` returned.
-      count: how many sites, an int or a scalar tensor.
+      count: how many times, an int or a scalar tensor.
       seed, policy, scored, member, cached: as in `draw`.
-      values, known: as in `draw`, for the ``count`` sites.
+      values, known: as in `draw`, for the sites from the first time on.
+      schedule: as given to `begin`; by default a time is a site.
 
     Returns:
-      ``(carry, drawn)`` with ``drawn`` [count, n, *site_shape].
+      ``(carry, drawn)`` with ``drawn`` [count slots, n, *site_shape], for all slots at the first
+      time, then all at the second, and so on.
     """
+    schedule = schedule or one_by_one(model.num_sites)
     head, first, previous = model.head, carry[0], carry[1]
     order, last = tf.gather(tf.constant(model.permutations), member), model.num_sites - 1
     n = tf.shape(previous)[0] if previous.shape[0] is None else previous.shape[0]
+    begun = first if schedule.slots == 1 else 0  # the first site of values
 
-    def body(site, previous, state, log_prob, drawn):
-        params, state = model.step(previous, state, member=member, cached=cached)
-        noise = randomness.uniforms(seed, site, [n, head.num_uniforms])
-        own = head.at(order[tf.minimum(site, last)])  # texts may be longer than the windows
+    def body(time, previous, state, log_prob, drawn):
+        sites = schedule.at(time)
+        params, state = model.step(previous, state, sites, member=member, cached=cached)
+        streams = tf.unstack(sites.number, num=schedule.slots)
+        shape = [n, head.num_uniforms]
+        noise = tf.stack([randomness.uniforms(seed, stream, shape) for stream in streams], axis=1)
+        own = head.at(order[tf.minimum(streams[0], last)])  # texts may be longer than the windows
         x = policy.draw(own, params, noise)
         if values is not None:
-            here = tf.reshape(known[:, site - first], [-1, *[1] * len(head.site_shape)])
-            x = tf.where(here, values[:, site - first], x)
+            here = tf.gather(known, sites.number - begun, axis=1)
+            here = tf.reshape(here, [-1, schedule.slots, *[1] * len(head.site_shape)])
+            x = tf.where(here, tf.gather(values, sites.number - begun, axis=1), x)
         if scored:
-            log_prob += own.log_prob(params, x)
-        return site + 1, own.encode(x), state, log_prob, drawn.write(site - first, x)
+            counted = tf.where(sites.valid, own.log_prob(params, x), 0.0)
+            log_prob += tf.reduce_sum(counted, axis=1)
+        return time + 1, own.encode(x), state, log_prob, drawn.write(time - first, x)
 
-    shape = [previous.shape[0], *head.site_shape]
+    shape = [previous.shape[0], schedule.slots, *head.site_shape]
     drawn = tf.TensorArray(head.dtype, count, element_shape=shape)
     *carry, drawn = tf.while_loop(
-        lambda site, *_: site < first + count,
+        lambda time, *_: time < first + count,
         body,
         (*carry, drawn),
         maximum_iterations=count,
     )
-    return tuple(carry), drawn.stack()
+    axes = [0, 2, 1, *range(3, 3 + len(head.site_shape))]
+    drawn = tf.transpose(drawn.stack(), axes)  # [count, slots, n, ...]
+    return tuple(carry), tf.reshape(drawn, [-1, n, *head.site_shape])
 
 
 def compiled_advance(model: Conditionals, scored: bool) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfar.conditions import Condition
 from tfar.heads import Head
+from tfar.layers import Schedule, Sites
 
 
 @runtime_checkable
@@ -36,6 +37,10 @@ class Conditionals(Protocol):
     permutations: np.ndarray
     variables: Sequence[Any]
 
+    @property
+    def schedule(self) -> Schedule:
+        """The fastest schedule of the steps."""
+
     def check_member(self, member: Any) -> Any:
         """``member``; ValueError if it is known and out of range."""
 
@@ -49,14 +54,20 @@ class Conditionals(Protocol):
         """log p(x), [B] nats, of all sites or of those that are counted."""
 
     def initial_state(
-        self, batch_size: Any, *, member: Any = 0, cached: bool = True, condition: Any = None
+        self,
+        batch_size: Any,
+        *,
+        member: Any = 0,
+        cached: bool = True,
+        condition: Any = None,
+        schedule: Schedule | None = None,
     ) -> Any:
         """The state before the first site."""
 
     def step(
-        self, x: tf.Tensor, state: Any, *, member: Any = 0, cached: bool = True
+        self, x: tf.Tensor, state: Any, sites: Sites, *, member: Any = 0, cached: bool = True
     ) -> tuple[tf.Tensor, Any]:
-        """``(params, state)`` of the next site, given the encoded value of the one before."""
+        """``(params, state)`` of the next sites, given the encoded values of those before."""
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What ``make()`` returned for a key at its first use: compiled samplers."""

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar.arguments import instance, integer
-from tfar.layers import CausalLayer
+from tfar.layers import CausalLayer, Schedule, one_by_one
 from tfar.testing.checks import demand, demand_close, randomise
 
 # A huge number rather than NaN or infinity: a masked kernel multiplies hidden inputs by zero, and
@@ -17,7 +17,9 @@ def verify_layer(
 ) -> None:
     """Holds a causal layer to the contract of `tfar.layers.CausalLayer`.
 
-    * `step`, repeated, equals `call`: values and gradients of all weights.
+    * `step`, repeated, equals `call`: values and gradients of all weights. So it does in every
+      schedule that the layer accepts, whatever the shape of the image; garbage comes from slots
+      that are idle.
     * The state is made of tensors and keeps its structure, shapes and dtypes.
     * Garbage (1e10) in inputs that an output must not see does not change that output.
     * The support of the Jacobian *equals* the declared ``layer.depends(np.eye(num_sites))``: a leak
@@ -70,7 +72,8 @@ def verify_layer(
         _verify_blindness(lambda x: call(x, given), x, declared)
         reached |= _reached(call, x, given)
         if trial == 0:
-            _verify_steps(layer, x, given, rng)
+            for schedule in _schedules(layer, num_sites):
+                _verify_steps(layer, x, given, rng, schedule)
         weights = tf.constant(rng.normal(size=call(x, given).shape[2]), tf.float32)
         for site in range(num_sites):
             row = gradient(x, tf.constant(site), weights)
@@ -93,32 +96,47 @@ def _reached(call, x, given):
     return np.any(changed[0].numpy() != y[0].numpy(), axis=1)
 
 
-def _verify_steps(layer, x, given, rng):
-    n, weights = x.shape[1], [v.value for v in layer.trainable_weights]
+def _schedules(layer, n):
+    """One site after the other, and the fastest for an image of every shape."""
+    shapes = [(rows, n // rows) for rows in range(2, n) if n % rows == 0]
+    fastest = [layer.schedule(Schedule(*shape, lag=1)) for shape in shapes]
+    return [one_by_one(n), *(schedule for schedule in fastest if schedule.slots > 1)]
+
+
+def _verify_steps(layer, x, given, rng, schedule):
+    weights = [v.value for v in layer.trainable_weights]
+    where = f" in {schedule}" if schedule.slots > 1 else ""
     with tf.GradientTape(persistent=True) as tape:
         at_once = layer(x, **given)
         probe = tf.constant(rng.normal(size=at_once.shape), at_once.dtype)
         loss_at_once = tf.reduce_sum(at_once * probe)
-        state, outputs = layer.initial_state(x.shape[0], **given), []
-        for t in range(n):
-            inputs = x[:, t - layer.exclusive] if t >= layer.exclusive else tf.zeros_like(x[:, 0])
-            y, after = layer.step(inputs, state)
+        state = layer.initial_state(x.shape[0], **given, schedule=schedule)
+        outputs, expected = [], [*x.shape[:1], schedule.slots, *at_once.shape[2:]]
+        for t in range(schedule.times):
+            y, after = layer.step(_inputs(layer, x, schedule, t), state, schedule.at(t))
             _verify_state(state, after, t)
+            demand(y.shape == expected, f"`step` gives outputs of shape {y.shape}, not {expected}.")
             state = after
             outputs.append(y)
-        stepped = tf.stack(outputs, 1)
-        demand(
-            stepped.shape == at_once.shape,
-            f"`step` gives outputs of shape {stepped.shape}, `call` {at_once.shape}.",
-        )
+        stepped = tf.gather(tf.concat(outputs, 1), schedule.places(), axis=1)
         loss_stepped = tf.reduce_sum(stepped * probe)
-    demand_close(stepped, at_once, "`step` differs from `call` ([example, site, channel])")
+    difference = f"`step` differs from `call` ([example, site, channel]){where}"
+    demand_close(stepped, at_once, difference)
     zeros = tf.UnconnectedGradients.ZERO
     expected = tape.gradient(loss_at_once, weights, unconnected_gradients=zeros)
     actual = tape.gradient(loss_stepped, weights, unconnected_gradients=zeros)
     for weight, a, e in zip(layer.trainable_weights, actual, expected):
         message = f"The gradient of {weight.path} through `step` differs from that through `call`"
         demand_close(tf.convert_to_tensor(a), tf.convert_to_tensor(e), message, atol=1e-4)
+
+
+def _inputs(layer, x, schedule, t):
+    """What a loop gives to the slots at a time, [B, S, c]; garbage for slots that were idle."""
+    if t < layer.exclusive:  # nothing is before the first site
+        return tf.zeros([len(x), schedule.slots, x.shape[2]], x.dtype)
+    sites = schedule.at(t - layer.exclusive)
+    inputs = tf.gather(x, sites.number, axis=1)
+    return tf.where(sites.valid[:, None], inputs, tf.constant(GARBAGE, x.dtype))
 
 
 def _verify_state(before, after, site):
