@@ -78,10 +78,10 @@ def test_the_keys_and_values_of_a_window_are_all_that_is_kept():
     layer = CausalSelfAttention(2, window=4)
     layer.build((None, 16, 8))
     state = layer.initial_state(3)
-    assert [tuple(t.shape) for t in tf.nest.flatten(state)] == [(3, 2, 4, 4)] * 4
+    assert [tuple(t.shape) for t in tf.nest.flatten(state)] == [(2, 3, 2, 4, 4)] * 2
     layer.reach = 40
     shapes = [tuple(t.shape) for t in tf.nest.flatten(layer.initial_state(3))]
-    assert shapes == [*[(3, 2, 48, 4)] * 2, *[(3, 2, 16, 4)] * 2]
+    assert shapes == [(2, 3, 2, 48, 4), (2, 3, 2, 16, 4)]
 
 
 @pytest.mark.parametrize("make", [lambda: keras.layers.Dense(3), lambda: None])
@@ -174,7 +174,7 @@ class StandsStill(CausalSelfAttention):
 class StaleKeys(CausalSelfAttention):
     def step(self, x, state, sites):
         y, (older, latest) = super().step(x, state, sites)
-        return y, (older, (state[1][0], latest[1]))
+        return y, (older, tf.stack([state[1][0], latest[1]]))
 
 
 class ForgetsTheOlder(CausalSelfAttention):

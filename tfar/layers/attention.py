@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfar.arguments import flag, instance, integer
 from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
+from tfar.layers.products import product, products, softmax
 from tfar.layers.schedule import Schedule, Sites
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
@@ -113,11 +114,12 @@ class CausalSelfAttention(CausalLayer):
 
     def _projected(self, x, positions):
         """Queries, keys and values of sites, each [B, n, H, D]."""
-        shape = [tf.shape(x)[0], x.shape[1], 3, self.num_heads, self.head_size]
-        q, k, v = tf.unstack(tf.reshape(self.inside(x), shape), axis=2)
-        if self.rotary:
-            q, k = (tf.cast(rotate(part, positions), v.dtype) for part in (q, k))
-        return q, k, v
+        shape = [tf.shape(x)[0], x.shape[1], 3 * self.num_heads, self.head_size]
+        qkv = tf.reshape(self.inside(x), shape)
+        if not self.rotary:
+            return tf.split(qkv, 3, axis=2)
+        qk, v = tf.split(qkv, [2 * self.num_heads, self.num_heads], axis=2)
+        return *tf.split(tf.cast(rotate(qk, positions), v.dtype), 2, axis=2), v
 
     def call(
         self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
@@ -175,39 +177,36 @@ class CausalSelfAttention(CausalLayer):
         member: Member = None,
         schedule: Schedule | None = None,
     ) -> Nest:
-        """(keys and values of older sites, keys and values of the latest).
+        """(older sites, the latest): keys and values, [2, B, H, sites, D].
 
-        Keys and values are [B, H, sites, D]. The latest sites fill a part of a fixed size, which
-        joins the older ones when it is full.
+        The latest sites fill a part of a fixed size, which joins the older ones when it is full.
         """
-        older, latest = (
-            (tf.zeros([batch_size, self.num_heads, sites, self.head_size], self.compute_dtype),) * 2
+        return tuple(
+            tf.zeros([2, batch_size, self.num_heads, sites, self.head_size], self.compute_dtype)
             for sites in self._cache_sizes()
         )
-        return older, latest
 
     def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
         (older, latest), site = state, sites.one
         sizes = self._cache_sizes()
         place = site % sizes[1]
         x = tf.cast(x, self.compute_dtype)
-        q, *new = (tf.transpose(t, [0, 2, 1, 3]) for t in self._projected(x, sites.number))
+        shape = [-1, self.num_heads, 1, self.head_size]
+        q, *new = (tf.reshape(part, shape) for part in self._projected(x, sites.number))
         here = (tf.range(sizes[1]) == place)[:, None]
-        latest = tuple(tf.where(here, one, part) for one, part in zip(new, latest))
+        latest = tf.where(here, tf.stack(new), latest)
         # The site numbers of both parts: entries before the first site or after this one are empty.
         cached = tf.concat([tf.range(-sizes[0], 0), tf.range(sizes[1])], 0) + site - place
         seen = (cached >= 0) & self._within(site - cached)
-        logits = [tf.matmul(q, keys, transpose_b=True) for keys, _ in (older, latest)]
+        logits = [products(q, part[0], transpose_y=True) for part in (older, latest)]
         logits = tf.cast(tf.concat(logits, -1), tf.float32) * self.head_size**-0.5
-        weights = tf.cast(tf.nn.softmax(tf.where(seen, logits, -np.inf)), x.dtype)
+        weights = tf.cast(softmax(tf.where(seen, logits, -np.inf)), x.dtype)
         parts = zip(tf.split(weights, sizes, axis=-1), (older, latest))
-        y = sum(tf.matmul(weight, values) for weight, (_, values) in parts)
+        y = sum(products(weight, part[1]) for weight, part in parts)
         y = self.outside(tf.reshape(y, [-1, 1, self.num_heads * self.head_size]))
         older = tf.cond(
             place == sizes[1] - 1,
-            lambda: tuple(
-                tf.concat([a, b], axis=2)[:, :, sizes[1] :] for a, b in zip(older, latest)
-            ),
+            lambda: tf.concat([older, latest], axis=3)[:, :, :, sizes[1] :],
             lambda: older,
         )
         return y, (older, latest)
@@ -261,12 +260,12 @@ class Tied(CausalLayer):
         return tuple(input_shape)
 
     def _in(self, x):
-        return tf.cast(x, self.compute_dtype) @ tf.cast(self.embedding, self.compute_dtype)
+        return product(tf.cast(x, self.compute_dtype), self.embedding)
 
     def _out(self, x):
         # In float32 whatever the policy, like outputs in Keras.
-        x, embedding = (tf.cast(t, tf.float32) for t in (x, self.embedding))
-        return x @ tf.transpose(embedding) + tf.cast(self.bias, tf.float32)
+        y = product(tf.cast(x, tf.float32), tf.transpose(self.embedding))
+        return y + tf.cast(self.bias, tf.float32)
 
     def call(
         self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None

@@ -190,8 +190,9 @@ class CausalConv2D(CausalLayer):
     def _finish(self, y):
         """Bias and activation of sites [..., filters].
 
-        If nothing comes between them and the product, TensorFlow fuses them into one operation. A
-        sum, not `tf.nn.bias_add`: see `tfar.layers.Dense`.
+        If nothing comes between them and the product, TensorFlow fuses them into one operation. In
+        `step` a change of shape does: for few sites oneDNN's fused operation takes 9 us, the three
+        together 5. A sum, not `tf.nn.bias_add`: see `tfar.layers.Dense`.
         """
         y = y + tf.cast(self.bias, y.dtype) if self.use_bias else y
         return self.activation(y)
@@ -271,8 +272,8 @@ class CausalConv2D(CausalLayer):
         slots = sites.schedule.slots
         kernel = tf.reshape(tf.cast(self.kernel, x.dtype), [-1, self.subpixels, self.filters])
         if self._pointwise:
-            y = self._finish(tf.reshape(x, [-1, self.in_channels]) @ kernel[:, 0])
-            return tf.reshape(y, [-1, slots, self.filters]), state
+            y = tf.reshape(x, [-1, self.in_channels]) @ kernel[:, 0]
+            return self._finish(tf.reshape(y, [-1, slots, self.filters])), state
         now = x[:, :, None]
         window = tf.concat([tf.zeros_like(now), state[:, :, 2:], now], axis=2)
         length, places = self._tables(sites.schedule)
@@ -288,8 +289,8 @@ class CausalConv2D(CausalLayer):
         )
         # All slots are at the same subpixel.
         kernel = kernel[:, place[0] % self.subpixels if self.subpixels > 1 else 0]
-        y = self._finish(tf.reshape(taps, [-1, kernel.shape[0]]) @ kernel)
-        return tf.reshape(y, [-1, slots, self.filters]), window
+        y = tf.reshape(taps, [-1, kernel.shape[0]]) @ kernel
+        return self._finish(tf.reshape(y, [-1, slots, self.filters])), window
 
     @property
     def output_bias(self) -> keras.Variable | None:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfar.arguments import flag, initializer, integer
 from tfar.layers.base import CausalLayer
+from tfar.layers.products import product
 from tfar.layers.schedule import Schedule, Sites
 from tfar.typing import BatchSize, Initializer, KerasShape, Member, Nest, Rows, Training
 
@@ -29,7 +30,7 @@ class Dense(keras.layers.Dense):
     """
 
     def call(self, inputs: tf.Tensor, training: Training = None) -> tf.Tensor:
-        y = tf.matmul(inputs, self.kernel)
+        y = product(inputs, self.kernel)
         y = y + tf.cast(self.bias, y.dtype) if self.use_bias else y
         return self.activation(y)
 
