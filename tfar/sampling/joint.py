@@ -297,12 +297,12 @@ class Autoregressive(tfd.Distribution):
             (values, known, condition),
         )
         if self.jit_compile:
-            one_member = loop.compiled_by_xla(self.model, self.member or 0, self.cached)
+            sampler = loop.compiled_by_xla(self.model, self.member or 0, self.cached)
         else:
-            sampler = loop.compiled if tf.executing_eagerly() else loop.plain
-            one_member = sampler(self.model, self.cached)
+            kind = loop.compiled if tf.executing_eagerly() else loop.plain
+            sampler = kind(self.model, self.cached)
         arguments = randomness.stateless_seed(seed), policy, values, known, condition, scored
-        x, log_prob = loop.draw(self.model, self.member, one_member, rows, *arguments)
+        x, log_prob = loop.draw(self.model, self.member, sampler, rows, *arguments)
         lead = tf.concat([[n], batch.as_list()], 0) if batch.rank else [n]
         x = tf.reshape(x, tf.concat([lead, self.model.event_shape], 0))
         return x, tf.reshape(log_prob, lead) if scored else None

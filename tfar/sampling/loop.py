@@ -16,7 +16,7 @@ from tfar.typing import Member, Nest
 def draw(
     model: Conditionals,
     member: Member,
-    one_member: Callable[..., Any],
+    sampler: Callable[..., Any],
     n: int | tf.Tensor,
     seed: tf.Tensor,
     policy: Policy,
@@ -30,7 +30,7 @@ def draw(
     Args:
       model: a `tfar.models.AutoregressiveModel`.
       member: the number of a member, an int or a scalar tensor, or None for the mixture of all.
-      one_member: draws from a single member: what `plain`, `compiled` or `compiled_by_xla` gives.
+      sampler: what `plain`, `compiled` or `compiled_by_xla` gives.
       n: how many samples, an int or a scalar tensor.
       seed: a pair of ints.
       policy: a `tfar.sampling.Policy`.
@@ -45,28 +45,24 @@ def draw(
     rows = {"values": values, "known": known, "condition": condition}
     rows = {name: part for name, part in rows.items() if part is not None}
     if member is not None or model.members == 1:
-        return one_member(0 if member is None else member, n, seed, policy, rows, scored)
-    chance = randomness.uniforms(randomness.derived(seed, model.members), 0, [n])
-    choice = tf.cast(chance * model.members, tf.int32)
-
-    def draw_member(member, x):
-        own, its = randomness.derived(seed, member), tf.where(choice == member)
-        given = tf.nest.map_structure(lambda part: tf.gather_nd(part, its), rows)
-        drawn, _ = one_member(member, tf.shape(its)[0], own, policy, given, False)
-        return member + 1, tf.tensor_scatter_nd_update(x, its, drawn)
-
-    start = tf.zeros([n, *model.event_shape], model.head.dtype)
-    _, x = tf.while_loop(lambda m, _: m < model.members, draw_member, [tf.constant(0), start])
-    return x, model.log_prob(conditions.joined(x, condition)) if scored else tf.zeros([0])
+        return sampler(0 if member is None else member, n, seed, policy, rows, scored)
+    x, log_prob = sampler(None, n, seed, policy, rows, False)
+    return x, model.log_prob(conditions.joined(x, condition)) if scored else log_prob
 
 
 def plain(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
-    """A function of ``(member, n, seed, policy, rows, scored)`` that draws from one member.
+    """A function of ``(member, n, seed, policy, rows, scored)`` that draws.
 
     See `draw`; ``rows`` is a dict of those of ``values``, ``known`` and ``condition`` that are
-    given.
+    given, and a mixture is not ``scored``.
     """
-    return functools.partial(_one_member, model, cached)
+
+    def run(member, *arguments):
+        if member is None:
+            return _mixture(model, run, *arguments)
+        return _one_member(model, cached, member, *arguments)
+
+    return run
 
 
 def compiled(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
@@ -78,21 +74,47 @@ def compiled(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
     def run(member, n, seed, policy, rows, scored):
         def make():
             given = {k: tf.nest.map_structure(_of_any_length, part) for k, part in rows.items()}
-            number, pair = tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)
+            numbers = [tf.TensorSpec([], tf.int32)] * (1 if member is None else 2)
+            pair = tf.TensorSpec([2], tf.int32)
+            if member is None:
+                function = functools.partial(_mixture, model, run, scored=scored)
+            else:
+                function = functools.partial(_one_member, model, cached, scored=scored)
             return tf.function(
-                functools.partial(_one_member, model, cached, scored=scored),
+                function,
                 autograph=False,
-                input_signature=[number, number, pair, tf.type_spec_from_value(policy), given],
+                input_signature=[*numbers, pair, tf.type_spec_from_value(policy), given],
             )
 
-        key = "draw", cached, scored, tf.type_spec_from_value(policy), *rows
-        return model.once(key, make)(member, n, seed, policy, rows)
+        key = "draw", member is None, cached, scored, tf.type_spec_from_value(policy), *rows
+        numbers = [n] if member is None else [member, n]
+        return model.once(key, make)(*numbers, seed, policy, rows)
 
     return run
 
 
 def _of_any_length(tensor):
     return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
+
+
+def _mixture(model, sampler, n, seed, policy, rows, scored):
+    """Each sample from a member drawn for it; in a graph, members are drawn from side by side."""
+    chance = randomness.uniforms(randomness.derived(seed, model.members), 0, [n])
+    choice = tf.cast(chance * model.members, tf.int32)
+
+    def draw_member(member, x):
+        own, its = randomness.derived(seed, member), tf.where(choice == member)
+
+        def drawn():
+            given = tf.nest.map_structure(lambda part: tf.gather_nd(part, its), rows)
+            mine, _ = sampler(member, tf.shape(its)[0], own, policy, given, scored)
+            return tf.tensor_scatter_nd_update(x, its, mine)
+
+        return member + 1, tf.cond(tf.size(its) > 0, drawn, lambda: x)
+
+    start = tf.zeros([n, *model.event_shape], model.head.dtype)
+    _, x = tf.while_loop(lambda m, _: m < model.members, draw_member, [tf.constant(0), start])
+    return x, tf.zeros([0])
 
 
 def compiled_by_xla(model: Conditionals, member: int, cached: bool = True) -> Callable[..., Any]:

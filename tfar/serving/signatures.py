@@ -164,9 +164,9 @@ class Functions:
             sites = [n, self.model.num_sites]
             values = tf.zeros([*sites, *self.model.head.site_shape], self.model.head.dtype)
             known = tf.zeros(sites, tf.bool)
-        one_member, policy = loop.compiled(self.model), Policy(temperature)
+        sampler, policy = loop.compiled(self.model), Policy(temperature)
         arguments = seed, policy, values, known, condition
-        return loop.draw(self.model, member, one_member, n, *arguments)[0]
+        return loop.draw(self.model, member, sampler, n, *arguments)[0]
 
     def _samples(self, x, lead):
         return {"samples": tf.reshape(x, [*lead, *self.model.event_shape])}
