@@ -223,6 +223,17 @@ def test_joints_of_a_model_share_a_compiled_sampler_that_keeps_none_of_them():
     del joint
     gc.collect()
     assert dropped() is None
+    (compiled,) = model._made.values()
+    for labels, n in (([1, 2], 2), ([0, 1, 2], 1), (1, 5)):
+        model.joint(condition=labels).sample(n, seed=1)
+    assert compiled.experimental_get_tracing_count() == 1
+
+
+def test_members_and_signatures_share_a_compiled_sampler(tmp_path):
+    model = MODELS["made_given_orders"]()
+    for member in (None, 0, 1):
+        for n in (2, 3):
+            model.joint(member=member, condition=[0.5, 1.0]).sample(n, seed=1)
     traced = [*model._made.values()]  # of the mixture, and of a member
     assert [function.experimental_get_tracing_count() for function in traced] == [1, 1]
     serving.export(model, tmp_path / "1")
