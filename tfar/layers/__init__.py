@@ -1,10 +1,10 @@
-"""Causal layers: every site in parallel by `call`, one site at a time by `step`."""
+"""Causal layers: every site in parallel by `call`, some sites at a time by `step`."""
 
 from tfar.layers.attention import CausalSelfAttention, Tied
 from tfar.layers.base import CausalLayer
+from tfar.layers.biases import ConditionBias, SiteBias
 from tfar.layers.composition import Causal, Composite, Pointwise, Shift, Sum, residual_block
-from tfar.layers.condition_bias import ConditionBias
-from tfar.layers.conv import CausalConv2D, SiteBias
+from tfar.layers.conv import CausalConv2D
 from tfar.layers.dense import Dense, MaskedDense
 from tfar.layers.multiscale import MultiscaleStreams
 from tfar.layers.orderless_hidden import OrderlessHidden

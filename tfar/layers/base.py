@@ -19,7 +19,7 @@ from tfar.typing import BatchSize, Initializer, Member, Nest, Rows
 
 
 class CausalLayer(Checked):
-    """A layer that is causal along the sites, in parallel and one site at a time.
+    """A layer that is causal along the sites, in parallel and from one site to the next.
 
     Two views of one function:
 

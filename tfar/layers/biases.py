@@ -1,4 +1,4 @@
-"""A condition, added to every site."""
+"""Biases: of each site, and of a condition at every site."""
 
 from typing import Any
 
@@ -62,3 +62,41 @@ class ConditionBias(CausalLayer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "condition_size": self.condition_size}
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class SiteBias(CausalLayer):
+    """y[i] = x[i] + b[i], a bias for every site: it tells convolutions where they are.
+
+    >>> SiteBias()(np.zeros([2, 9, 4])).shape
+    TensorShape([2, 9, 4])
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.pop("exclusive", None)
+        super().__init__(**kwargs)
+
+    def build(self, input_shape: KerasShape) -> None:
+        self.bias = self.add_weight(shape=input_shape[1:], initializer="zeros", name="bias")
+
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
+        return input_shape
+
+    def call(
+        self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
+    ) -> tf.Tensor:
+        return x + tf.cast(self.bias, x.dtype)
+
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        x = tf.cast(x, self.compute_dtype)
+        return x + tf.cast(tf.gather(self.bias, sites.number), x.dtype), state
+
+    def schedule(self, fastest: Schedule) -> Schedule:
+        return fastest
+
+    @property
+    def output_bias(self) -> keras.Variable | None:
+        return self.bias
+
+    def depends(self, sources: np.ndarray) -> np.ndarray:
+        return np.asarray(sources, bool)
