@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_attention_by_loops(window, rotary):
     layer.build((None, 5, 8))
     randomise(layer, seed=3)
     x = np.random.RandomState(4).normal(size=[2, 5, 8]).astype(np.float32)
-    qkv = (x @ layer.inside.kernel.numpy()).reshape([2, 5, 3, 2, 4])
+    qkv = (x @ layer.qkv.kernel.numpy()).reshape([2, 5, 3, 2, 4])
 
     def turned(v, position):
         z = (v[:2] + 1j * v[2:]) * np.exp(1j * position * 10_000.0 ** (-np.arange(2) / 2))
@@ -61,8 +62,19 @@ def test_attention_by_loops(window, rotary):
         q = turned(qkv[b, i, 0, h], i)
         logits = [q @ turned(qkv[b, j, 1, h], j) / 2 for j in seen]
         expected[b, i, h] = softmax(np.array(logits)) @ qkv[b, seen, 2, h]
-    expected = expected.reshape([2, 5, 8]) @ layer.outside.kernel.numpy() + layer.outside.bias
+    expected = expected.reshape([2, 5, 8]) @ layer.projection.kernel.numpy() + layer.projection.bias
     np.testing.assert_allclose(layer(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_files_of_weights_keep_the_names_that_they_had(tmp_path):
+    """Those of the first attributes, in alphabetical order, that lead to the layers."""
+    model = Transformer([2, 4, 1], 4, 1, 2, positions="learned", stem=3, patch=2)
+    model.save_weights(tmp_path / "x.weights.h5")
+    names = []
+    with h5py.File(tmp_path / "x.weights.h5") as file:
+        file.visit(lambda path: names.append(path.rpartition("/")[-1]))
+    assert {"inside", "outside", "hand_out"} <= set(names)
+    assert not {"qkv", "projection"} & set(names)
 
 
 def test_turned_queries_and_keys_know_their_distance_only():

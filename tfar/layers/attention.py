@@ -1,5 +1,6 @@
 """Causal self-attention, with a cache of keys and values (Vaswani et al. 2017)."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -104,10 +105,15 @@ class CausalSelfAttention(CausalLayer):
         self.head_size = each
         self.reach = n if self.window is None else self.window
         policy = self.dtype_policy
-        self.inside = Dense(3 * channels, use_bias=False, dtype=policy, name="inside")
-        self.outside = Dense(channels, dtype=policy, name="outside")
-        self.inside.build(input_shape)
-        self.outside.build(input_shape)
+        self.qkv = Dense(3 * channels, use_bias=False, dtype=policy, name="qkv")
+        self.projection = Dense(channels, dtype=policy, name="projection")
+        self.qkv.build(input_shape)
+        self.projection.build(input_shape)
+
+    # Keras names a layer in a file of weights by the first attribute, in the order of the alphabet,
+    # that leads to it. These are the names in files, old and new.
+    inside = property(operator.attrgetter("qkv"))
+    outside = property(operator.attrgetter("projection"))
 
     def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return input_shape
@@ -115,7 +121,7 @@ class CausalSelfAttention(CausalLayer):
     def _projected(self, x, positions):
         """Queries, keys and values of sites, each [B, n, H, D]."""
         shape = [tf.shape(x)[0], x.shape[1], 3 * self.num_heads, self.head_size]
-        qkv = tf.reshape(self.inside(x), shape)
+        qkv = tf.reshape(self.qkv(x), shape)
         if not self.rotary:
             return tf.split(qkv, 3, axis=2)
         qk, v = tf.split(qkv, [2 * self.num_heads, self.num_heads], axis=2)
@@ -131,7 +137,7 @@ class CausalSelfAttention(CausalLayer):
         else:
             bias = as_bias(self._within(tf.range(n)[:, None] - tf.range(n)))
             y = keras.ops.dot_product_attention(q, k, v, bias=bias[None, None])
-        return self.outside(tf.reshape(y, [-1, n, self.num_heads * self.head_size]))
+        return self.projection(tf.reshape(y, [-1, n, self.num_heads * self.head_size]))
 
     def _in_blocks(self, q, k, v):
         """Attention over many windows: blocks of one attend to themselves and the one before.
@@ -203,7 +209,7 @@ class CausalSelfAttention(CausalLayer):
         weights = tf.cast(softmax(tf.where(seen, logits, -np.inf)), x.dtype)
         parts = zip(tf.split(weights, sizes, axis=-1), (older, latest))
         y = sum(products(weight, part[1]) for weight, part in parts)
-        y = self.outside(tf.reshape(y, [-1, 1, self.num_heads * self.head_size]))
+        y = self.projection(tf.reshape(y, [-1, 1, self.num_heads * self.head_size]))
         older = tf.cond(
             place == sizes[1] - 1,
             lambda: tf.concat([older, latest], axis=3)[:, :, :, sizes[1] :],

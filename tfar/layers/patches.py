@@ -1,5 +1,6 @@
 """Causal layers over patches of sites (Yu et al. 2023)."""
 
+import operator
 from typing import Any, Self
 
 import keras
@@ -61,8 +62,11 @@ class Patches(CausalLayer):
         if not self.layer.built:
             self.layer.build(shape)
         channels = self.layer.compute_output_shape(shape)[-1]
-        self.hand_out = Dense(self.size * self.filters, dtype=self.dtype_policy, name="hand_out")
-        self.hand_out.build((*shape[:2], channels))
+        outputs = self.size * self.filters
+        self.projection = Dense(outputs, dtype=self.dtype_policy, name="projection")
+        self.projection.build((*shape[:2], channels))
+
+    hand_out = property(operator.attrgetter("projection"))  # in files, see attention.py
 
     def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return (*input_shape[:2], self.filters)
@@ -72,7 +76,7 @@ class Patches(CausalLayer):
     ) -> tf.Tensor:
         n = x.shape[1]
         patches = tf.reshape(x, [-1, n // self.size, self.size * self.in_channels])
-        y = self.hand_out(
+        y = self.projection(
             self.layer(patches, condition=condition, member=member, training=training)
         )
         return tf.reshape(y, [-1, n, self.filters])
@@ -99,7 +103,7 @@ class Patches(CausalLayer):
             """All inputs of the previous patch are known here."""
             before = tf.reshape(last, [-1, 1, self.size * self.in_channels])
             z, after = self.layer.step(before, inner, one_by_one(self.patches).at(patch))
-            return tf.reshape(self.hand_out(z), tf.shape(outputs)), after
+            return tf.reshape(self.projection(z), tf.shape(outputs)), after
 
         outputs, inner = tf.cond(place == 0, begin, lambda: (outputs, inner))
         return outputs[:, place, None], (last, inner, outputs)
