@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from support.cases import mood
 from support.toys import made_up
 
 from tfar import cli, datasets, quiet, randomness, serving, tables, testing, text, zoo
+from tfar.conditions import Vector
 from tfar.heads import Characters, LogisticMixture, Table
 from tfar.models import FVSBN, RNADE, CharRNN, GatedPixelCNN, OrderlessNADE
 from tfar.zoo import artefacts
@@ -168,6 +170,8 @@ def own(tmp_path_factory):
         "image": FVSBN([2, 2, 1]),
         "labels": GatedPixelCNN([2, 2, 1], 4, 2, first_kernel_size=3, num_classes=2),
         "real": RNADE([3], hidden=4, head=LogisticMixture(2)),
+        "vector": FVSBN([3], condition=Vector(2)),
+        "mood": FVSBN([3], condition=mood()),
     }
     for name, model in models.items():
         testing.randomise(model, seed=1).save(folder / f"{name}.keras")
@@ -184,7 +188,10 @@ def own(tmp_path_factory):
         (folder / name).mkdir()
     (folder / "broken").mkdir()
     (folder / "broken" / "saved_model.pb").write_bytes(b"abc")
-    (folder / "binary").write_bytes(bytes(range(256)))
+    for name in ("binary", "binary.npy"):
+        (folder / name).write_bytes(bytes(range(256)))
+    np.save(folder / "three.npy", np.zeros([4, 3]))
+    np.savez(folder / "word.npz", word=0)
     frame.to_csv(folder / "table.csv", index=False)
     for name, contents in {
         "empty.csv": "",
@@ -367,6 +374,28 @@ def test_samples_of_labels(tmp_path):
     np.testing.assert_array_equal(in_turn[1::2], second[1::2])
 
 
+def test_samples_of_other_conditions(own, tmp_path):
+    rows = np.array([[0.5, -20.0], [1.0, 20.0], [-0.25, 3.0]], np.float32)
+    np.save(tmp_path / "rows.npy", rows)
+    several = {"word": np.array([0, 1, 0]), "place": rows}
+    np.savez(tmp_path / "rows.npz", **several)
+    np.savez(tmp_path / "one.npz", word=1, place=[5.0, -20.0])
+    one = {"word": [1] * 64, "place": [[5.0, -20.0]] * 64}
+    for name, given, options, value in (
+        ("vector", "0.5,-20", ("-n", 4), rows[[0] * 4]),
+        ("vector", "rows.npy", (), rows),
+        ("vector", "rows.npy", ("-n", 5), rows[[0, 1, 2, 0, 1]]),
+        ("mood", "rows.npz", (), several),
+        ("mood", "one.npz", (), one),
+    ):
+        given = tmp_path / given if given.startswith(("rows", "one")) else given
+        options = (*options, "--condition", given, "--seed", 3, "--out", tmp_path / "x.npy")
+        result = tfar("sample", own / f"{name}.keras", *options)
+        assert result.exit_code == 0, result.output
+        joint = keras.saving.load_model(own / f"{name}.keras").joint(condition=value)
+        np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), joint.sample(seed=3))
+
+
 def test_export_and_what_is_exported(tmp_path):
     testing.randomise(FVSBN([2, 2, 1]), seed=1).save(tmp_path / "m.keras")
     folder = tmp_path / "mine" / "1"
@@ -475,19 +504,29 @@ MISTAKES = """
 2 | sample image.keras --seed one | 'one' is not a valid integer
 1 | sample image.keras --temperature 0 | temperature to be a finite number
 1 | sample image.keras --temperature nan | temperature to be a finite number
-1 | sample image.keras --label 0 | image.keras is not conditional: it takes no --label
+1 | sample image.keras --label 0 | image.keras is not conditional: it takes no --condition
 1 | sample image.keras --prompt ab | image.keras is a model of images: it takes no --prompt
 1 | sample image.keras --length 500 | image.keras is a model of images: it takes no --length
 1 | sample image.keras --top-k 1 | it takes no --top-k
 1 | sample real.keras --top-p 0.5 | it takes no --top-p
 1 | sample real.keras --out x.png | expected --out to end in .npy, got 'x.png'
 1 | sample labels.keras --label 2 | Expected labels from 0 to 1 as condition, got 2
+1 | sample labels.keras --label 0.5 | 1 in all, separated by commas, or the path of an .npy file
+1 | sample vector.keras | vector.keras is conditional: give --condition, finite numbers of shape [2]
+1 | sample vector.keras --condition 1,2,3 | 2 in all, separated by commas, or the path of an .npy
+1 | sample vector.keras --condition 1,nan | finite numbers of shape [2] as condition, got nan
+1 | sample vector.keras --condition none.npy | none.npy could not be read: No such file
+1 | sample vector.keras --condition binary.npy | got 'binary.npy' (
+1 | sample vector.keras --condition three.npy | condition of shape [..., 2], got float64 (4, 3)
+1 | sample mood.keras --condition 1 | the path of an .npz file with the arrays word, place, got '1'
+1 | sample mood.keras --condition three.npy | an .npz file with the arrays word, place, got 'three
+1 | sample mood.keras --condition word.npz | a dict of ['place', 'word'], got ['word']
 1 | sample table.keras --out rows.npy | expected --out to end in .csv, got 'rows.npy'
-1 | sample table.keras --label 0 | it takes no --label
+1 | sample table.keras --label 0 | it takes no --condition
 1 | sample table.keras --prompt ab | table.keras is a model of tables: it takes no --prompt
 1 | sample table.keras --top-k 1 | it takes no --top-k
 1 | sample text.keras --out x.npy | expected --out to end in .txt, got 'x.npy'
-1 | sample text.keras --label 0 | it takes no --label
+1 | sample text.keras --label 0 | it takes no --condition
 1 | sample text.keras --prompt abc | no 'c', which the text has at position 2
 2 | sample text.keras --length 0 | 0 is not in the range
 1 | sample text.keras --top-k 0 | top_k to be an integer of at least 1

@@ -148,6 +148,13 @@ def test_a_text_has_a_condition(family, tmp_path):
     assert model.generate(length=30, seed=1, condition=one) != model.generate(
         length=30, seed=1, condition=other
     )
+    both = tf.nest.map_structure(lambda *each: np.stack(each), one, other)
+    texts, alike = (
+        "".join(kinds.of(model).draw(2, seed=1, prompt="ab", length=30, condition=c)).split("---\n")
+        for c in (both, one)
+    )
+    assert texts[0] == alike[0] == model.generate("ab", 30, seed=1, condition=one) + "\n"
+    assert texts[1] != alike[1]
     nats = text.log_prob(model, "abba", block=3, condition=other)
     x = model.head.vocabulary.encode("abba")
     np.testing.assert_allclose(nats.sum(), model.joint(condition=other).log_prob(x), rtol=1e-4)

@@ -85,10 +85,23 @@ def test_tensorboard_shows_scalars_and_samples(tmp_path):
     assert (first != last).any()  # the weights have changed, and the seed has not
 
 
-def test_the_samples_are_of_the_averaged_weights(tmp_path):
-    model = trained(tmp_path, epochs=1, tensorboard=True, verbose=0, learning_rate=0.3)
+@pytest.mark.parametrize("conditional", [False, True])
+def test_the_samples_are_of_the_averaged_weights_and_of_the_first_conditions(conditional, tmp_path):
+    data, options, given, n = toys.made_up([3, 3, 1], validation=20), {}, None, 16
+    if conditional:
+        rng = np.random.default_rng(2)
+        data = {
+            split: {"x": x, "condition": rng.normal(size=[len(x), 2])} for split, x in data.items()
+        }
+        given, n = data["validation"]["condition"][:16], ()
+        options["model"] = lambda x: tfar.models.MADE(
+            x.shape[1:], (8,), condition=tfar.conditions.Vector(2)
+        )
+    options.update(conditional=conditional, epochs=1, learning_rate=0.3)
+    model = trained(tmp_path, data, tensorboard=True, verbose=0, **options)
     (drawn,) = images(tmp_path)
-    np.testing.assert_array_equal(drawn, plots.grid(model.joint().sample(16, seed=1).numpy()))
+    expected = model.joint(condition=given).sample(n, seed=1).numpy()
+    np.testing.assert_array_equal(drawn, plots.grid(expected))
 
 
 def test_tensorboard_shows_samples_of_every_class(tmp_path):

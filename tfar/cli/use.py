@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import pathlib
 from typing import TYPE_CHECKING
 
 import click
 
-from tfar import files, zoo
+from tfar import files, records, zoo
 from tfar.cli.shell import (
     Command,
     existing_model,
@@ -44,6 +45,30 @@ def _named(out, default, kind, name):
     return out
 
 
+def _condition(condition, given):
+    """One or more values of a condition, as tensors, from what --condition gives."""
+    import numpy as np
+
+    spec, named = condition.structure, isinstance(condition.structure, dict)
+    if named:
+        wanted = f"the path of an .npz file with the arrays {', '.join(spec)}"
+    else:
+        count = spec.shape.num_elements()
+        wanted = f"{count} in all, separated by commas, or the path of an .npy file"
+    try:
+        if named:
+            value = dict(np.load(io.BytesIO(files.read(given))))
+        elif pathlib.Path(given).suffix == ".npy":
+            value = np.load(io.BytesIO(files.read(given)))
+        else:
+            kind = np.int64 if spec.dtype.is_integer else np.float64
+            value = np.array(given.split(","), kind).reshape(spec.shape)
+    except Exception as error:  # whatever NumPy raises on the words or the content
+        message = f"Expected as condition {condition.support}: {wanted}, got {given!r}"
+        raise ValueError(f"{message} ({records.words(error)}).") from error
+    return condition.tensors(value)
+
+
 def _print(strings):
     for string in strings:
         click.echo(string, nl=False)
@@ -61,7 +86,13 @@ def _print(strings):
 @click.option("--temperature", type=float, help="Below 1: likelier, less varied samples.")
 @click.option("--top-k", type=int, help="Draw among this many likeliest values of a site.")
 @click.option("--top-p", type=float, help="Draw among the likeliest with this total probability.")
-@click.option("--label", type=int, help="For a conditional model; by default labels in turn.")
+@click.option(
+    "--condition",
+    "--label",
+    metavar="VALUE",
+    help="For a conditional model: a label, numbers separated by commas, or an .npy or .npz file "
+    "of one or more conditions, which samples take in turn.  [default: all labels in turn]",
+)
 @click.option("--prompt", default="", help="For a text model: the text to continue.")
 @click.option(
     "--length",
@@ -78,7 +109,7 @@ def sample(
     num: int | None,
     out: str | None,
     seed: int,
-    label: int | None,
+    condition: str | None,
     prompt: str,
     length: int,
     **policy: Any,
@@ -96,10 +127,14 @@ def sample(
     kind, own = kinds.of(loaded), {"prompt": prompt, "length": length}
     refuse(context, f"{model} is a model of {kind.name}", *(own.keys() - kind.options))
     options: dict[str, Any] = {name: own[name] for name in kind.options}
-    if loaded.num_classes is None:
-        refuse(context, f"{model} is not conditional", "label")
-    else:
-        options["label"] = label
+    if loaded.condition is None:
+        refuse(context, f"{model} is not conditional", "condition")
+    elif condition is not None:
+        options["condition"] = value = _condition(loaded.condition, condition)
+        count = loaded.condition.batch_shape(value).num_elements()
+        num = num or (count if count > 1 else None)
+    elif loaded.num_classes is None:
+        raise ValueError(f"{model} is conditional: give --condition, {loaded.condition.support}.")
     if not loaded.head.of_logits:
         refuse(context, f"{model} has no categories to draw among", "top_k", "top_p")
     if out or not kind.printed:

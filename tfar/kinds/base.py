@@ -174,30 +174,51 @@ class Kind:
 
     # Samples --------------------------------------------------------------------------------------
 
-    def labels(self, num: int, label: int | None = None) -> list[int] | None:
-        """Labels for ``num`` samples: one label, or all in turn; None for a model without classes.
+    def conditions(self, num: int, given: Nest = None) -> Nest:
+        """Conditions for ``num`` samples, which take those given in turn; None if there are none.
+
+        Args:
+          num: int.
+          given: one or more values of the model's condition; by default all labels of a model that
+            is conditioned on one.
+
+        Raises:
+          ValueError: if the condition is missing or invalid.
 
         >>> network = {"filters": 4, "layers": 1, "num_classes": 3}
         >>> kind = tfar.kinds.of(tfar.models.GatedPixelCNN([2, 2, 1], **network))
-        >>> kind.labels(5), kind.labels(2, label=1)
+        >>> kind.conditions(5).numpy().tolist(), kind.conditions(2, 1).numpy().tolist()
         ([0, 1, 2, 0, 1], [1, 1])
         """
-        if self.model.num_classes is None:
-            return None
-        return [i % self.model.num_classes if label is None else label for i in range(num)]
+        import tensorflow as tf
 
-    def draw(self, num: int, *, seed: Seed = None, label: int | None = None, **policy: Any) -> Any:
+        from tfar import conditions
+
+        if given is None and self.model.num_classes is not None:
+            given = range(self.model.num_classes)
+        given, condition = conditions.checked(self.model, given), self.model.condition
+        if condition is None:
+            return None
+        batch = condition.batch_shape(given)
+        if not batch.num_elements():
+            raise ValueError(f"Expected at least one condition, got the batch shape {batch}.")
+        turns = tf.range(num) % batch.num_elements()
+        return tf.nest.map_structure(
+            lambda part: tf.gather(part, turns), condition.rows(given, batch)
+        )
+
+    def draw(self, num: int, *, seed: Seed = None, condition: Nest = None, **policy: Any) -> Any:
         """``num`` samples, as `write` takes them.
 
         Args:
           num: int.
           seed: as in ``joint().sample``.
-          label: the label, for a conditional model; by default samples take the labels in turn.
+          condition: what samples are conditioned on, see `conditions`.
           **policy: see `tfar.sampling.Policy`.
         """
-        labels = self.labels(num, label)
-        joint = self.model.joint(condition=labels)
-        return joint.sample(num if labels is None else (), seed=seed, **policy).numpy()
+        rows = self.conditions(num, condition)
+        joint = self.model.joint(condition=rows)
+        return joint.sample(num if rows is None else (), seed=seed, **policy).numpy()
 
     def strings(self, samples: Any) -> Iterable[str]:
         """Strings to print, for a kind whose samples are `printed`."""
@@ -222,8 +243,11 @@ class Kind:
             with partial.open("w", encoding="utf-8", newline="") as file:
                 file.writelines(self.strings(samples))
 
-    def show(self) -> None:
-        """Writes samples to the default writer of TensorBoard, if they can be shown."""
+    def show(self, condition: Nest = None) -> None:
+        """Writes samples to the default writer of TensorBoard, if they can be shown.
+
+        ``condition`` is as in `draw`.
+        """
 
     # Exports --------------------------------------------------------------------------------------
 

@@ -96,12 +96,12 @@ class Images(Kind):
             samples = samples.reshape([-1, *samples.shape[2:]])
         super().write(samples, path, **options)
 
-    def show(self) -> None:
+    def show(self, condition: Nest = None) -> None:
         import tensorflow as tf
 
-        known = self.model.condition is None or self.model.num_classes is not None
-        if known and ".png" in self.endings:  # for another condition there is no default value
-            tf.summary.image("samples", plots.grid(self.draw(SHOWN, seed=1))[None])
+        if ".png" in self.endings:
+            drawn = self.draw(SHOWN, seed=1, condition=condition)
+            tf.summary.image("samples", plots.grid(drawn)[None])
 
 
 def shifted(x: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:

@@ -116,20 +116,32 @@ class Texts(Kind):
     # Samples --------------------------------------------------------------------------------------
 
     def draw(
-        self, num: int, *, seed: Seed = None, prompt: str = "", length: int = 500, **policy: Any
+        self,
+        num: int,
+        *,
+        seed: Seed = None,
+        condition: Nest = None,
+        prompt: str = "",
+        length: int = 500,
+        **policy: Any,
     ) -> Iterator[str]:
         """Pieces of ``num`` texts, an iterator of strings, with a line of dashes between texts.
 
         The first text is the one that `tfar.text.generate` draws from the seed.
         """
+        import tensorflow as tf
+
         from tfar import randomness, text
 
-        first = randomness.stateless_seed(seed)
+        first, rows = randomness.stateless_seed(seed), self.conditions(num, condition)
         for number in range(num):
             if number:
                 yield "---\n"
             own = randomness.derived(first, number) if number else first
-            pieces = text.stream(self.model, prompt, length, seed=own, **policy)
+            given = None
+            if rows is not None:
+                given = tf.nest.map_structure(lambda part, row=number: part[row], rows)
+            pieces = text.stream(self.model, prompt, length, seed=own, condition=given, **policy)
             yield prompt
             yield from pieces
             yield "\n"
@@ -137,15 +149,11 @@ class Texts(Kind):
     def strings(self, samples: Any) -> Iterable[str]:
         return samples
 
-    def show(self) -> None:
+    def show(self, condition: Nest = None) -> None:
         import tensorflow as tf
 
-        from tfar import text
-
-        if self.model.condition is not None:  # there is no default value
-            return
-        drawn = text.generate(self.model, length=SHOWN, seed=1)
-        tf.summary.text("samples", f"```\n{drawn}\n```")
+        drawn = "".join(self.draw(1, seed=1, condition=condition, length=SHOWN))
+        tf.summary.text("samples", f"```\n{drawn}```")
 
     # Exports --------------------------------------------------------------------------------------
 

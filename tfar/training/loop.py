@@ -242,7 +242,10 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
         progress.Progress(epochs, steps=steps, batch_size=recipe.batch_size, lines=verbose == 2),
     ]
     if tensorboard:
-        callbacks += progress.tensorboard(folder / "tensorboard", averages)
+        given = None
+        if model.condition is not None and model.num_classes is None:  # there is no default
+            given = data["validation"]["condition"]
+        callbacks += progress.tensorboard(folder / "tensorboard", averages, given)
     validated = [*range(recipe.validate_every, epochs, recipe.validate_every), epochs]
     with place:
         while place.epoch < epochs and not best.gave_up(place.epoch):

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from tfar import kinds
+from tfar.typing import Nest
 
 
 class Progress(keras.callbacks.Callback):
@@ -56,17 +57,22 @@ class Progress(keras.callbacks.Callback):
 class Samples(keras.callbacks.Callback):
     """Writes samples of the averaged model, of images or of text, to TensorBoard after each epoch.
 
-    The seed is the same each time. Samples of an image model that is conditioned on a label take
-    the labels in turn; a model with another condition is not sampled.
+    The seed is the same each time.
 
     Args:
       folder: of the log.
       averages: the ``keras.callbacks.SwapEMAWeights`` that puts the averages into the model.
+      condition: what samples are conditioned on, see `tfar.kinds.Kind.conditions`.
     """
 
-    def __init__(self, folder: pathlib.Path, averages: keras.callbacks.SwapEMAWeights) -> None:
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        averages: keras.callbacks.SwapEMAWeights,
+        condition: Nest = None,
+    ) -> None:
         super().__init__()
-        self.folder, self.averages = folder, averages
+        self.folder, self.averages, self.condition = folder, averages, condition
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.writer = tf.summary.create_file_writer(str(self.folder))
@@ -74,18 +80,18 @@ class Samples(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.averages.on_test_begin()
         with self.writer.as_default(step=epoch):
-            kinds.of(self.model).show()
+            kinds.of(self.model).show(self.condition)
         self.averages.on_test_end()
 
 
 def tensorboard(
-    folder: pathlib.Path, averages: keras.callbacks.SwapEMAWeights
+    folder: pathlib.Path, averages: keras.callbacks.SwapEMAWeights, condition: Nest = None
 ) -> list[keras.callbacks.Callback]:
     """The callbacks that write the scalars and the samples of each epoch to a log.
 
     Args:
       folder: of the log, the argument ``--logdir`` of TensorBoard.
-      averages: see `Samples`.
+      averages, condition: see `Samples`.
 
     Raises:
       ImportError: if TensorBoard is not installed.
@@ -93,4 +99,4 @@ def tensorboard(
     if importlib.util.find_spec("tensorboard") is None:
         raise ImportError("TensorBoard is not installed: pip install 'tfar[tensorboard]'")
     scalars = keras.callbacks.TensorBoard(folder, write_graph=False)
-    return [scalars, Samples(folder / "train", averages)]
+    return [scalars, Samples(folder / "train", averages, condition)]
