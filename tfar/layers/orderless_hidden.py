@@ -155,6 +155,7 @@ class OrderlessHidden(CausalLayer):
         condition: Rows = None,
         member: Member = None,
         schedule: Schedule | None = None,
+        *,
         order: tf.Tensor | None = None,
     ) -> Nest:
         """(the order, pre-activations [B, H])."""
