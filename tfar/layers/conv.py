@@ -262,7 +262,7 @@ class CausalConv2D(CausalLayer):
         """Zeros, and what was given at the last times, in each slot: [B, slots, 1 + times, c]."""
         if self._pointwise:
             return ()
-        schedule = schedule or one_by_one(np.prod(self.image_shape) * self.subpixels)
+        schedule = schedule or one_by_one(int(np.prod(self.image_shape)) * self.subpixels)
         length, _ = self._tables(schedule)
         shape = [batch_size, schedule.slots, length, self.in_channels]
         return tf.zeros(shape, self.compute_dtype)
