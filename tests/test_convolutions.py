@@ -268,8 +268,8 @@ class ForgetsTheFirst(CausalConv2D):
     """Its window is a site too short."""
 
     def _tables(self, schedule):
-        length, places = super()._tables(schedule)
-        return length - 1, np.maximum(places - 1, 0)
+        length, places, seen = super()._tables(schedule)
+        return length - 1, np.maximum(places - 1, 0), seen
 
 
 class UnmaskedColours(CausalConv2D):

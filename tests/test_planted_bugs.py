@@ -184,11 +184,11 @@ class InSeveralRows(CausalConv2D):
     """Sound, but for its places in the window when several rows are under way."""
 
     def _tables(self, schedule):
-        length, places = super()._tables(schedule)
+        length, places, seen = super()._tables(schedule)
         if schedule.slots == 1:
-            return length, places
+            return length, places, seen
         slot = np.arange(schedule.slots)[:, None]
-        return length, np.where(places, self.moved(places, slot, length), 0)
+        return length, self.moved(places, slot, length).astype(np.int32), seen
 
 
 class ReadsItsOwnSlot(InSeveralRows):

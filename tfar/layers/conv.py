@@ -223,13 +223,13 @@ class CausalConv2D(CausalLayer):
         return fastest.slower(-(-lag // s) * s)  # all slots are at the same subpixel
 
     def _tables(self, schedule):
-        """The length of the window, and where in it the taps are.
+        """The length of the window, where in it the taps are, and which are seen.
 
         Returns:
-          ``(length, places)``: times in the window, and int32 [rows W S, slots, taps S] for the row
-          (or the first that sees as many above), the column and the subpixel of an output. Places
-          count the slots and times as one axis. At the first, there are zeros: taps are there that
-          are outside the image or must not be seen.
+          ``(length, places, seen)``: times in the window; int32 [S, slots, taps S], for the
+          subpixel of an output, where slots and times are one axis; and int32 [rows W S, taps S], 0
+          or 1, for its row (or the first that sees as many above), column and subpixel. The first
+          place has zeros, for taps that are not seen.
         """
         width, s = self.image_shape[1], np.arange(self.subpixels)
         lag = width * self.subpixels if schedule.slots == 1 else schedule.lag
@@ -239,8 +239,8 @@ class CausalConv2D(CausalLayer):
         length = behind.max() + (not self.exclusive) + 1
         times = length - 1 + self.exclusive - behind
         slots = (np.arange(schedule.slots)[:, None] + dy) % schedule.slots
-        places = np.where(seen[:, :, :, None], times[:, None] + slots * length, 0)
-        return length, places.reshape([-1, *places.shape[3:]]).astype(np.int32)
+        places = times[:, None] + slots * length
+        return length, places.astype(np.int32), seen.reshape([-1, len(dx)]).astype(np.int32)
 
     def _inside(self, dy, dx):
         """bool [rows, W, 1, taps S]: whether taps are in the image; see `_tables`."""
@@ -263,7 +263,7 @@ class CausalConv2D(CausalLayer):
         if self._pointwise:
             return ()
         schedule = schedule or one_by_one(int(np.prod(self.image_shape)) * self.subpixels)
-        length, _ = self._tables(schedule)
+        length, *_ = self._tables(schedule)
         shape = [batch_size, schedule.slots, length, self.in_channels]
         return tf.zeros(shape, self.compute_dtype)
 
@@ -276,19 +276,15 @@ class CausalConv2D(CausalLayer):
             return self._finish(tf.reshape(y, [-1, slots, self.filters])), state
         now = x[:, :, None]
         window = tf.concat([tf.zeros_like(now), state[:, :, 2:], now], axis=2)
-        length, places = self._tables(sites.schedule)
+        length, places, seen = self._tables(sites.schedule)
         row_length = self.image_shape[1] * self.subpixels
         row, place = sites.number // row_length, sites.number % row_length
         here = tf.minimum(row, -self.taps[0][0]) * row_length + place
-        # Of the places in all slots, each slot takes those for its own site.
-        each = tf.stack([here, tf.range(slots)], axis=1)
-        taps = tf.gather(
-            tf.reshape(window, [-1, slots * length, self.in_channels]),
-            tf.gather_nd(tf.constant(places), each),
-            axis=1,
-        )
         # All slots are at the same subpixel.
-        kernel = kernel[:, place[0] % self.subpixels if self.subpixels > 1 else 0]
+        subpixel = place[0] % self.subpixels if self.subpixels > 1 else 0
+        kernel, places = kernel[:, subpixel], tf.constant(places)[subpixel]
+        window_of_all = tf.reshape(window, [-1, slots * length, self.in_channels])
+        taps = tf.gather(window_of_all, places * tf.gather(tf.constant(seen), here), axis=1)
         y = tf.reshape(taps, [-1, kernel.shape[0]]) @ kernel
         return self._finish(tf.reshape(y, [-1, slots, self.filters])), window
 
