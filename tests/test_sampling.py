@@ -223,9 +223,9 @@ def test_joints_of_a_model_share_a_compiled_sampler_that_keeps_none_of_them():
     del joint
     gc.collect()
     assert dropped() is None
-    (compiled,) = model._made.values()
     for labels, n in (([1, 2], 2), ([0, 1, 2], 1), (1, 5)):
         model.joint(condition=labels).sample(n, seed=1)
+    (compiled,) = model._made.values()
     assert compiled.experimental_get_tracing_count() == 1
 
 
