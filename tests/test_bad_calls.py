@@ -318,6 +318,10 @@ def of_layers():
         padding=["same"],
     )
     yield from vary(layers.CausalConv2D, {**conv, "exclusive": True}, kernel_size=(1,))
+    front = {"rows": 2, "columns": 4, "lag": 2}
+    yield from vary(layers.Schedule, front, rows=COUNT, columns=COUNT, lag=(*COUNT, 5))
+    yield from vary(layers.Schedule(**front).slower, {}, lag=COUNT)
+    yield from vary(layers.one_by_one, {}, num_sites=COUNT)
     yield from vary(
         layers.RowConv2D,
         {"filters": 2, "above": 1, "width": 3},

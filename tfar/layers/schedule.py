@@ -6,6 +6,8 @@ from typing import Self
 import numpy as np
 import tensorflow as tf
 
+from tfar.arguments import integer
+
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
@@ -20,6 +22,9 @@ class Schedule:
       rows, columns: ints, whose product is n, the number of sites.
       lag: an int from 1 to ``columns``.
 
+    Raises:
+      ValueError: if one of them is not such an int.
+
     >>> front = Schedule(28, 28, lag=4)
     >>> front.slots, front.times, front.raster().times
     (7, 136, 784)
@@ -30,6 +35,12 @@ class Schedule:
     rows: int
     columns: int
     lag: int
+
+    def __post_init__(self) -> None:
+        for field in ("rows", "columns", "lag"):
+            most = self.columns if field == "lag" else None
+            value = integer(field, getattr(self, field), least=1, most=most)
+            object.__setattr__(self, field, value)
 
     @property
     def slots(self) -> int:
@@ -47,7 +58,7 @@ class Schedule:
 
     def slower(self, lag: int) -> Self:
         """This schedule, with at least that lag (or that of `raster`, if it is less)."""
-        lag = max(self.lag, min(lag, self.columns))
+        lag = max(self.lag, min(integer("lag", lag, least=1), self.columns))
         return dataclasses.replace(self, lag=lag)
 
     def at(self, time: int | tf.Tensor) -> "Sites":
