@@ -229,6 +229,18 @@ def test_joints_of_a_model_share_a_compiled_sampler_that_keeps_none_of_them():
     assert compiled.experimental_get_tracing_count() == 1
 
 
+@pytest.mark.parametrize("name", ["fvsbn", "made_orders"])
+def test_no_samples_are_none(name):
+    model = shared(name)
+    condition = (
+        None
+        if model.condition is None
+        else tf.nest.map_structure(lambda part: part[0], given(model, 1))
+    )
+    x, log_prob = model.joint(condition=condition).experimental_sample_and_log_prob(0, seed=1)
+    assert x.shape == [0, *model.event_shape] and log_prob.shape == [0]
+
+
 def test_members_and_signatures_share_a_compiled_sampler(tmp_path):
     model = MODELS["made_given_orders"]()
     for member in (None, 0, 1):

@@ -47,7 +47,11 @@ def draw(
     if member is not None or model.members == 1:
         return sampler(0 if member is None else member, n, seed, policy, rows, scored)
     x, log_prob = sampler(None, n, seed, policy, rows, False)
-    return x, model.log_prob(conditions.joined(x, condition)) if scored else log_prob
+    if scored:
+        inputs = conditions.joined(x, condition)
+        some = tf.convert_to_tensor(n) > 0
+        log_prob = tf.cond(some, lambda: model.log_prob(inputs), lambda: tf.zeros([0]))
+    return x, log_prob
 
 
 def plain(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
@@ -221,7 +225,7 @@ def advance(
     )
     axes = [0, 2, 1, *range(3, 3 + len(head.site_shape))]
     drawn = tf.transpose(drawn.stack(), axes)  # [count, slots, n, ...]
-    return tuple(carry), tf.reshape(drawn, [-1, n, *head.site_shape])
+    return tuple(carry), tf.reshape(drawn, [count * schedule.slots, n, *head.site_shape])
 
 
 def compiled_advance(model: Conditionals, scored: bool) -> Callable[..., Any]:
