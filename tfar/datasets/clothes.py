@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tfar.datasets.digits import idx_files
 from tfar.datasets.source import Source
 
 if TYPE_CHECKING:
@@ -17,11 +18,7 @@ _FASHION_MNIST = Source(
     sizes={"train": 50_000, "validation": 10_000, "test": 10_000},
     feature="image",
     shape=(28, 28, 1),
-    urls={
-        name: f"{_ZALANDO}/{name}"
-        for part in ("train", "t10k")
-        for name in (f"{part}-images-idx3-ubyte.gz", f"{part}-labels-idx1-ubyte.gz")
-    },
+    urls=idx_files(_ZALANDO),
     tfds_splits={"train": "train[:50000]", "validation": "train[50000:]"},
     folder="fashion_mnist",  # the files of MNIST have the same names
 )

@@ -13,6 +13,17 @@ _SIZES = {"train": 50_000, "validation": 10_000, "test": 10_000}
 _LAROCHELLE = "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist"
 _LECUN = "https://storage.googleapis.com/cvdf-datasets/mnist"
 
+
+def idx_files(address: str) -> dict[str, str]:
+    """The addresses of the four files of MNIST, and of data sets made like it, by their names."""
+    kinds = "images-idx3", "labels-idx1"
+    return {
+        name: f"{address}/{name}"
+        for part in ("train", "t10k")
+        for name in (f"{part}-{kind}-ubyte.gz" for kind in kinds)
+    }
+
+
 _BINARIZED_MNIST = Source(
     name="binarized_mnist",
     builder="binarized_mnist",
@@ -31,11 +42,7 @@ _MNIST = Source(
     sizes=_SIZES,
     feature="image",
     shape=(28, 28, 1),
-    urls={
-        name: f"{_LECUN}/{name}"
-        for part in ("train", "t10k")
-        for name in (f"{part}-images-idx3-ubyte.gz", f"{part}-labels-idx1-ubyte.gz")
-    },
+    urls=idx_files(_LECUN),
     tfds_splits={"train": "train[:50000]", "validation": "train[50000:]"},
 )
 
