@@ -278,12 +278,11 @@ class UnmaskedColours(CausalConv2D):
 
 
 class ForgetsTheRowsAbove(GatedStacks):
-    """In `step` the horizontal stack does without the vertical one."""
+    """In `extend` the horizontal stack does without the vertical one."""
 
-    def _step_row(self, last_row, conditions, rows):
-        return [
-            (state, 0 * above) for state, above in super()._step_row(last_row, conditions, rows)
-        ]
+    def _next_row(self, row, conditions, rows):
+        after, added = super()._next_row(row, conditions, rows)
+        return after, [0 * part for part in added]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +297,7 @@ class ForgetsTheRowsAbove(GatedStacks):
                 2, 2, kernel_size=3, first_kernel_size=3, image_shape=(3, 3)
             ),
             9,
-            "`step` differs from `call`",
+            r"`extend` in WholeRows\(rows=3, columns=3\), by \[3, 3, 3\], differs from `call`",
         ),
     ],
 )

@@ -14,7 +14,16 @@ from scipy.stats import norm
 
 from tfar import testing
 from tfar.heads import Bernoulli, GaussianMixture, Poisson
-from tfar.layers import CausalConv2D, CausalLayer, ConditionBias, TiedHidden, one_by_one
+from tfar.layers import (
+    CausalConv2D,
+    CausalLayer,
+    CausalSelfAttention,
+    ConditionBias,
+    Shift,
+    SiteBias,
+    TiedHidden,
+    one_by_one,
+)
 
 # Layers -----------------------------------------------------------------------------------------
 
@@ -212,13 +221,79 @@ class AnySchedule(TiedHidden):
 @pytest.mark.parametrize("kind", [RowsTooClose, ReadsItsOwnSlot, ReadsTheTimeBefore])
 def test_schedule(kind, exclusive):
     size = 3 if exclusive else 5  # an inclusive layer of 3x3 may be as fast as there is
-    with pytest.raises(AssertionError, match=r"`step` differs from `call` .* in Schedule\(rows=4"):
+    with pytest.raises(AssertionError, match=r"`step` in Schedule\(rows=4.* differs from `call`"):
         testing.verify_layer(kind(2, size, (4, 6), exclusive=exclusive), 24, 1)
 
 
 def test_a_layer_that_takes_one_site_only_must_say_so():
     with pytest.raises(AssertionError, match=r"`step` gives outputs of shape .*, not \[4, 2, 1\]"):
         testing.verify_layer(AnySchedule(3, 1), 4, 1)
+
+
+# Of several sites at once -----------------------------------------------------------------------
+
+
+class ForgetsTheLast(Shift):
+    def extend(self, x, state, first):
+        return super().extend(x, state, first)[0], state
+
+
+class DoesNotShift(Shift):
+    def extend(self, x, state, first):
+        return x, x[:, -1:]
+
+
+class BiasesOfTheFirstBlock(SiteBias):
+    def extend(self, x, state, first):
+        return super().extend(x, state, 0 * first)
+
+
+class SelectsTheFirst(CausalSelfAttention):
+    def select(self, state, examples):
+        return super().select(state, tf.range(tf.size(examples)))
+
+
+class CachesOneSiteEarly(CausalSelfAttention):
+    def extend(self, x, state, first):
+        y, state = super().extend(x, state, first)
+        return y, tuple(tf.roll(part, -1, axis=3) for part in state)
+
+
+class AttendsToTheBlock(CausalSelfAttention):
+    def _within(self, offset):
+        return tf.abs(offset) < self.reach if self.blind else super()._within(offset)
+
+    def extend(self, x, state, first):
+        self.blind = True
+        y = super().extend(x, state, first)
+        self.blind = False
+        return y
+
+    blind = False
+
+
+class NoView(Shift):
+    step = CausalLayer.step
+
+    def extends(self, schedule):
+        return False
+
+
+@pytest.mark.parametrize(
+    "layer, message",
+    [
+        (ForgetsTheLast, "`extend` in .* differs from `call`"),
+        (DoesNotShift, "Leak: `extend` at site 0 changes"),
+        (BiasesOfTheFirstBlock, "`extend` in .* differs from `call`"),
+        (lambda: SelectsTheFirst(1), "`extend` of selected examples differs"),
+        (lambda: CachesOneSiteEarly(1), "`extend` in .* differs from `call`"),
+        (lambda: AttendsToTheBlock(1), "Leak: `extend` at site"),
+        (NoView, "neither `step` nor `extend`"),
+    ],
+)
+def test_extend(layer, message):
+    with pytest.raises(AssertionError, match=message):
+        testing.verify_layer(layer(), 6, 2)
 
 
 def test_the_layers_are_sound_but_for_their_bugs():

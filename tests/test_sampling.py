@@ -21,7 +21,7 @@ from tfar.testing.checks import eagerly, same_draws
 
 @pytest.mark.parametrize("name", ["nade_categorical", "made_orders", "own_causal", "own_plain"])
 def test_conditionals_by_step_are_those_of_one_pass(name):
-    """The parameters that the sampler sees, cached or not, are those that score its sample."""
+    """The parameters that the sampler sees are those that score its sample."""
     model = shared(name)
     x, condition = events(model, 6), given(model, 6)
     for member in range(model.members):
@@ -29,15 +29,14 @@ def test_conditionals_by_step_are_those_of_one_pass(name):
         p = model(conditions.joined(x, condition), member=member)
         expected = p.log_prob(x).numpy().reshape([6, -1])[:, order]
         in_order = x.reshape([6, -1])[:, order]
-        for cached in (True, False):
-            state = model.initial_state(6, member=member, cached=cached, condition=condition)
-            encoded = tf.zeros([6, 1, model.head.num_inputs])
-            for site in range(model.num_sites):
-                sites, value = one_by_one(model.num_sites).at(site), in_order[:, site, None]
-                params, state = model.step(encoded, state, sites, member=member, cached=cached)
-                log_prob = model.head.distribution(params).log_prob(value)
-                np.testing.assert_allclose(log_prob[:, 0], expected[:, site], rtol=1e-4, atol=1e-5)
-                encoded = model.head.encode(tf.constant(value))
+        state = model.initial_state(6, member=member, condition=condition)
+        encoded = tf.zeros([6, 1, model.head.num_inputs])
+        for site in range(model.num_sites):
+            sites, value = one_by_one(model.num_sites).at(site), in_order[:, site, None]
+            params, state = model.step(encoded, state, sites, member=member)
+            log_prob = model.head.distribution(params).log_prob(value)
+            np.testing.assert_allclose(log_prob[:, 0], expected[:, site], rtol=1e-4, atol=1e-5)
+            encoded = model.head.encode(tf.constant(value))
 
 
 def test_both_samplers_agree_on_a_random_order_of_more_sites():

@@ -155,8 +155,8 @@ def test_dropout_is_for_training_only():
 
 class StartsAtZero(Recurrent):
     def initial_state(self, batch_size, condition=None, member=None, schedule=None):
-        (states,) = super().initial_state(batch_size)
-        return ([tf.zeros_like(state) for state in states],)
+        states, *others = super().initial_state(batch_size)
+        return ([tf.zeros_like(state) for state in states], *others)
 
 
 class SeesTheZerosBeforeTheFirstSite(Recurrent):
@@ -166,8 +166,8 @@ class SeesTheZerosBeforeTheFirstSite(Recurrent):
 
 class ForgetsTheCell(Recurrent):
     def step(self, x, state, sites):
-        y, ((h, c),) = super().step(x, state, sites)
-        return y, ([h, tf.zeros_like(c)],)
+        y, ((h, c), *others) = super().step(x, state, sites)
+        return y, ([h, tf.zeros_like(c)], *others)
 
 
 class SeesTheNextSite(CausalSelfAttention):
@@ -195,13 +195,19 @@ class ForgetsTheOlder(CausalSelfAttention):
         return y, (state[0], latest)
 
 
-class AsksOneSiteMore(CausalSelfAttention):
+class AttendsToOneSiteMore(CausalSelfAttention):
     def _within(self, offset):
         return (offset >= 0) & (offset <= self.reach)
 
     def depends(self, sources):
         offset = np.subtract.outer(*[np.arange(len(sources))] * 2)
         return ((offset >= 0) & (offset < self.reach)) @ np.asarray(sources, bool)
+
+
+class ForgetsWhatCameBeforeTheBlock(Recurrent):
+    def extend(self, x, state, first):
+        fresh = self.initial_state(x.shape[0])
+        return super().extend(x, (fresh[0], *state[1:]), first)
 
 
 class BeginsLate(Patches):
@@ -225,11 +231,12 @@ def lstm(kind):
         (lstm(StartsAtZero), "`step` differs from `call`"),
         (lstm(SeesTheZerosBeforeTheFirstSite), "`step` differs from `call`"),
         (lstm(ForgetsTheCell), "`step` differs from `call`"),
+        (lstm(ForgetsWhatCameBeforeTheBlock), "`extend` in .* differs from `call`"),
         (lambda: SeesTheNextSite(2), "Leak: output 0 changes with inputs"),
         (lambda: StandsStill(2), "`step` differs from `call`"),
         (lambda: StaleKeys(2), "`step` differs from `call`"),
         (lambda: ForgetsTheOlder(2), "`step` differs from `call`"),
-        (lambda: AsksOneSiteMore(2, window=2), "Leak: output 2 changes with inputs"),
+        (lambda: AttendsToOneSiteMore(2, window=2), "Leak: output 2 changes with inputs"),
         (
             lambda: BeginsLate(Causal([Shift(), CausalSelfAttention(2)]), 2, 3),
             "`step` differs from `call`",

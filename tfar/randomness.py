@@ -59,9 +59,25 @@ def uniforms(seed: tf.Tensor, stream: int | tf.Tensor, shape: Any) -> tf.Tensor:
     >>> bool(np.all(few == more[:2])), bool(np.all((more > 0) & (more < 1)))
     (True, True)
     """
-    # 23 bits plus one half: neither 0 nor 1 can occur, and every number is exact.
-    bits = tf.bitwise.right_shift(_bits(seed, stream, shape), tf.constant(9, tf.uint32))
-    return (tf.cast(bits, tf.float32) + 0.5) * 2.0**-23
+    return _uniform(_bits(seed, stream, shape))
+
+
+def uniforms_of_each(seed: tf.Tensor, streams: tf.Tensor, shape: Any) -> tf.Tensor:
+    """`uniforms` of several streams, int32 [k]: float32 [k, *shape].
+
+    >>> both = uniforms_of_each(tf.constant([0, 7]), tf.constant([3, 4]), [2])
+    >>> bool(np.all(both[1] == uniforms(tf.constant([0, 7]), 4, [2])))
+    True
+    """
+    if streams.shape[0] is not None and streams.shape[0] <= 128:
+        bits = tf.stack([_bits(seed, stream, shape) for stream in tf.unstack(streams)])
+    else:  # too many operations
+        bits = tf.map_fn(
+            lambda stream: _bits(seed, stream, shape),
+            streams,
+            fn_output_signature=tf.TensorSpec(None, tf.uint32),
+        )
+    return _uniform(bits)
 
 
 def derived(seed: tf.Tensor, stream: int | tf.Tensor) -> tf.Tensor:
@@ -71,6 +87,12 @@ def derived(seed: tf.Tensor, stream: int | tf.Tensor) -> tf.Tensor:
     TensorShape([2])
     """
     return tf.bitcast(_bits(seed, stream, [2]), tf.int32)
+
+
+def _uniform(bits):
+    # 23 bits plus one half: neither 0 nor 1 can occur, and every number is exact.
+    bits = tf.bitwise.right_shift(bits, tf.constant(9, tf.uint32))
+    return (tf.cast(bits, tf.float32) + 0.5) * 2.0**-23
 
 
 def _bits(seed, stream, shape):

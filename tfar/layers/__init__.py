@@ -11,7 +11,7 @@ from tfar.layers.orderless_hidden import OrderlessHidden
 from tfar.layers.patches import Patches
 from tfar.layers.pixel_lstm import DiagonalBiLSTM, RowLSTM
 from tfar.layers.recurrent import Recurrent
-from tfar.layers.schedule import Schedule, Sites, one_by_one
+from tfar.layers.schedule import Plan, Schedule, Sites, WholeRows, one_by_one
 from tfar.layers.stacks import GatedStacks, RowConv2D
 from tfar.layers.tied_hidden import TiedHidden
 from tfar.layers.triangular import TriangularDense
@@ -30,6 +30,7 @@ __all__ = [
     "MultiscaleStreams",
     "OrderlessHidden",
     "Patches",
+    "Plan",
     "Pointwise",
     "Recurrent",
     "RowConv2D",
@@ -42,6 +43,7 @@ __all__ = [
     "Tied",
     "TiedHidden",
     "TriangularDense",
+    "WholeRows",
     "one_by_one",
     "residual_block",
 ]

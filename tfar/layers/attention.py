@@ -12,7 +12,7 @@ from tfar.arguments import flag, instance, integer
 from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
 from tfar.layers.products import product, products, softmax
-from tfar.layers.schedule import Schedule, Sites
+from tfar.layers.schedule import Plan, Schedule, Sites
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 LATEST = 16  # number of latest sites that a cache keeps apart
@@ -120,7 +120,7 @@ class CausalSelfAttention(CausalLayer):
 
     def _projected(self, x, positions):
         """Queries, keys and values of sites, each [B, n, H, D]."""
-        shape = [tf.shape(x)[0], x.shape[1], 3 * self.num_heads, self.head_size]
+        shape = [tf.shape(x)[0], tf.shape(x)[1], 3 * self.num_heads, self.head_size]
         qkv = tf.reshape(self.qkv(x), shape)
         if not self.rotary:
             return tf.split(qkv, 3, axis=2)
@@ -181,7 +181,7 @@ class CausalSelfAttention(CausalLayer):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Nest:
         """(older sites, the latest): keys and values, [2, B, H, sites, D].
 
@@ -191,6 +191,36 @@ class CausalSelfAttention(CausalLayer):
             tf.zeros([2, batch_size, self.num_heads, sites, self.head_size], self.compute_dtype)
             for sites in self._cache_sizes()
         )
+
+    def extend(self, x: tf.Tensor, state: Nest, first: tf.Tensor) -> tuple[tf.Tensor, Nest]:
+        (older, latest), x = state, tf.cast(x, self.compute_dtype)
+        sizes, count = self._cache_sizes(), tf.shape(x)[1]
+        here = first + tf.range(count)
+        shape = [-1, count, self.num_heads, self.head_size]
+        projected = [tf.reshape(part, shape) for part in self._projected(x, here)]
+        q, *new = tf.unstack(tf.transpose(tf.stack(projected), [0, 1, 3, 2, 4]))
+        known = tf.concat([older, latest, tf.stack(new)], axis=3)
+        # Site numbers: those of the latest part that are not there yet belong to new sites.
+        begun = first - first % sizes[1]
+        cached = tf.range(-sizes[0], sizes[1]) + begun
+        cached = tf.where(cached < first, cached, -1)
+        numbers = tf.concat([cached, here], axis=0)
+        seen = (numbers >= 0) & self._within(here[:, None] - numbers)
+        logits = tf.cast(tf.matmul(q, known[0], transpose_b=True), tf.float32)
+        weights = tf.nn.softmax(tf.where(seen, logits * self.head_size**-0.5, -np.inf))
+        y = tf.transpose(tf.matmul(tf.cast(weights, x.dtype), known[1]), [0, 2, 1, 3])
+        y = self.projection(tf.reshape(y, [-1, count, self.num_heads * self.head_size]))
+        after = first + count
+        wanted = tf.range(-sizes[0], sizes[1]) + after - after % sizes[1]
+        places = tf.where(wanted < first, wanted - begun, wanted - first + sizes[1]) + sizes[0]
+        known = tf.gather(known, tf.clip_by_value(places, 0, sum(sizes) + count - 1), axis=3)
+        return y, tuple(tf.split(known, sizes, axis=3))
+
+    def extends(self, schedule: Plan) -> bool:
+        return True
+
+    def select(self, state: Nest, examples: tf.Tensor) -> Nest:
+        return tuple(tf.gather(part, examples, axis=1) for part in state)
 
     def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
         (older, latest), site = state, sites.one
@@ -285,12 +315,26 @@ class Tied(CausalLayer):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Nest:
         return self.layer.initial_state(batch_size, condition, member, schedule)
 
+    @property
+    def has_step(self) -> bool:
+        return self.layer.has_step
+
     def schedule(self, fastest: Schedule) -> Schedule:
         return self.layer.schedule(fastest)
+
+    def extend(self, x: tf.Tensor, state: Nest, first: tf.Tensor) -> tuple[tf.Tensor, Nest]:
+        y, state = self.layer.extend(self._in(x), state, first)
+        return self._out(y), state
+
+    def extends(self, schedule: Plan) -> bool:
+        return self.layer.extends(schedule)
+
+    def select(self, state: Nest, examples: tf.Tensor) -> Nest:
+        return self.layer.select(state, examples)
 
     def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
         y, state = self.layer.step(self._in(x), state, sites)

@@ -14,14 +14,14 @@ import tensorflow as tf
 
 from tfar.arguments import flag
 from tfar.layers.checks import Checked
-from tfar.layers.schedule import Schedule, Sites
+from tfar.layers.schedule import Plan, Schedule, Sites
 from tfar.typing import BatchSize, Initializer, Member, Nest, Rows
 
 
 class CausalLayer(Checked):
     """A layer that is causal along the sites, in parallel and from one site to the next.
 
-    Two views of one function:
+    Views of one function, of which a layer has the first and one or both of the others:
 
     * ``call(x, condition=None, member=None, training=None)``, every site at once:
       ``[B, n, c] -> [B, n, p]``;
@@ -29,7 +29,9 @@ class CausalLayer(Checked):
       each time t of the schedule ``y, state = step(x, state, schedule.at(t))``, some sites at a
       time: ``[B, S, c] -> [B, S, p]``. The state is a nest of tensors whose structure, shapes and
       dtypes never change, and never a variable. It holds what later steps need, including the
-      condition and the member.
+      condition and the member;
+    * ``y, state = extend(x, state, first)``, `call` continued: several sites at once, from site
+      number ``first`` on, ``[B, k, c] -> [B, k, p]``, given the state of those before.
 
     Most layers can only step from one site to the next, S = 1, and need not override `schedule`.
 
@@ -38,7 +40,7 @@ class CausalLayer(Checked):
     has exactly one exclusive layer on every path from input to output, so that sampling is the
     loop ``x[t - 1] -> step -> head -> x[t]``. (Where several rows of an image are under way, it
     takes what was in its slot at time t - 1: the site to the left, but an arbitrary value at the
-    first site of a row.)
+    first site of a row.) In `extend` inputs and outputs are those of the same sites, as in `call`.
 
     A layer that is ``stationary`` is the same function of the past at every site: it knows no
     positions, and takes sequences of any length.
@@ -65,11 +67,12 @@ class CausalLayer(Checked):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Nest:
         """The state before site 0, for ``batch_size`` (int or scalar tensor) examples.
 
-        ``schedule`` is that of the steps; by default they go from one site to the next.
+        ``schedule`` is that of the steps, by default from one site to the next; or `WholeRows`,
+        for `extend`.
         """
         return ()
 
@@ -77,9 +80,31 @@ class CausalLayer(Checked):
         """``(y, state)`` after the sites of one time: ``x`` is [B, S, c], and ``y`` [B, S, p]."""
         raise NotImplementedError(f"{type(self).__name__} has no step.")
 
+    @property
+    def has_step(self) -> bool:
+        """Whether the layer, with all that it is made of, has a `step`."""
+        return type(self).step is not CausalLayer.step
+
     def schedule(self, fastest: Schedule) -> Schedule:
         """The fastest schedule that `step` can follow, but no faster than the given one."""
         return fastest.raster()
+
+    def extend(self, x: tf.Tensor, state: Nest, first: tf.Tensor) -> tuple[tf.Tensor, Nest]:
+        """``(y, state)`` after several sites: ``x`` is [B, k, c], and ``y`` [B, k, p].
+
+        ``first`` is the number of the first of them, an int scalar. Where `extends` accepts the
+        raster of `step`, they may be any number of sites, and `step` may follow with the same
+        state. Where it accepts `WholeRows`, they are those of a row.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no extend.")
+
+    def extends(self, schedule: Plan) -> bool:
+        """Whether `extend` works on states of this schedule, a raster or `WholeRows`."""
+        return False
+
+    def select(self, state: Nest, examples: tf.Tensor) -> Nest:
+        """The state of some of the examples, whose numbers are ``examples`` [m]."""
+        return tf.nest.map_structure(lambda part: tf.gather(part, examples), state)
 
     def condition_weights(
         self, units: int, initializer: Initializer = "glorot_uniform"

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfar.arguments import integer
 from tfar.layers.base import CausalLayer
-from tfar.layers.schedule import Schedule, Sites
+from tfar.layers.schedule import Plan, Schedule, Sites
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
@@ -47,7 +47,7 @@ class ConditionBias(CausalLayer):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Nest:
         return self.of_condition(condition, self.condition_kernel, self.compute_dtype)
 
@@ -56,6 +56,12 @@ class ConditionBias(CausalLayer):
 
     def schedule(self, fastest: Schedule) -> Schedule:
         return fastest
+
+    def extend(self, x: tf.Tensor, state: Nest, first: tf.Tensor) -> tuple[tf.Tensor, Nest]:
+        return tf.cast(x, state.dtype) + state[:, None], state
+
+    def extends(self, schedule: Plan) -> bool:
+        return True
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
         return np.asarray(sources, bool)
@@ -93,6 +99,15 @@ class SiteBias(CausalLayer):
 
     def schedule(self, fastest: Schedule) -> Schedule:
         return fastest
+
+    def extend(self, x: tf.Tensor, state: Nest, first: tf.Tensor) -> tuple[tf.Tensor, Nest]:
+        x = tf.cast(x, self.compute_dtype)
+        sites = first + tf.range(tf.shape(x)[1])
+        here = tf.gather(self.bias, sites)  # not a slice, which XLA takes by constants only
+        return x + tf.cast(here, x.dtype), state
+
+    def extends(self, schedule: Plan) -> bool:
+        return True
 
     @property
     def output_bias(self) -> keras.Variable | None:

@@ -11,7 +11,7 @@ from tfar import private
 from tfar.arguments import activation, items
 from tfar.layers.base import CausalLayer
 from tfar.layers.probes import check_pointwise
-from tfar.layers.schedule import Schedule, Sites
+from tfar.layers.schedule import Plan, Schedule, Sites
 from tfar.typing import Activation, BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
@@ -32,15 +32,25 @@ class Composite(CausalLayer):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Nest:
         given = condition, member, schedule
         return tuple(part.initial_state(batch_size, *given) for part in self.parts)
+
+    @property
+    def has_step(self) -> bool:
+        return all(part.has_step for part in self.parts)
 
     def schedule(self, fastest: Schedule) -> Schedule:
         for part in self.parts:
             fastest = part.schedule(fastest)
         return fastest
+
+    def extends(self, schedule: Plan) -> bool:
+        return all(part.extends(schedule) for part in self.parts)
+
+    def select(self, state: Nest, examples: tf.Tensor) -> Nest:
+        return tuple(part.select(of_part, examples) for part, of_part in zip(self.parts, state))
 
     def get_config(self) -> dict[str, Any]:
         parts = [keras.saving.serialize_keras_object(part) for part in self.parts]
@@ -106,6 +116,13 @@ class Causal(Composite):
             states.append(part_state)
         return x, tuple(states)
 
+    def extend(self, x: tf.Tensor, state: Nest, first: tf.Tensor) -> tuple[tf.Tensor, Nest]:
+        states = []
+        for part, part_state in zip(self.parts, state):
+            x, part_state = part.extend(x, part_state, first)
+            states.append(part_state)
+        return x, tuple(states)
+
     @property
     def output_bias(self) -> keras.Variable | None:
         return self.parts[-1].output_bias
@@ -152,6 +169,10 @@ class Sum(Composite):
 
     def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
         outputs, states = zip(*(part.step(x, s, sites) for part, s in zip(self.parts, state)))
+        return sum(outputs), states
+
+    def extend(self, x: tf.Tensor, state: Nest, first: tf.Tensor) -> tuple[tf.Tensor, Nest]:
+        outputs, states = zip(*(part.extend(x, s, first) for part, s in zip(self.parts, state)))
         return sum(outputs), states
 
     @property
@@ -228,6 +249,12 @@ class Pointwise(CausalLayer):
     def schedule(self, fastest: Schedule) -> Schedule:
         return fastest
 
+    def extend(self, x: tf.Tensor, state: Nest, first: tf.Tensor) -> tuple[tf.Tensor, Nest]:
+        return self.call(x, training=False), state
+
+    def extends(self, schedule: Plan) -> bool:
+        return True
+
     def depends(self, sources: np.ndarray) -> np.ndarray:
         return np.asarray(sources, bool)
 
@@ -255,7 +282,7 @@ class Shift(CausalLayer):
         super().__init__(exclusive=True, **kwargs)
 
     def build(self, input_shape: KerasShape) -> None:
-        pass
+        self.channels = input_shape[-1]
 
     def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
         return input_shape
@@ -265,8 +292,25 @@ class Shift(CausalLayer):
     ) -> tf.Tensor:
         return tf.concat([tf.zeros_like(x[:, :1]), x[:, :-1]], axis=1)
 
+    def initial_state(
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Plan | None = None,
+    ) -> Nest:
+        """The last input, [B, 1, c], for `extend`."""
+        return tf.zeros([batch_size, 1, self.channels], self.compute_dtype)
+
     def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
         return x, state  # the loop already passes site t - 1
+
+    def extend(self, x: tf.Tensor, state: Nest, first: tf.Tensor) -> tuple[tf.Tensor, Nest]:
+        x = tf.cast(x, state.dtype)
+        return tf.concat([state, x[:, :-1]], axis=1), x[:, -1:]
+
+    def extends(self, schedule: Plan) -> bool:
+        return True
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
         sources = np.asarray(sources, bool)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfar import arguments
 from tfar.arguments import flag, initializer, integer, integers, odd
 from tfar.layers.base import CausalLayer
-from tfar.layers.schedule import Schedule, Sites, one_by_one
+from tfar.layers.schedule import Plan, Schedule, Sites, WholeRows, one_by_one
 from tfar.typing import (
     Activation,
     BatchSize,
@@ -197,7 +197,7 @@ class CausalConv2D(CausalLayer):
         y = y + tf.cast(self.bias, y.dtype) if self.use_bias else y
         return self.activation(y)
 
-    def _convolve(self, x, kernel):
+    def _convolve(self, x, kernel, above_known=False):
         above, left = -self.taps[0][0], -min(dx for _, dx in self.taps)
         right = max(dx for _, dx in self.taps)  # -1 for a row that ends before the centre
         # The taps fill a rectangle except for the end of its last row. Zeros are multiplied there,
@@ -208,7 +208,8 @@ class CausalConv2D(CausalLayer):
         kernel = tf.reshape(kernel, [above + 1, columns, *self.kernel.shape[1:]])
         x = x[:, :, :right] if right < 0 else x
         # Padded separately: with explicit padding, gradients of bfloat16 are 25 times slower.
-        x = tf.pad(x, [[0, 0], [above, 0], [left, max(right, 0)], [0, 0]])
+        pad = 0 if above_known else above
+        x = tf.pad(x, [[0, 0], [pad, 0], [left, max(right, 0)], [0, 0]])
         return tf.nn.conv2d(x, kernel, self.stride, "VALID")
 
     def schedule(self, fastest: Schedule) -> Schedule:
@@ -257,11 +258,17 @@ class CausalConv2D(CausalLayer):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Nest:
-        """Zeros, and what was given at the last times, in each slot: [B, slots, 1 + times, c]."""
+        """Zeros, and what was given at the last times, in each slot: [B, slots, 1 + times, c].
+
+        For whole rows, the rows above that are seen: [B, rows, W, S c].
+        """
         if self._pointwise:
             return ()
+        if isinstance(schedule, WholeRows):
+            shape = [batch_size, -self.taps[0][0], self.image_shape[1], self.subpixels]
+            return tf.zeros([*shape[:-1], shape[-1] * self.in_channels], self.compute_dtype)
         schedule = schedule or one_by_one(int(np.prod(self.image_shape)) * self.subpixels)
         length, *_ = self._tables(schedule)
         shape = [batch_size, schedule.slots, length, self.in_channels]
@@ -287,6 +294,24 @@ class CausalConv2D(CausalLayer):
         taps = tf.gather(window_of_all, places * tf.gather(tf.constant(seen), here), axis=1)
         y = tf.reshape(taps, [-1, kernel.shape[0]]) @ kernel
         return self._finish(tf.reshape(y, [-1, slots, self.filters])), window
+
+    def extend(self, x: tf.Tensor, state: Nest, first: tf.Tensor) -> tuple[tf.Tensor, Nest]:
+        x, channels = tf.cast(x, self.compute_dtype), self.subpixels * self.in_channels
+        width, kernel = self.image_shape[1], self._masked_kernel()
+        if self.taps == [(0, 0)]:
+            y = tf.reshape(x, [-1, channels]) @ kernel[0]
+            width = tf.shape(x)[1] // self.subpixels
+        else:
+            row = tf.reshape(x, [-1, 1, width, channels])
+            rows = tf.concat([state, row], axis=1) if self.taps[0][0] else row
+            y, state = self._convolve(rows, kernel, above_known=True), rows[:, 1:]
+        return self._finish(tf.reshape(y, [-1, width * self.subpixels, self.filters])), state
+
+    def extends(self, schedule: Plan) -> bool:
+        height, width = self.image_shape
+        if self._pointwise:
+            return True
+        return self.stride == 1 and schedule == WholeRows(height, width * self.subpixels)
 
     @property
     def output_bias(self) -> keras.Variable | None:

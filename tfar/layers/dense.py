@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfar.arguments import flag, initializer, integer
 from tfar.layers.base import CausalLayer
 from tfar.layers.products import product
-from tfar.layers.schedule import Schedule, Sites
+from tfar.layers.schedule import Plan, Sites
 from tfar.typing import BatchSize, Initializer, KerasShape, Member, Nest, Rows, Training
 
 
@@ -193,7 +193,7 @@ class MaskedDense(CausalLayer):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Nest:
         member = 0 if member is None else member
 

@@ -17,7 +17,7 @@ from tfar.arguments import integer, integers, rate
 from tfar.layers.base import CausalLayer
 from tfar.layers.conv import CausalConv2D
 from tfar.layers.levels import Level
-from tfar.layers.schedule import Schedule, Sites
+from tfar.layers.schedule import Plan, Sites
 from tfar.layers.stacks import RowConv2D
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Shape, Training
 
@@ -121,7 +121,7 @@ class MultiscaleStreams(CausalLayer):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Nest:
         width = self.image_shape[1]
         last_row = tf.zeros([batch_size, width, self.channels], self.compute_dtype)

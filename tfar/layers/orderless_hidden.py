@@ -14,7 +14,7 @@ from tfar import arguments
 from tfar.arguments import integer, integers, rate
 from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
-from tfar.layers.schedule import Schedule, Sites
+from tfar.layers.schedule import Plan, Sites
 from tfar.typing import Activation, BatchSize, KerasShape, Member, Nest, Rows, Training
 
 BLOCK = 16  # sites that pass through the hidden layers together
@@ -154,7 +154,7 @@ class OrderlessHidden(CausalLayer):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
         *,
         order: tf.Tensor | None = None,
     ) -> Nest:

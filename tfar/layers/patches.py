@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfar.arguments import instance, integer
 from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
-from tfar.layers.schedule import Schedule, Sites, one_by_one
+from tfar.layers.schedule import Plan, Sites, one_by_one
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
@@ -86,13 +86,17 @@ class Patches(CausalLayer):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Nest:
         """(the last P inputs, the state of f, the outputs of the patch)."""
         shape = [batch_size, self.size, self.in_channels]
         last = tf.zeros(shape, self.compute_dtype)
         outputs = tf.zeros([batch_size, self.size, self.filters], self.compute_dtype)
         return last, self.layer.initial_state(batch_size, condition, member), outputs
+
+    @property
+    def has_step(self) -> bool:
+        return self.layer.has_step
 
     def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
         last, inner, outputs = state

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfar.arguments import integer, integers, odd
 from tfar.layers.base import CausalLayer
 from tfar.layers.conv import CausalConv2D
-from tfar.layers.schedule import Schedule, Sites
+from tfar.layers.schedule import Plan, Sites
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Shape, Training
 
 
@@ -170,7 +170,7 @@ class RowLSTM(_PixelLSTM):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Nest:
         """(state of `to_gates`, gates from above, c above, and this row's h and c)."""
         sites, u = self.image_shape[1] * self.subpixels, self.units
@@ -296,7 +296,7 @@ class DiagonalBiLSTM(_PixelLSTM):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Nest:
         """(state of `to_gates`, states of both directions).
 

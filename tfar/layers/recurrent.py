@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfar.arguments import integer
 from tfar.layers.base import CausalLayer
-from tfar.layers.schedule import Schedule, Sites
+from tfar.layers.schedule import Plan, Sites
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
@@ -54,13 +54,14 @@ class Recurrent(CausalLayer):
             raise ValueError(f"Expected a forward recurrent layer of Keras, got {layer!r}.")
         kwargs.setdefault("dtype", layer.dtype_policy)
         super().__init__(**kwargs)
-        layer.return_sequences, layer.return_state = True, False
+        layer.return_sequences, layer.return_state = True, True
         self.layer = layer
         self.embedding = None if embedding is None else integer("embedding", embedding, least=1)
         self.condition_size = integer("condition_size", condition_size, least=0)
         self.sizes = [int(size) for size in tf.nest.flatten(layer.cell.state_size)]
 
     def build(self, input_shape: KerasShape) -> None:
+        self.in_channels = input_shape[-1]
         if self.embedding:
             shape = (input_shape[-1], self.embedding)
             self.kernel = self.add_weight(shape=shape, initializer="normal", name="embedding")
@@ -101,12 +102,12 @@ class Recurrent(CausalLayer):
         start = self._starts(tf.shape(x)[0], condition)
         if not self.exclusive:
             inputs = self._inputs(x, condition)
-            return self.layer(inputs, initial_state=start, training=training)
+            return self.layer(inputs, initial_state=start, training=training)[0]
         first = start[0][:, None]
         if x.shape[1] == 1:
             return first
         inputs = self._inputs(x[:, :-1], condition)
-        after = self.layer(inputs, initial_state=start, training=training)
+        after = self.layer(inputs, initial_state=start, training=training)[0]
         return tf.concat([first, after], axis=1)
 
     def initial_state(
@@ -114,19 +115,44 @@ class Recurrent(CausalLayer):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Nest:
+        """The states of the cell, the last input, for `extend`, and the condition."""
+        last = tf.zeros([batch_size, 1, self.in_channels], self.compute_dtype)
         given = (tf.cast(condition, self.compute_dtype),) if self.condition_size else ()
-        return self._starts(batch_size, condition), *given
+        return self._starts(batch_size, condition), last, *given
 
     def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
-        before, *given = state
-        inputs = self._inputs(x[:, 0], given[0] if given else None)
+        before, last, *given = state
+        y, after = self._step(x[:, 0], before, given, sites.one)
+        return y[:, None], (after, last, *given)
+
+    def _step(self, x, before, given, site):
+        inputs = self._inputs(x, given[0] if given else None)
         y, after = self.layer.cell(inputs, before, training=False)
         if self.exclusive:  # nothing comes before the first site
-            after = [tf.where(sites.one > 0, new, old) for new, old in zip(after, before)]
+            after = [tf.where(site > 0, new, old) for new, old in zip(after, before)]
             y = after[0]
-        return y[:, None], (list(after), *given)
+        return y, list(after)
+
+    def extend(self, x: tf.Tensor, state: Nest, first: tf.Tensor) -> tuple[tf.Tensor, Nest]:
+        before, last, *given = state
+        x = tf.cast(x, last.dtype)
+        last, x = x[:, -1:], tf.concat([last, x[:, :-1]], axis=1) if self.exclusive else x
+        y, before = self._step(x[:, 0], before, given, first)
+
+        def others():
+            inputs = self._inputs(x[:, 1:], given[0] if given else None)
+            after, *states = self.layer(inputs, initial_state=before, training=False)
+            return tf.concat([y[:, None], after], axis=1), states
+
+        if x.shape[1] == 1:
+            return y[:, None], (before, last, *given)
+        y, before = tf.cond(tf.shape(x)[1] > 1, others, lambda: (y[:, None], before))
+        return y, (before, last, *given)
+
+    def extends(self, schedule: Plan) -> bool:
+        return True
 
     def get_config(self) -> dict[str, Any]:
         layer = keras.saving.serialize_keras_object(self.layer)

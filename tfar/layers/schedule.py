@@ -1,4 +1,4 @@
-"""Schedules: which sites a sampling loop draws at which time."""
+"""Schedules: in which order a sampling loop works on the sites."""
 
 import dataclasses
 from typing import Self
@@ -87,6 +87,18 @@ class Schedule:
 
 
 @dataclasses.dataclass(frozen=True)
+class WholeRows:
+    """One row of sites after the other, each of them at once: see `CausalLayer.extend`.
+
+    Attributes:
+      rows, columns: ints, whose product is n, the number of sites.
+    """
+
+    rows: int
+    columns: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Sites:
     """The sites of one step.
 
@@ -105,6 +117,9 @@ class Sites:
     def one(self) -> tf.Tensor:
         """The site's number, a scalar, for a layer whose schedules have one slot."""
         return self.number[0]
+
+
+Plan = Schedule | WholeRows  # how a state is worked on
 
 
 def one_by_one(num_sites: int) -> Schedule:

@@ -10,7 +10,7 @@ from tfar.arguments import flag, integer, integers, odd, rate
 from tfar.layers.base import CausalLayer
 from tfar.layers.checks import Checked
 from tfar.layers.conv import CausalConv2D
-from tfar.layers.schedule import Schedule, Sites
+from tfar.layers.schedule import Plan, WholeRows
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Shape, Training
 
 
@@ -133,8 +133,8 @@ class GatedStacks(CausalLayer):
     The sites are pixels, or their colours, as in `tfar.layers.CausalConv2D`. [B, n, c] becomes
     [B, n, filters]. Exclusive.
 
-    `step` runs the vertical stack once per row, when the row above is complete; only the horizontal
-    stack takes a step at each site.
+    It has no `step`, but `extend` for whole rows: a row needs the horizontal stack only, once the
+    vertical stack has run over the row above.
 
     Args:
       filters: f.
@@ -261,48 +261,44 @@ class GatedStacks(CausalLayer):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Nest:
-        width, f = self.image_shape[1] * self.subpixels, self.filters
-        channels = self.horizontal[0].in_channels
-        last_row = tf.zeros([batch_size, width, channels], self.compute_dtype)
+        """(of the condition, rows above in the vertical stack, what it adds to H at the next)."""
         conditions = self._conditions(condition) if self.condition_size else ()
-        from_above = tf.zeros([batch_size, width, 2 * f], self.compute_dtype)
-        rows = [(vertical.initial_state(batch_size), from_above) for vertical in self.vertical]
-        steps = [
-            (horizontal.initial_state(batch_size), out.initial_state(batch_size))
-            for horizontal, out in zip(self.horizontal, self.out)
-        ]
-        return last_row, conditions, rows, steps
+        shape = [batch_size, self.image_shape[1], self.subpixels * self.horizontal[0].in_channels]
+        nothing = tf.zeros(shape, self.compute_dtype)
+        rows = [vertical.initial_state(batch_size) for vertical in self.vertical]
+        return conditions, *self._next_row(nothing, conditions, rows)
 
-    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
-        last_row, conditions, rows, steps = state
-        h, skip = tf.cast(x, self.compute_dtype), None
-        last_row = tf.concat([last_row[:, 1:], h], axis=1)
-        place = sites.one % last_row.shape[1]
-        rows = tf.cond(place == 0, lambda: self._step_row(last_row, conditions, rows), lambda: rows)
-        after = []
-        for index, (horizontal, out) in enumerate(steps):
-            y, horizontal = self.horizontal[index].step(h, horizontal, sites)
-            inside = gate(y + rows[index][1][:, place, None])
-            inside, out = self.out[index].step(inside, out, sites)
+    def extend(self, x: tf.Tensor, state: Nest, first: tf.Tensor) -> tuple[tf.Tensor, Nest]:
+        conditions, rows, added = state
+        x = h = tf.cast(x, self.compute_dtype)
+        skip = None
+        for index, from_above in enumerate(added):
+            y, _ = self.horizontal[index].extend(h, (), first)
+            inside, _ = self.out[index].extend(gate(y + from_above), (), first)
             h, skip = self._join(index, inside, h, skip)
-            after.append((horizontal, out))
-        return skip, (last_row, conditions, rows, after)
+        return skip, (conditions, *self._next_row(x, conditions, rows))
 
-    def _step_row(self, last_row, conditions, rows):
-        """The vertical stack for a row: its states, and the terms it adds to H at each site."""
+    def extends(self, schedule: Plan) -> bool:
+        height, width = self.image_shape
+        return schedule == WholeRows(height, width * self.subpixels)
+
+    def _next_row(self, row, conditions, rows):
+        """The vertical stack below a row of inputs: its states, and what it adds to H."""
         width = self.image_shape[1]
-        v = tf.reshape(last_row, [-1, 1, width, self.subpixels * last_row.shape[2]])
-        after = []
-        for index, (state, from_above) in enumerate(rows):
+        sites = width * self.subpixels
+        v = tf.reshape(row, [-1, 1, width, self.subpixels * self.horizontal[0].in_channels])
+        after, added = [], []
+        for index, state in enumerate(rows):
             to_v, to_h = conditions[index] if conditions else (0.0, 0.0)
             above, state = self.vertical[index].step(v, state)
             above += to_v
             v = gate(above)
-            across = tf.reshape(self.across[index](above), [-1, *from_above.shape[1:]])
-            after.append((state, across + to_h))
-        return after
+            across = self.across[index](above)
+            after.append(state)
+            added.append(tf.reshape(across, [-1, sites, 2 * self.filters]) + to_h)
+        return after, added
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
         sources = h = np.asarray(sources, bool)

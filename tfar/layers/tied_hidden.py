@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfar import arguments
 from tfar.arguments import flag, integer, rate
 from tfar.layers.base import CausalLayer
-from tfar.layers.schedule import Schedule, Sites
+from tfar.layers.schedule import Plan, Sites
 from tfar.typing import Activation, BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
@@ -179,7 +179,7 @@ class TiedHidden(CausalLayer):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Nest:
         return self._first_sums(batch_size, condition)
 

@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 from tfar.arguments import integer
 from tfar.layers.base import CausalLayer
-from tfar.layers.schedule import Schedule, Sites
+from tfar.layers.schedule import Plan, Sites
 from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
 
 
@@ -70,7 +70,7 @@ class TriangularDense(CausalLayer):
         batch_size: BatchSize,
         condition: Rows = None,
         member: Member = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Nest:
         shape = [batch_size, self.num_sites, self.channels]
         sums = tf.broadcast_to(self._biases(condition, tf.float32), shape)

@@ -49,9 +49,10 @@ class AutoregressiveModel(
     Args:
       network: a `tfar.layers.CausalLayer`, exclusive, that maps [B, n, head.num_inputs] to
         [B, n, head.num_params] with the n sites in the order that is modelled. Any other Keras
-        layer that does so works too, but sampling then takes a full pass per site. It is tested for
-        leaks on a few random inputs; `tfar.testing.verify_causality` tests more. In a conditional
-        model the network also takes ``condition``, [B, d] numbers.
+        layer that does so works too, and is sampled by whole passes, at most n, see
+        `tfar.sampling.fixed_point`. It is tested for leaks on a few random inputs;
+        `tfar.testing.verify_causality` tests more. In a conditional model the network also takes
+        ``condition``, [B, d] numbers.
       event_shape: shape of one example, for instance [28, 28, 1]. Every entry is a site or, if
         the head models vectors, every vector along the last axis.
       head: a `tfar.heads.Head`.
@@ -215,10 +216,8 @@ class AutoregressiveModel(
             member = self._default_member(training)
 
         def params(x, condition):
-            x = tf.reshape(x, [-1, self.num_sites, *self.head.site_shape])
-            x = self.head.encode(x, self.compute_dtype)
-            condition = self._encoded(condition, training)
-            y = tf.cast(self._parameters(x, condition, member, training), tf.float32)
+            options = {"condition": condition, "member": member, "training": training}
+            y = self.parameters(x, **options)
             return tf.reshape(y, [-1, *self.grid_shape, self.head.num_params])
 
         return self.head.distribution(never_empty(params, x, condition))

@@ -80,7 +80,9 @@ class Scoring(OfModel):
 
         Args:
           member: the number of one member of an ensemble; by default the whole mixture.
-          cached: whether to sample by the network's `step` (False: the slow oracle).
+          cached: whether to sample by the network's `step`, with caches; False samples by whole
+            passes over the guesses of all sites, see `tfar.sampling.fixed_point`, as networks
+            without a step always do.
           jit_compile: whether XLA compiles the sampler: this takes seconds for each number of
             samples, and sampling is faster from then on.
           validate_args: whether values are checked inside ``tf.function`` too.

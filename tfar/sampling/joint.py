@@ -28,9 +28,9 @@ class Autoregressive(tfd.Distribution):
       by one parallel pass. Values outside the support raise ``ValueError`` in eager mode; inside
       ``tf.function`` they have log-probability -inf, or raise ``InvalidArgumentError`` with
       ``validate_args=True``.
-    * ``sample(sample_shape, seed, value=None, temperature=None, top_k=None, top_p=None)``: by one
-      ``tf.while_loop`` over the sites, compiled. Samples have the dtype of the model's head (int32
-      for discrete ones). The same seed gives the same samples.
+    * ``sample(sample_shape, seed, value=None, temperature=None, top_k=None, top_p=None)``: by a
+      ``tf.while_loop``, compiled. Samples have the dtype of the model's head (int32 for discrete
+      ones). The same seed gives the same samples.
     * ``experimental_sample_and_log_prob`` gives both in one run of the loop.
 
     With ``observed`` it is p(x_u | x_o), the unobserved sites given the observed ones, for an ``x``
@@ -54,7 +54,9 @@ class Autoregressive(tfd.Distribution):
     Args:
       model: a `tfar.models.AutoregressiveModel`.
       member: the number of one member of an ensemble; None for the mixture.
-      cached: whether to sample by the network's `step`; False uses a full pass per site.
+      cached: whether to sample by the network's `step`, with caches; False uses whole passes over
+        the guesses of all sites until none changes, see `tfar.sampling.fixed_point`: the same
+        draws, in at most n passes and mostly far fewer. Networks without a step always do.
       jit_compile: whether XLA compiles the sampler, once for every number of samples. This takes
         seconds, and pays if the same number is drawn repeatedly; the draws are the same except
         where a conditional differs in its last digits.

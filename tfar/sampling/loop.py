@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfar import conditions, randomness
 from tfar.layers import Schedule, one_by_one
+from tfar.sampling import fixed_point
 from tfar.sampling.policy import Policy
 from tfar.sampling.protocol import Conditionals
 from tfar.typing import Member, Nest
@@ -61,10 +62,10 @@ def plain(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
     given, and a mixture is not ``scored``.
     """
 
-    def run(member, *arguments):
+    def run(member, n, seed, policy, rows, scored):
         if member is None:
-            return _mixture(model, run, *arguments)
-        return _one_member(model, cached, member, *arguments)
+            return mixture(model, run, n, seed, policy=policy, rows=rows)
+        return _one_member(model, cached, member, n, seed, policy, rows, scored)
 
     return run
 
@@ -75,13 +76,16 @@ def compiled(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
     One trace serves any number of samples, every member, eager callers and graphs.
     """
 
+    def of_mixture(n, seed, policy, rows):
+        return mixture(model, run, n, seed, policy=policy, rows=rows)
+
     def run(member, n, seed, policy, rows, scored):
         def make():
             given = {k: tf.nest.map_structure(_of_any_length, part) for k, part in rows.items()}
             numbers = [tf.TensorSpec([], tf.int32)] * (1 if member is None else 2)
             pair = tf.TensorSpec([2], tf.int32)
             if member is None:
-                function = functools.partial(_mixture, model, run, scored=scored)
+                function = of_mixture
             else:
                 function = functools.partial(_one_member, model, cached, scored=scored)
             return tf.function(
@@ -101,8 +105,19 @@ def _of_any_length(tensor):
     return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
 
 
-def _mixture(model, sampler, n, seed, policy, rows, scored):
-    """Each sample from a member drawn for it; in a graph, members are drawn from side by side."""
+def mixture(
+    model: Conditionals,
+    sampler: Callable[..., Any],
+    n: int | tf.Tensor,
+    seed: tf.Tensor,
+    *,
+    policy: Policy,
+    rows: dict[str, Any],
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Each sample from a member drawn for it; in a graph, members are drawn from side by side.
+
+    Arguments and results are those of a sampler, see `plain`.
+    """
     chance = randomness.uniforms(randomness.derived(seed, model.members), 0, [n])
     choice = tf.cast(chance * model.members, tf.int32)
 
@@ -111,7 +126,7 @@ def _mixture(model, sampler, n, seed, policy, rows, scored):
 
         def drawn():
             given = tf.nest.map_structure(lambda part: tf.gather_nd(part, its), rows)
-            mine, _ = sampler(member, tf.shape(its)[0], own, policy, given, scored)
+            mine, _ = sampler(member, tf.shape(its)[0], own, policy, given, False)
             return tf.tensor_scatter_nd_update(x, its, mine)
 
         return member + 1, tf.cond(tf.size(its) > 0, drawn, lambda: x)
@@ -125,39 +140,48 @@ def compiled_by_xla(model: Conditionals, member: int, cached: bool = True) -> Ca
     """As `plain` for one member, by a function that XLA compiles for each number of samples."""
 
     def make():
-        own = functools.partial(_one_member, model, cached, member)
+        own = functools.partial(_one_member, model, cached, member, selects=False)
         return tf.function(own, autograph=False, reduce_retracing=True, jit_compile=True)
 
     function = model.once(("draw by XLA", member, cached), make)
     return lambda member, *arguments: function(*arguments)
 
 
-def _one_member(model, cached, member, n, seed, policy, rows, scored):
+def _one_member(model, cached, member, n, seed, policy, rows, scored, selects=True):
     """All the sites, laid out as an event: see `draw`."""
-    schedule = model.schedule if cached else one_by_one(model.num_sites)
-    carry = begin(model, n, member, cached, rows.get("condition"), schedule)
-    given = rows.get("values"), rows.get("known")
-    arguments = seed, policy, *given, scored, member, cached, schedule
-    (*_, log_prob), drawn = advance(model, carry, schedule.times, *arguments)
+    plan = model.schedule if cached else None
+    if isinstance(plan, Schedule):
+        x, log_prob = _by_steps(model, member, n, seed, policy, rows, scored)
+    else:
+        by = fixed_point.by_passes if plan is None else fixed_point.by_rows
+        options = {**rows, "member": member, "scored": scored, "selects": selects}
+        x, log_prob, _ = by(model, n, seed, policy, **options)
     order = tf.gather(tf.constant(model.permutations), member)
-    places = tf.gather(tf.constant(schedule.places()), tf.math.invert_permutation(order))
-    x = tf.gather(drawn, places)
-    x = tf.transpose(x, [1, 0, *range(2, 2 + len(model.head.site_shape))])  # [n, sites, ...]
+    x = tf.gather(x, tf.math.invert_permutation(order), axis=1)
     return tf.reshape(x, [n, *model.event_shape]), log_prob
+
+
+def _by_steps(model, member, n, seed, policy, rows, scored):
+    schedule = model.schedule
+    carry = begin(model, n, member, rows.get("condition"), schedule)
+    given = rows.get("values"), rows.get("known")
+    arguments = seed, policy, *given, scored, member, schedule
+    (*_, log_prob), drawn = advance(model, carry, schedule.times, *arguments)
+    x = tf.gather(drawn, schedule.places())
+    x = tf.transpose(x, [1, 0, *range(2, 2 + len(model.head.site_shape))])  # [n, sites, ...]
+    return x, log_prob
 
 
 def begin(
     model: Conditionals,
     n: int | tf.Tensor,
     member: Member = 0,
-    cached: bool = True,
     condition: Nest = None,
     schedule: Schedule | None = None,
 ) -> tuple[Any, ...]:
     """What `advance` starts from: (time, encoded predecessors, state, log-probability)."""
     schedule = schedule or one_by_one(model.num_sites)
-    options = {"member": member, "cached": cached, "condition": condition}
-    state = model.initial_state(n, **options, schedule=schedule)
+    state = model.initial_state(n, member=member, condition=condition, schedule=schedule)
     before = tf.zeros([n, schedule.slots, model.head.num_inputs])
     return tf.constant(0), before, state, tf.zeros([n])
 
@@ -172,7 +196,6 @@ def advance(
     known: tf.Tensor | None = None,
     scored: bool = False,
     member: Member = 0,
-    cached: bool = True,
     schedule: Schedule | None = None,
 ) -> tuple[tuple[Any, ...], tf.Tensor]:
     """The sampling loop, x[t - 1] -> step -> head -> x[t], over the next times of a schedule.
@@ -184,7 +207,7 @@ def advance(
       model: a `tfar.models.AutoregressiveModel`.
       carry: what `begin` or `advance` returned.
       count: how many times, an int or a scalar tensor.
-      seed, policy, scored, member, cached: as in `draw`.
+      seed, policy, scored, member: as in `draw`.
       values, known: as in `draw`, for the sites from the first time on.
       schedule: as given to `begin`; by default a time is a site.
 
@@ -200,7 +223,7 @@ def advance(
 
     def body(time, previous, state, log_prob, drawn):
         sites = schedule.at(time)
-        params, state = model.step(previous, state, sites, member=member, cached=cached)
+        params, state = model.step(previous, state, sites, member=member)
         streams = tf.unstack(sites.number, num=schedule.slots)
         shape = [n, head.num_uniforms]
         noise = tf.stack([randomness.uniforms(seed, stream, shape) for stream in streams], axis=1)
@@ -228,15 +251,34 @@ def advance(
     return tuple(carry), tf.reshape(drawn, [count * schedule.slots, n, *head.site_shape])
 
 
-def compiled_advance(model: Conditionals, scored: bool) -> Callable[..., Any]:
-    """`advance` of a model as a ``tf.function``, made once, of ``(carry, count, seed, policy,
-    values, known)``; for models that are not ensembles."""
+def read(model: Conditionals, carry: tuple[Any, ...], values: tf.Tensor) -> tuple[Any, ...]:
+    """The carry of `advance` after the next sites, whose values [n, k, *site_shape] are given.
 
-    def make():
-        return tf.function(
-            functools.partial(advance, model, scored=scored),
-            autograph=False,
-            reduce_retracing=True,
-        )
+    Their log-probability is added. They are read by one pass if the model ``extends``, whose memory
+    grows with k, and by steps otherwise. For models that are not ensembles.
+    """
+    if not model.extends:
+        known = tf.ones(tf.shape(values)[:2], tf.bool)
+        given = tf.constant([0, 0]), Policy(), values, known
+        return advance(model, carry, tf.shape(values)[1], *given, scored=True)[0]
+    time, before, state, log_prob = carry
+    params, after = model.extend(values, state, time)
+    after = tf.nest.map_structure(lambda a, b: tf.ensure_shape(a, b.shape), after, state)
+    last = tf.ensure_shape(model.head.encode(values[:, -1:]), before.shape)
+    log_prob += tf.reduce_sum(model.head.log_prob(params, values), axis=1)
+    return time + tf.shape(values)[1], last, after, log_prob
 
-    return model.once(("advance", scored), make)
+
+def compiled_advance(model: Conditionals) -> Callable[..., Any]:
+    """`advance` of a model as a ``tf.function``, made once, of ``(carry, count, seed, policy)``."""
+    return model.once("advance", lambda: _function(advance, model))
+
+
+def compiled_read(model: Conditionals) -> Callable[..., Any]:
+    """`read` of a model as a ``tf.function``, made once, of ``(carry, values)``."""
+    return model.once("read", lambda: _function(read, model))
+
+
+def _function(of_model, model):
+    own = functools.partial(of_model, model)
+    return tf.function(own, autograph=False, reduce_retracing=True)

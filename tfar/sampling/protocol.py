@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfar.conditions import Condition
 from tfar.heads import Head
-from tfar.layers import Schedule, Sites
+from tfar.layers import Plan, Sites
 
 
 @runtime_checkable
@@ -38,8 +38,12 @@ class Conditionals(Protocol):
     variables: Sequence[Any]
 
     @property
-    def schedule(self) -> Schedule:
-        """The fastest schedule of the steps."""
+    def schedule(self) -> Plan | None:
+        """The fastest schedule of the steps, whole rows for `extend`, or None: by whole passes."""
+
+    @property
+    def extends(self) -> bool:
+        """Whether `extend` takes any number of sites, and steps may follow."""
 
     def check_member(self, member: Any) -> Any:
         """``member``; ValueError if it is known and out of range."""
@@ -58,16 +62,24 @@ class Conditionals(Protocol):
         batch_size: Any,
         *,
         member: Any = 0,
-        cached: bool = True,
         condition: Any = None,
-        schedule: Schedule | None = None,
+        schedule: Plan | None = None,
     ) -> Any:
         """The state before the first site."""
 
+    def parameters(self, x: tf.Tensor, *, condition: Any = None, member: Any = 0) -> tf.Tensor:
+        """The parameters of all sites, given the values of all, by one parallel pass."""
+
     def step(
-        self, x: tf.Tensor, state: Any, sites: Sites, *, member: Any = 0, cached: bool = True
+        self, x: tf.Tensor, state: Any, sites: Sites, *, member: Any = 0
     ) -> tuple[tf.Tensor, Any]:
         """``(params, state)`` of the next sites, given the encoded values of those before."""
+
+    def extend(self, x: tf.Tensor, state: Any, first: int | tf.Tensor) -> tuple[tf.Tensor, Any]:
+        """``(params, state)`` of several sites at once, given their values."""
+
+    def select(self, state: Any, examples: tf.Tensor) -> Any:
+        """The state of some of the examples."""
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What ``make()`` returned for a key at its first use: compiled samplers."""

@@ -17,6 +17,7 @@ from tfar.testing.exports import verify_export, verify_graph
 from tfar.testing.heads import verify_head, verify_real_head
 from tfar.testing.layers import verify_layer
 from tfar.testing.normalisation import verify_normalisation
+from tfar.testing.oracle import sample_by_full_passes
 from tfar.testing.persistence import verify_persistence
 from tfar.testing.precision import verify_precision
 from tfar.testing.sampling import verify_sampling
@@ -25,6 +26,7 @@ from tfar.testing.training import verify_training
 __all__ = [
     "enumerate_events",
     "randomise",
+    "sample_by_full_passes",
     "symbols",
     "verify_causality",
     "verify_export",

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar.arguments import instance, integer
-from tfar.layers import CausalLayer, Schedule, one_by_one
+from tfar.layers import CausalLayer, Schedule, WholeRows, one_by_one
 from tfar.testing.checks import demand, demand_close, randomise
 
 # A huge number rather than NaN or infinity: a masked kernel multiplies hidden inputs by zero, and
@@ -20,6 +20,8 @@ def verify_layer(
     * `step`, repeated, equals `call`: values and gradients of all weights. So it does in every
       schedule that the layer accepts, whatever the shape of the image; garbage comes from slots
       that are idle.
+    * `extend`, if the layer has it, equals `call` too, by whole rows and by blocks of several
+      sizes, and steps may follow; it is blind to later sites of a block and to other examples.
     * The state is made of tensors and keeps its structure, shapes and dtypes.
     * Garbage (1e10) in inputs that an output must not see does not change that output.
     * The support of the Jacobian *equals* the declared ``layer.depends(np.eye(num_sites))``: a leak
@@ -72,8 +74,15 @@ def verify_layer(
         _verify_blindness(lambda x: call(x, given), x, declared)
         reached |= _reached(call, x, given)
         if trial == 0:
-            for schedule in _schedules(layer, num_sites):
-                _verify_steps(layer, x, given, rng, schedule)
+            blocks, p = _blocks(layer, num_sites), call(x, given).shape[2]
+            demand(layer.has_step or blocks, "The layer has neither `step` nor `extend`.")
+            for schedule in _schedules(layer, num_sites) if layer.has_step else []:
+                where = f" in {schedule}" if schedule.slots > 1 else ""
+                view = _steps(layer, given, schedule, p)
+                _verify_view(layer, x, given, rng, view, f"`step`{where}")
+            for plan, sizes in blocks:
+                view = _extended(layer, given, plan, sizes, p)
+                _verify_view(layer, x, given, rng, view, f"`extend` in {plan}, by {sizes},")
         weights = tf.constant(rng.normal(size=call(x, given).shape[2]), tf.float32)
         for site in range(num_sites):
             row = gradient(x, tf.constant(site), weights)
@@ -103,31 +112,88 @@ def _schedules(layer, n):
     return [one_by_one(n), *(schedule for schedule in fastest if schedule.slots > 1)]
 
 
-def _verify_steps(layer, x, given, rng, schedule):
+def _verify_view(layer, x, given, rng, view, name):
+    """What ``view(x)`` gives is what `call` gives, and so are the gradients of all weights."""
     weights = [v.value for v in layer.trainable_weights]
-    where = f" in {schedule}" if schedule.slots > 1 else ""
     with tf.GradientTape(persistent=True) as tape:
-        at_once = layer(x, **given)
+        at_once, other = layer(x, **given), view(x)
         probe = tf.constant(rng.normal(size=at_once.shape), at_once.dtype)
-        loss_at_once = tf.reduce_sum(at_once * probe)
-        state = layer.initial_state(x.shape[0], **given, schedule=schedule)
-        outputs, expected = [], [*x.shape[:1], schedule.slots, *at_once.shape[2:]]
-        for t in range(schedule.times):
-            y, after = layer.step(_inputs(layer, x, schedule, t), state, schedule.at(t))
-            _verify_state(state, after, t)
-            demand(y.shape == expected, f"`step` gives outputs of shape {y.shape}, not {expected}.")
-            state = after
-            outputs.append(y)
-        stepped = tf.gather(tf.concat(outputs, 1), schedule.places(), axis=1)
-        loss_stepped = tf.reduce_sum(stepped * probe)
-    difference = f"`step` differs from `call` ([example, site, channel]){where}"
-    demand_close(stepped, at_once, difference)
+        loss_at_once, loss = tf.reduce_sum(at_once * probe), tf.reduce_sum(other * probe)
+    demand_close(other, at_once, f"{name} differs from `call` ([example, site, channel])")
     zeros = tf.UnconnectedGradients.ZERO
     expected = tape.gradient(loss_at_once, weights, unconnected_gradients=zeros)
-    actual = tape.gradient(loss_stepped, weights, unconnected_gradients=zeros)
+    actual = tape.gradient(loss, weights, unconnected_gradients=zeros)
     for weight, a, e in zip(layer.trainable_weights, actual, expected):
-        message = f"The gradient of {weight.path} through `step` differs from that through `call`"
+        message = f"The gradient of {weight.path} through {name} differs from that through `call`"
         demand_close(tf.convert_to_tensor(a), tf.convert_to_tensor(e), message, atol=1e-4)
+
+
+def _steps(layer, given, schedule, p):
+    """The view of a layer by its steps."""
+
+    def view(x):
+        state, outputs = layer.initial_state(x.shape[0], **given, schedule=schedule), []
+        for t in range(schedule.times):
+            y, state = _stepped(layer, x, state, schedule, t, p)
+            outputs.append(y)
+        return tf.gather(tf.concat(outputs, 1), schedule.places(), axis=1)
+
+    return view
+
+
+def _stepped(layer, x, state, schedule, t, p):
+    y, after = layer.step(_inputs(layer, x, schedule, t), state, schedule.at(t))
+    _verify_state(state, after, t)
+    expected = [*x.shape[:1], schedule.slots, p]
+    demand(y.shape == expected, f"`step` gives outputs of shape {y.shape}, not {expected}.")
+    return y, after
+
+
+def _extended(layer, given, plan, sizes, p):
+    """The view of a layer by blocks of so many sites, and by steps after them."""
+
+    def view(x):
+        state, outputs = layer.initial_state(x.shape[0], **given, schedule=plan), []
+        for size in sizes:
+            first = sum(y.shape[1] for y in outputs)
+            block = x[:, first : first + size]
+            y, after = layer.extend(block, state, tf.constant(first))
+            _verify_state(state, after, first)
+            _verify_block(layer, block, state, first, y)
+            state = after
+            outputs.append(y)
+        done = sum(sizes)
+        for t in range(done, x.shape[1]):
+            y, state = _stepped(layer, x, state, plan, t, p)
+            outputs.append(y)
+        return tf.concat(outputs, 1)
+
+    return view
+
+
+def _verify_block(layer, x, state, first, y):
+    """`extend` is blind to later sites of its block, and to other examples."""
+    x, y = tf.stop_gradient(x), tf.stop_gradient(y)
+    for i in range(x.shape[1]):
+        later = (tf.range(x.shape[1]) >= i + (not layer.exclusive))[:, None]
+        changed = tf.where(later, tf.constant(GARBAGE, x.dtype), x)
+        seen = layer.extend(changed, state, tf.constant(first))[0][:, : i + 1]
+        message = f"Leak: `extend` at site {first + i} changes with sites that it must not see"
+        demand_close(seen, y[:, : i + 1], message, rtol=1e-6)
+    some = tf.constant([2, 0])
+    few, _ = layer.extend(tf.gather(x, some), layer.select(state, some), tf.constant(first))
+    demand_close(few, tf.gather(y, some), "`extend` of selected examples differs", rtol=1e-4)
+
+
+def _blocks(layer, n):
+    """What `extend` must give: pairs of a plan and of the sizes of its blocks."""
+    plans = [WholeRows(rows, n // rows) for rows in range(1, n + 1) if n % rows == 0]
+    blocks = [(plan, [plan.columns] * plan.rows) for plan in plans if layer.extends(plan)]
+    if layer.extends(one_by_one(n)):
+        blocks.append((one_by_one(n), [1, *[n // 2] * (n > 3), n - 1 - n // 2 * (n > 3)][:n]))
+        if layer.has_step:
+            blocks += [(one_by_one(n), [k]) for k in {1, n - 1} if 0 < k < n]
+    return blocks
 
 
 def _inputs(layer, x, schedule, t):

@@ -22,6 +22,7 @@ from tfar.testing.checks import (
     same_draws,
     stacked,
 )
+from tfar.testing.oracle import sample_by_full_passes
 
 
 @of_models
@@ -33,7 +34,8 @@ def verify_sampling(model: AutoregressiveModel, *, seed: int = 0, num_samples: i
       Discrete toys are enumerated; for real values the distribution functions F(x_i | x_<i) are
       uniform and independent (the probability integral transform), as counted in cells.
     * The same seed draws the same samples; the cached sampler, compiled, draws what the oracle
-      draws in eager mode; clamping a prefix of a seed's samples changes nothing, in any order.
+      draws in eager mode, see `tfar.testing.sample_by_full_passes`, and so does the sampler by
+      whole passes; clamping a prefix of a seed's samples changes nothing, in any order.
     * A clamped prefix is returned unchanged, and the rest follows the exact conditional.
     * ``experimental_sample_and_log_prob`` gives the samples of that seed and their ``log_prob``.
 
@@ -109,9 +111,11 @@ def _verify_sampling(model, condition, seed, num_samples):
     exact = joint.log_prob(few.reshape([200, *model.event_shape]))
     demand_close(log_prob, exact, "sample_and_log_prob gives another log_prob")
     with eagerly():
-        slow = _drawn(joint_of(model, condition, cached=False), 200, seed)
-    message = "The cached sampler does not draw what the oracle draws from the same seed."
-    demand(same_draws(few, slow), message)
+        slow = sample_by_full_passes(model, 200, seed=seed, condition=condition).numpy()
+        passes = _drawn(joint_of(model, condition, cached=False), 200, seed)
+    for which, drawn in ("cached sampler", few), ("sampler by whole passes", passes):
+        message = f"The {which} does not draw what the oracle draws from the same seed."
+        demand(same_draws(drawn, slow.reshape([200, -1])), message)
     for member in members(model)[-model.members :]:  # a mixture has no order to clamp in
         tails += _verify_clamping(model, member, condition, seed, num_samples)
     return min(tails)
