@@ -15,6 +15,8 @@ from tfar.typing import Nest, Progress, Seed, Temperature
 if TYPE_CHECKING:
     from tfar.models import SequenceModel
 
+READ = 256  # characters at a time: attention takes memory for the square of it
+
 __all__ = ["generate", "is_text", "log_prob", "stream", "windows"]
 
 
@@ -86,19 +88,20 @@ def _begin(model, condition):
 
 
 def _pieces(model, vocabulary, known, length, policy, seed, piece, carry):
-    advance = loop.compiled_advance(model, scored=False)
-    if len(known):
-        carry, _ = advance(carry, *_clamped(known, seed, policy))
+    advance = loop.compiled_advance(model)
+    carry = _read(model, carry, known)
     for start in range(0, length, piece):
         count = tf.constant(min(piece, length - start))
         carry, drawn = advance(carry, count, seed, policy)
         yield vocabulary.decode(drawn.numpy()[:, 0])
 
 
-def _clamped(numbers, seed, policy):
-    """The arguments of `tfar.sampling.loop.advance` for characters that are given."""
-    values = tf.constant(numbers)[None]
-    return tf.constant(len(numbers)), seed, policy, values, tf.ones_like(values, tf.bool)
+def _read(model, carry, numbers):
+    """The carry after characters that are given."""
+    read = loop.compiled_read(model)
+    for start in range(0, len(numbers), READ):
+        carry = read(carry, tf.constant(numbers[None, start : start + READ]))
+    return carry
 
 
 def generate(model: SequenceModel, prompt: str = "", length: int = 500, **options: Any) -> str:
@@ -116,7 +119,8 @@ def log_prob(
 ) -> np.ndarray:
     """log p of a text of any length, block by block: each given everything before it.
 
-    Memory does not grow with the text: the sampling loop scores it, one site at a time.
+    Memory does not grow with the text: at most 256 characters are read at a time, by one pass if
+    the network has `extend` (see `tfar.layers.CausalLayer`), by steps otherwise.
 
     Args:
       model: as in `stream`.
@@ -139,13 +143,11 @@ def log_prob(
     if not len(numbers):
         raise ValueError("Expected at least one character, got an empty text.")
     model.check_length(len(numbers))
-    advance = loop.compiled_advance(model, scored=True)
-    seed, carry, nats = tf.constant([0, 0]), _begin(model, condition), []
+    carry, nats = _begin(model, condition), []
     starts = range(0, len(numbers), block)
     for start in starts if progress is None else progress(starts):
-        given = _clamped(numbers[start : start + block], seed, Policy())
-        (*carry, block_nats), _ = advance((*carry[:3], tf.zeros([1])), *given)
-        nats.append(float(block_nats[0]))
+        carry = _read(model, (*carry[:3], tf.zeros([1])), numbers[start : start + block])
+        nats.append(float(carry[3][0]))
     return np.array(nats)
 
 

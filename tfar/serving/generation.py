@@ -15,6 +15,7 @@ from tfar.serving.signatures import (
     positive,
     require,
 )
+from tfar.text import READ
 from tfar.typing import Nest
 
 if TYPE_CHECKING:
@@ -55,16 +56,25 @@ class Generation:
         top_k, inside = at_least_1("top_k", top_k), (top_p > 0) & (top_p <= 1)
         top_p = require(top_p, (inside, "Expected top_p above 0 and of at most 1, got", top_p))
         given = self._checked_prompt(prompt, length, points)
-        total = tf.size(given) + length
-        values = tf.pad(given, [[0, length]])[None]
-        known = (tf.range(total) < tf.size(given))[None]
         if condition is not None:
             kind: Any = self.model.condition
             condition = checked_condition(kind, kind.rows(condition, [1]))
         policy = Policy(temperature, top_k, top_p)
         carry = loop.begin(self.model, 1, condition=condition)
-        _, drawn = loop.advance(self.model, carry, total, seed, policy, values, known)
-        return {"text": tf.strings.unicode_encode(tf.gather(points, drawn[:, 0]), "UTF-8")}
+        carry = self._read(carry, given)
+        _, drawn = loop.advance(self.model, carry, length, seed, policy)
+        text = tf.gather(points, tf.concat([given, drawn[:, 0]], axis=0))
+        return {"text": tf.strings.unicode_encode(text, "UTF-8")}
+
+    def _read(self, carry, given):
+        """The carry after the prompt, by `READ` characters at a time."""
+
+        def read(start, *carry):
+            part = given[None, start : start + READ]
+            return start + READ, *loop.read(self.model, carry, part)
+
+        _, *carry = tf.while_loop(lambda start, *_: start < tf.size(given), read, [0, *carry])
+        return tuple(carry)
 
     def _checked_prompt(self, prompt, length, points):
         """The indices of a prompt's characters, int32 [n], from UTF-8 and the known code points."""
