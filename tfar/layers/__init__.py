@@ -1,6 +1,6 @@
 """Causal layers: every site in parallel by `call`, some sites at a time by `step`."""
 
-from tfar.layers.attention import CausalSelfAttention, Tied
+from tfar.layers.attention import CausalSelfAttention
 from tfar.layers.base import CausalLayer
 from tfar.layers.biases import ConditionBias, SiteBias
 from tfar.layers.composition import Causal, Composite, Pointwise, Shift, Sum, residual_block
@@ -13,6 +13,7 @@ from tfar.layers.pixel_lstm import DiagonalBiLSTM, RowLSTM
 from tfar.layers.recurrent import Recurrent
 from tfar.layers.schedule import Plan, Schedule, Sites, WholeRows, one_by_one
 from tfar.layers.stacks import GatedStacks, RowConv2D
+from tfar.layers.tied import Tied
 from tfar.layers.tied_hidden import TiedHidden
 from tfar.layers.triangular import TriangularDense
 
