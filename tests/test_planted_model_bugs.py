@@ -243,19 +243,19 @@ def test_joint(joint, message):
         testing.verify_sampling(model)
 
 
-def one_stream(seed, stream, shape, uniforms=randomness.uniforms):
-    return uniforms(seed, 0, shape)
+def one_stream(seed, streams, shape, uniforms=randomness.uniforms_of_each):
+    return uniforms(seed, 0 * streams, shape)
 
 
-def one_example(seed, stream, shape, uniforms=randomness.uniforms):
-    return uniforms(seed, stream, [1, *shape[1:]]) + tf.zeros(shape)
+def one_example(seed, streams, shape, uniforms=randomness.uniforms_of_each):
+    return uniforms(seed, streams, [1, *shape[1:]]) + tf.zeros([streams.shape[0], *shape])
 
 
 @pytest.mark.parametrize(
     "owner, name, planted, message",
     [
-        (randomness, "uniforms", one_stream, "The frequencies"),
-        (randomness, "uniforms", one_example, r"The frequencies|different examples"),
+        (randomness, "uniforms_of_each", one_stream, "The frequencies"),
+        (randomness, "uniforms_of_each", one_example, r"The frequencies|different examples"),
         (tf.math, "invert_permutation", lambda order: order, "The frequencies of samples"),
         (randomness, "stateless_seed", lambda seed: tf.constant([1, 2]), "different calls agree"),
         (

@@ -224,10 +224,10 @@ def advance(
     def body(time, previous, state, log_prob, drawn):
         sites = schedule.at(time)
         params, state = model.step(previous, state, sites, member=member)
-        streams = tf.unstack(sites.number, num=schedule.slots)
-        shape = [n, head.num_uniforms]
-        noise = tf.stack([randomness.uniforms(seed, stream, shape) for stream in streams], axis=1)
-        own = head.at(order[tf.minimum(streams[0], last)])  # texts may be longer than the windows
+        noise = randomness.uniforms_of_each(seed, sites.number, [n, head.num_uniforms])
+        noise = tf.transpose(noise, [1, 0, 2])
+        # Texts may be longer than the windows.
+        own = head.at(order[tf.minimum(sites.number[0], last)])
         x = policy.draw(own, params, noise)
         if values is not None:
             here = tf.gather(known, sites.number - begun, axis=1)
