@@ -1,18 +1,25 @@
-"""Sampling and forward passes of PixelCNNs, against a full pass per pixel and tfd.PixelCNN.
+"""Sampling and forward passes of PixelCNNs, against a full pass per pixel.
 
-    python benchmarks/pixelcnn.py [--json benchmarks/pixelcnn.json] [--only TEXT] [--tfp]
+    python benchmarks/pixelcnn.py [--json benchmarks/pixelcnn.json] [--only TEXT] [--others]
 
 The model is a PixelCNN of 7 blocks with 64/32 channels on binary images; then other batch sizes,
-image sides and depths, the other families, and tfd.PixelCNN. Everything is a compiled
-``tf.function``, without XLA or with it on all sides, and is run once before it is timed. Where a
-full pass per pixel would take more than a minute, the time of one pass is multiplied by the
-number of pixels ("about"). Weights are random, which does not matter for time.
+image sides and depths, the other families, and with ``--others`` the same network in PyTorch
+(`pip install torch`) and tfd.PixelCNN. Everything of tfar's is a compiled ``tf.function``, without
+XLA or with it on all sides, and is run once before it is timed. "Passes" is the time of a sample in
+forward passes over the same number of images; "same" is how many pixels are those that the full
+passes drew. Where a full pass per pixel would take more than a minute, the time of one pass is
+multiplied by the number of pixels ("about"). Weights are random.
 """
 
 import argparse
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import importlib.util
+
+if importlib.util.find_spec("torch"):
+    import torch  # noqa: F401  # first: imported after TensorFlow it fails
 
 import numpy as np
 import tensorflow as tf
@@ -21,7 +28,9 @@ from timing import save, seconds
 
 import tfar
 from tfar import heads
+from tfar.layers import Schedule
 from tfar.models import GatedPixelCNN, PixelCNN, PixelCNNpp
+from tfar.sampling import Policy, fixed_point
 
 PATIENCE = 60.0  # seconds for one run of a full pass per pixel
 
@@ -50,31 +59,59 @@ def per_pixel(one_pass, pixels, run):
     return seconds(lambda: drawn.append(run()), repeats=1), False, drawn[-1]
 
 
+def steps(model):
+    """How many times the network is stepped for one image; of whole rows, how many passes."""
+    if isinstance(model.schedule, Schedule):
+        return model.schedule.times
+    passes = fixed_point.by_rows(model, 1, tf.constant([0, 0]), Policy())[2]
+    return f"{int(passes)} rows"
+
+
 def measure(name, model, batch, xla):
     tfar.testing.randomise(model, scale=0.1)
-    joint, oracle = (model.joint(cached=cached, jit_compile=xla) for cached in (True, False))
+    joint = model.joint(jit_compile=xla)
+    oracle = tf.function(
+        lambda: tfar.testing.sample_by_full_passes(model, batch, seed=0),
+        autograph=False,
+        jit_compile=xla,
+    )
     x = joint.sample(batch, seed=0)
     score = tf.function(joint.log_prob, jit_compile=xla)
     one_pass = seconds(lambda: score(x).numpy())
-    cached = seconds(lambda: joint.sample(batch, seed=0).numpy())
-    slow, about, drawn = per_pixel(
-        one_pass, model.num_sites, lambda: oracle.sample(batch, seed=0).numpy()
-    )
-    if not about and np.mean(drawn == x) < 0.99:
-        same = np.mean(drawn == x)
+    sampled = seconds(lambda: joint.sample(batch, seed=0).numpy())
+    slow, about, drawn = per_pixel(one_pass, model.num_sites, lambda: oracle().numpy())
+    same = None if about else float(np.mean(drawn == x))
+    if same is not None and same < 0.99:
         raise SystemExit(f"{name}: a full pass per pixel agrees in {same:.1%} of the pixels.")
     return {
         "model": name,
         "side": model.event_shape[0],
         "batch": batch,
         "xla": xla,
-        "cached": cached,
+        "steps": steps(model),
+        "sampled": sampled,
         "one_pass": one_pass,
-        "passes": cached / one_pass,
+        "passes": sampled / one_pass,
         "per_pixel": slow,
         "about": about,
-        "ratio": slow / cached,
+        "ratio": slow / sampled,
+        **({} if same is None else {"same": same}),
     }
+
+
+def by_pytorch(batch):
+    """The PixelCNN of 7 blocks in PyTorch, by a full pass for every pixel."""
+    import torch_pixelcnn
+
+    layers = torch_pixelcnn.network()
+    x = torch_pixelcnn.sample(layers, batch, 2)
+    x = x.new_zeros([batch, 1, 28, 28]).bernoulli_(0.2)
+    one_pass = seconds(lambda: torch_pixelcnn.score(layers, x).numpy())
+    slow, about, _ = per_pixel(
+        one_pass, 28 * 28, lambda: torch_pixelcnn.sample(layers, batch, 28).numpy()
+    )
+    row = {"model": "PixelCNN, 7 blocks, in PyTorch", "side": 28, "batch": batch, "xla": False}
+    return {**row, "one_pass": one_pass, "per_pixel": slow, "about": about}
 
 
 def tfp_pixel_cnn(batch):
@@ -98,17 +135,35 @@ def tfp_pixel_cnn(batch):
     return {**row, "one_pass": one_pass, "per_pixel": slow, "about": about}
 
 
+COLUMNS = (
+    ("steps", "{}"),
+    ("sampled", "{:.3f}"),
+    ("one_pass", "{:.4f}"),
+    ("passes", "{:.1f}"),
+    ("per_pixel", "{:.1f}"),
+    ("ratio", "{:.0f}"),
+    ("same", "{:.2%}"),
+)
+TITLES = (
+    "model",
+    "side",
+    "batch",
+    "XLA",
+    "steps",
+    "sampled, s",
+    "one pass, s",
+    "passes",
+    "full pass per pixel, s",
+    "ratio",
+    "same",
+)
+
+
 def show(row):
-    about = "about " if row["about"] else ""
     cells = [row["model"], row["side"], row["batch"], "yes" if row["xla"] else "no"]
-    for key, pattern in (
-        ("cached", "{:.3f}"),
-        ("one_pass", "{:.3f}"),
-        ("passes", "{:.1f}"),
-        ("per_pixel", about + "{:.1f}"),
-        ("ratio", about + "{:.0f}"),
-    ):
-        cells.append(pattern.format(row[key]) if key in row else "")
+    for key, pattern in COLUMNS:
+        about = "about " if row["about"] and key in ("per_pixel", "ratio") else ""
+        cells.append(about + pattern.format(row[key]) if key in row else "")
     print(f"| {' | '.join(map(str, cells))} |", flush=True)
     return row
 
@@ -117,26 +172,25 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json")
     parser.add_argument("--only", default="", help="models with this in their names")
-    parser.add_argument("--tfp", action="store_true", help="tfd.PixelCNN too, which takes minutes")
+    parser.add_argument("--others", action="store_true", help="PyTorch and TFP too: minutes")
     arguments = parser.parse_args()
-    titles = "model", "side", "batch", "XLA", "cached, s", "one pass, s", "passes"
-    print(f"| {' | '.join(titles)} | full pass per pixel, s | ratio |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(f"| {' | '.join(TITLES)} |")
+    print("|---" * len(TITLES) + "|")
     rows = []
-    for row in measured(arguments.only, arguments.tfp):
+    for row in measured(arguments.only, arguments.others):
         rows.append(show(row))
         if arguments.json:  # after every row: all of them take a quarter of an hour
             save(rows, arguments.json)
 
 
-def measured(only, with_tfp):
+def measured(only, others):
     for name, make, side, batch in CASES:
         if only in name:
             for xla in (False, True):
                 yield measure(name, make(side), batch, xla)
-    if with_tfp:
-        for batch in (1, 16, 256):
-            yield tfp_pixel_cnn(batch)
+    for batch in (1, 16, 256) if others else ():
+        yield by_pytorch(batch)
+        yield tfp_pixel_cnn(batch)
 
 
 if __name__ == "__main__":

@@ -68,44 +68,10 @@ def ours(x, precision):
 
 def pytorch(x, precision):
     import torch
+    import torch_pixelcnn
     from torch import nn
 
-    class Masked(nn.Conv2d):
-        def __init__(self, channels, filters, size, exclusive):
-            super().__init__(channels, filters, size, padding=size // 2)
-            mask = torch.zeros(size, size)
-            mask[: size // 2] = 1
-            mask[size // 2, : size // 2 + (not exclusive)] = 1
-            self.register_buffer("mask", mask)
-
-        def forward(self, x):
-            weight = self.weight * self.mask
-            return nn.functional.conv2d(x, weight, self.bias, padding=self.padding)
-
-    class Block(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.inside = nn.Sequential(
-                nn.ReLU(),
-                nn.Conv2d(64, 32, 1),
-                nn.ReLU(),
-                Masked(32, 32, 3, exclusive=False),
-                nn.ReLU(),
-                nn.Conv2d(32, 64, 1),
-            )
-
-        def forward(self, x):
-            return x + self.inside(x)
-
-    network = nn.Sequential(
-        Masked(1, 64, 7, exclusive=True),
-        *(Block() for _ in range(7)),
-        nn.ReLU(),
-        nn.Conv2d(64, 64, 1),
-        nn.ReLU(),
-        nn.Conv2d(64, 1, 1),
-    )
-    network = network.to(memory_format=torch.channels_last)
+    network = torch_pixelcnn.network()
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     x = (
         torch.from_numpy(x)
