@@ -253,8 +253,9 @@ def test_the_contract_fails_on_a_planted_bug(make, message, monkeypatch):
         testing.verify_layer(make(), 6, 4)
 
 
-@pytest.mark.parametrize("window", [None, 1, 2, 3, 5, 6])
-@pytest.mark.parametrize("latest", [1, 2, 3, 16])
+@pytest.mark.parametrize(
+    "window, latest", [(None, 2), (None, 16), (1, 1), (2, 3), (3, 2), (5, 1), (5, 3), (6, 16)]
+)
 def test_the_parts_of_a_cache_make_no_difference(window, latest, monkeypatch):
     monkeypatch.setattr(attention, "LATEST", latest)
     testing.verify_layer(CausalSelfAttention(2, window=window), 7, 4)

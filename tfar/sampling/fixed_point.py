@@ -52,22 +52,21 @@ def by_passes(
       ``scored``; and how many passes it took, an int32 scalar.
     """
     order = tf.gather(tf.constant(model.permutations), member)
-    rank = tf.math.invert_permutation(order)
+    rank = tf.math.invert_permutation(order)  # in what follows, sites are in the layout
 
     def parameters(x, examples):
-        given = _of(examples, condition)
-        x = tf.gather(x, rank, axis=1)
-        return tf.gather(model.parameters(x, condition=given, member=member), order, axis=1)
+        return model.parameters(x, condition=_of(examples, condition), member=member)
 
+    noise = tf.gather(_noise(model, seed, tf.range(model.num_sites), n), rank, axis=1)
+    given = [v if v is None else tf.gather(v, rank, axis=1) for v in (values, known)]
     start = tf.zeros(tf.concat([[n], [model.num_sites, *model.head.site_shape]], 0))
     start = tf.cast(start, model.head.dtype)
-    noise = _noise(model, seed, tf.range(model.num_sites), n)
-    redraw = _redraw(model, policy, parameters, noise, values, known)
+    redraw = _redraw(model, policy, parameters, noise, *given)
     x, passes = _settled(redraw, start, selects)
-    if not scored:
-        return x, tf.zeros([0]), passes
-    log_prob = model.head.log_prob(parameters(x, None), x)
-    return x, tf.reduce_sum(log_prob, axis=1), passes
+    log_prob = tf.zeros([0])
+    if scored:
+        log_prob = tf.reduce_sum(model.head.log_prob(parameters(x, None), x), axis=1)
+    return tf.gather(x, order, axis=1), log_prob, passes
 
 
 def by_rows(
