@@ -265,8 +265,13 @@ def read(model: Conditionals, carry: tuple[Any, ...], values: tf.Tensor) -> tupl
     params, after = model.extend(values, state, time)
     after = tf.nest.map_structure(lambda a, b: tf.ensure_shape(a, b.shape), after, state)
     last = tf.ensure_shape(model.head.encode(values[:, -1:]), before.shape)
-    log_prob += tf.reduce_sum(model.head.log_prob(params, values), axis=1)
-    return time + tf.shape(values)[1], last, after, log_prob
+    added = tf.reduce_sum(model.head.log_prob(params, values), axis=1)
+    return (
+        time + tf.shape(values)[1],
+        last,
+        after,
+        tf.ensure_shape(log_prob + added, log_prob.shape),
+    )
 
 
 def compiled_advance(model: Conditionals) -> Callable[..., Any]:
