@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar import arguments, datasets, files, kinds, models, zoo
+from tfar import arguments, datasets, files, kinds, models, private, zoo
 from tfar.distribute import strategies
 from tfar.training import checkpoints, feeding, progress, recipes, runs
 from tfar.training.recipes import OPTIMIZERS, POLICIES, Recipe
@@ -230,6 +230,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
             ema_momentum=recipe.ema,
         )
         optimizer.exclude_from_weight_decay(var_names=["bias"])
+        private.average_briefly(optimizer)
         alone = strategy.num_replicas_in_sync == 1  # Keras fails to compile for several
         model.compile(optimizer, jit_compile=recipe.jit_compile and alone)
         model.optimizer.build(model.trainable_variables)  # which a checkpoint restores
