@@ -91,6 +91,30 @@ def test_an_import_is_not_made_twice(monkeypatch):
     quiet.import_tensorflow()
 
 
+def test_the_collector_leaves_what_is_imported_alone():
+    code = (
+        "import gc\nfrom tfar import quiet\n"
+        "quiet.import_tensorflow()\n"
+        "assert gc.isenabled() and gc.get_freeze_count() > 100_000, gc.get_freeze_count()\n"
+        "assert len(gc.get_objects()) < 10_000, len(gc.get_objects())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_demo_imports_nothing_that_it_does_not_need(tmp_path):
+    code = (
+        "import sys, tfar.cli\n"
+        "tfar.cli.main(sys.argv[1:], standalone_mode=False)\n"
+        "unneeded = {'tensorflow_datasets', 'tensorboard', 'grpc', 'tfar.datasets', 'tfar.tables', "
+        "'tfar.testing', 'tfar.training'}\n"
+        "assert not unneeded & set(sys.modules), unneeded & set(sys.modules)"
+    )
+    command = ["demo", "--name", "fvsbn_mnist", "--out", tmp_path / "demo.png"]
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 # Models, their summaries and what they are --------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfar
-from tfar import private
+from tfar import private, training
 
 NAMES = {"keras": keras, "tfp": tfp}
 
@@ -91,6 +91,23 @@ def test_sum_first_asks_all_replicas_whether_a_scaled_gradient_is_finite():
     private.sum_first(optimizer, lambda finite: tf.constant(False))
     optimizer.apply([tf.constant([1.0])], [weight])
     np.testing.assert_array_equal(weight, [0.0])
+
+
+@pytest.mark.parametrize("make", [keras.optimizers.AdamW, training.Muon])
+def test_average_briefly(make):
+    """The averages are those of Keras, from the first step on."""
+    found = []
+    for brief in (False, True):
+        weight = keras.Variable([[1.0, 2.0]])
+        optimizer = make(0.1, use_ema=True, ema_momentum=0.9)
+        if brief:
+            private.average_briefly(optimizer)
+        optimizer.build([weight])
+        for gradient in (0.5, -2.0, 1.0):
+            optimizer.apply([tf.constant([[gradient, 1.0]])], [weight])
+            found.append(optimizer._model_variables_moving_average[0].numpy())
+    np.testing.assert_array_equal(found[:3], found[3:])
+    assert (found[0] != found[2]).all()
 
 
 def test_is_multi_worker():

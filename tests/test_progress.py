@@ -10,7 +10,7 @@ import tensorflow as tf
 from support import toys
 
 import tfar
-from tfar import plots, training
+from tfar import datasets, plots, training
 from tfar.training import progress
 
 
@@ -48,6 +48,20 @@ def test_the_time_left_is_that_of_the_epochs_left(steps, left, capsys, monkeypat
         shown.on_epoch_end(epoch, {"nats": 1.0})
     ends = [line.split("  ", 2)[2] for line in capsys.readouterr().out.splitlines()]
     assert ends == [f"examples_per_s 0.16  {time} left" for time in left]
+
+
+@pytest.mark.parametrize("verbose", [0, 1, 2])
+def test_what_comes_before_the_first_step_is_said_once(verbose, tmp_path, capsys, monkeypatch):
+    data = toys.made_up([3, 3, 1])
+    monkeypatch.setattr(datasets, "load", lambda name, split: data[split])
+    training.train(toys.toy(epochs=2, dataset="made up"), tmp_path, verbose=verbose)
+    said = capsys.readouterr().err
+    lines = [
+        r"Reading made up \.\.\.",
+        r"Compiling the training step \.\.\.",
+        r"Compiled in \d+\.\d s\.",
+    ]
+    assert re.fullmatch("".join(f"{line}\n" for line in lines if verbose), said)
 
 
 def test_a_bar_has_the_rate(tmp_path, capsys):

@@ -12,7 +12,7 @@ from support.cases import mood
 from support.toys import made_up, made_up_of_8_bits, toy
 
 import tfar
-from tfar import cli, datasets, kinds, training, zoo
+from tfar import cli, datasets, kinds, private, training, zoo
 from tfar.kinds import images
 from tfar.models import FVSBN
 from tfar.training import feeding, loop, recipes, runs
@@ -328,7 +328,25 @@ def test_a_cycle_of_the_schedule_is_that_of_keras_without_branches(steps, warmup
     for step in range(steps + 3):
         np.testing.assert_allclose(schedule(11 + step), keras_s(step), rtol=1e-6, atol=1e-7)
     graph = tf.function(schedule).get_concrete_function(tf.TensorSpec([], tf.int64)).graph
-    assert not {"If", "StatelessIf"} & {op.type for op in graph.get_operations()}
+    (inside,) = graph.as_graph_def().library.function
+    operations = [op.type for op in graph.get_operations()] + [node.op for node in inside.node_def]
+    assert "Cos" in operations and not {"If", "StatelessIf"} & set(operations)
+
+
+@pytest.mark.parametrize("make, most", [(keras.optimizers.AdamW, 60), (training.Muon, 50)])
+def test_a_weight_adds_few_operations_to_the_graph_of_a_step(make, most):
+    """What is the same for all weights (rate, corrections, momentum) is computed out of it."""
+    sizes = []
+    for layers in (1, 6):
+        optimizer = make(training.Schedule([1e-2], [9], 0.1), use_ema=True, weight_decay=0.1)
+        private.average_briefly(optimizer)
+        model = keras.Sequential([keras.layers.Dense(4) for _ in range(layers)])
+        model.build([None, 4])
+        optimizer.build(model.trainable_variables)
+        step = tf.function(optimizer.apply)
+        shapes = [tf.TensorSpec(weight.shape) for weight in model.trainable_variables]
+        sizes.append(len(step.get_concrete_function(shapes).graph.get_operations()))
+    assert (sizes[1] - sizes[0]) / 10 < most, sizes
 
 
 def test_cycles_run_the_schedule_again_from_half_the_rate(tmp_path):

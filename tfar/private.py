@@ -16,7 +16,11 @@ from tensorflow_probability import distributions as tfd
 # Methods that our classes override, by the class that defines them, which must call them.
 OVERRIDDEN = {
     "keras.Model": ("_maybe_symbolic_build",),
-    "keras.optimizers.Muon": ("_should_use_adamw", "_muon_update_step"),
+    "keras.optimizers.Muon": (
+        "_should_use_adamw",
+        "_muon_update_step",
+        "_adamw_update_step",
+    ),
     "tfp.distributions.Distribution": (
         "_call_log_prob",
         "_call_prob",
@@ -73,6 +77,22 @@ def sum_first(optimizer: keras.optimizers.Optimizer, check: Callable[..., Any]) 
     if inner is not optimizer:
         finite = optimizer.check_finite
         optimizer.check_finite = lambda grads: check(finite(grads))
+
+
+def average_briefly(optimizer: keras.optimizers.Optimizer) -> None:
+    """Makes the averages of a Keras optimizer with ``use_ema`` a smaller part of a graph.
+
+    The averages are the same. Keras computes the momentum, 0 in the first step, for every weight.
+    """
+
+    def update(variables):
+        momentum = tf.cast(optimizer.iterations != 0, tf.float32) * optimizer.ema_momentum
+        rest = 1 - momentum
+        for variable, average in zip(variables, optimizer._model_variables_moving_average):
+            if average is not None:
+                average.assign(momentum * average + rest * variable)
+
+    optimizer._update_model_variables_moving_average = update
 
 
 def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:

@@ -9,11 +9,12 @@ import os
 import sys
 from typing import Any
 
+import click
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar import arguments, datasets, files, kinds, models, zoo
+from tfar import arguments, datasets, files, kinds, models, private, zoo
 from tfar.distribute import strategies
 from tfar.training import checkpoints, feeding, progress, recipes, runs
 from tfar.training.recipes import OPTIMIZERS, POLICIES, Recipe
@@ -84,7 +85,7 @@ def train(
       data: ``{"train": ..., "validation": ...}`` instead of the recipe's data set: arrays, dicts
         of arrays "x" and "condition", or strings.
       verbose: 0 to print nothing, 1 for Keras' bar of every epoch, 2 for a line per epoch; "auto"
-        is 1 on a terminal and 2 otherwise.
+        is 1 on a terminal and 2 otherwise. What comes before the first step goes to standard error.
       strategy: a ``tf.distribute.Strategy`` or a name, see `tfar.distribute.strategies.get`.
       precision: "float32", "bfloat16" or "float16" instead of the recipe's; weights and the
         log-likelihood are always in float32, and the loss is scaled for "float16".
@@ -180,6 +181,8 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     held, fields = runs.record(folder), _fields(recipe, start)
     _refuse(known, "another recipe", _different(held, fields))
     if data is None:
+        if verbose:
+            click.echo(f"Reading {recipe.dataset} ...", err=True)
         data = {split: datasets.load(recipe.dataset, split) for split in SPLITS}
     data = {split: feeding.inputs(recipe, data[split], split=split) for split in SPLITS}
     digests = {split: runs.digest(part) for split, part in data.items()}
@@ -230,6 +233,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
             ema_momentum=recipe.ema,
         )
         optimizer.exclude_from_weight_decay(var_names=["bias"])
+        private.average_briefly(optimizer)
         alone = strategy.num_replicas_in_sync == 1  # Keras fails to compile for several
         model.compile(optimizer, jit_compile=recipe.jit_compile and alone)
         model.optimizer.build(model.trainable_variables)  # which a checkpoint restores
@@ -241,6 +245,8 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
         log,
         progress.Progress(epochs, steps=steps, batch_size=recipe.batch_size, lines=verbose == 2),
     ]
+    if verbose:
+        callbacks.append(progress.FirstStep())
     if tensorboard:
         given = None
         if model.condition is not None and model.num_classes is None:  # there is no default

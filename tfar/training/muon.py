@@ -8,6 +8,7 @@ J. Liu et al. Muon is Scalable for LLM Training. arXiv 2502.16982, 2025, section
 """
 
 import functools
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -83,13 +84,38 @@ class Muon(keras.optimizers.Muon):
         update = ops.add(gradient, self.momentum * m) if self.nesterov else m
         matrix = ops.reshape(update, (-1, variable.shape[-1]))
         factors = self.muon_a, self.muon_b, self.muon_c
-        step = self.lr_adjust(lr * orthogonal(matrix, factors, self.ns_steps))
+        step = lr * orthogonal(matrix, factors, self.ns_steps)
+        if self.rms_rate is not None:  # as in `lr_adjust`, which computes the root in the graph
+            step = step * math.sqrt(max(matrix.shape)) * self.rms_rate
         self.assign_sub(variable, ops.reshape(step, variable.shape))
 
+    def _adamw_update_step(self, gradient, variable, learning_rate, m, v):
+        taken = tf.convert_to_tensor(self.iterations)
+        rate = corrected(learning_rate, taken, (self.adam_beta_1, self.adam_beta_2))
+        self.assign_add(m, ops.multiply(ops.subtract(gradient, m), 1 - self.adam_beta_1))
+        square = ops.square(gradient)
+        self.assign_add(v, ops.multiply(ops.subtract(square, v), 1 - self.adam_beta_2))
+        self.assign_sub(variable, ops.divide(m * rate, ops.sqrt(v) + self.epsilon))
 
-# A function that is called, not inlined: for the hundred kernels of a PixelCNN++ it would otherwise
-# make up most of the graph of a training step, and half of the time to the first step.
-@functools.partial(tf.function, experimental_attributes={"_noinline": True})
+
+# Functions that are called, not inlined: for the hundred kernels of a PixelCNN++ they would be most
+# of the graph of a training step otherwise, and take half of the time to the first step.
+called = functools.partial(tf.function, experimental_attributes={"_noinline": True})
+
+
+@called
+def corrected(rate: tf.Tensor, iterations: tf.Tensor, betas: Sequence[float]) -> tf.Tensor:
+    """The rate of an AdamW step, corrected for moments that begin at 0, as in Keras' class.
+
+    >>> rate = corrected(tf.constant(0.1), tf.constant(0), (0.9, 0.999))
+    >>> round(float(rate), 6) == round(0.1 * 0.001**0.5 / 0.1, 6)
+    True
+    """
+    first, second = (tf.pow(beta, tf.cast(iterations + 1, tf.float32)) for beta in betas)
+    return rate * tf.sqrt(1 - second) / (1 - first)
+
+
+@called
 def orthogonal(x: tf.Tensor, factors: Sequence[float], steps: int) -> tf.Tensor:
     """O(A) for a matrix [m, n], by Newton-Schulz iterations, as in Keras' class.
 

@@ -54,6 +54,25 @@ class Progress(keras.callbacks.Callback):
         click.echo("  ".join([f"epoch {epoch + 1}/{self.epochs}", *figures, left]))
 
 
+class FirstStep(keras.callbacks.Callback):
+    """Says on standard error that the first step is compiled, and then how long that took."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begin: float | None = None
+        self.done = False
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if self.begin is None:
+            click.echo("Compiling the training step ...", err=True)
+            self.begin = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self.begin is not None and not self.done:
+            click.echo(f"Compiled in {time.perf_counter() - self.begin:.1f} s.", err=True)
+            self.done = True
+
+
 class Samples(keras.callbacks.Callback):
     """Writes samples of the averaged model, of images or of text, to TensorBoard after each epoch.
 
