@@ -11,11 +11,13 @@ number ("about"). Weights are random, which does not matter for time.
 """
 
 import argparse
+import functools
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import tables
 import tensorflow as tf
 from timing import save, seconds
 
@@ -34,12 +36,13 @@ CASES = {
 }
 
 
-def measure(name, make, length):
+def measure(name, make, length, batch=1):
     model = make(length)
     joint = model.joint()
-    oracle = tf.function(lambda: testing.sample_by_full_passes(model, 1, seed=0), autograph=False)
-    cached = seconds(lambda: joint.sample(1, seed=0).numpy())
-    x = joint.sample(1, seed=0)
+    by_passes = functools.partial(testing.sample_by_full_passes, model, batch, seed=0)
+    oracle = tf.function(by_passes, autograph=False)
+    cached = seconds(lambda: joint.sample(batch, seed=0).numpy())
+    x = joint.sample(batch, seed=0)
     score = tf.function(joint.log_prob)
     slow = length * seconds(lambda: score(x).numpy())
     about = slow > PATIENCE
@@ -48,7 +51,8 @@ def measure(name, make, length):
         same = float(np.mean(oracle() == x))
         if same < 0.99:
             raise SystemExit(f"{name}: full passes agree in {same:.1%} of the characters.")
-    return {"model": name, "length": length, "cached": cached, "full": slow, "about": about}
+    row = {"model": name, "batch": batch, "length": length}
+    return {**row, "cached": cached, "full": slow, "about": about}
 
 
 def nano_gpt(length, block=256):
@@ -99,23 +103,17 @@ def nano_gpt(length, block=256):
             chosen = torch.multinomial(functional.softmax(logits, dim=-1), 1)
             x = torch.cat([x, chosen], dim=1)
 
-    row = {"model": "nanoGPT's sampling in PyTorch, crops of 256", "length": length}
+    row = {"model": "nanoGPT's sampling in PyTorch, crops of 256", "batch": 1, "length": length}
     return {**row, "full": seconds(generate, repeats=1), "about": False}
 
 
 def show(row):
-    def time_of(key):
-        return f"{row[key]:.2f}" if key in row else ""
-
     best = row.get("cached", row["full"])
-    ratio = f"{row['full'] / row['cached']:.0f}" if "cached" in row else ""
-    about = "about " * row["about"]
-    print(
-        f"| {row['model']} | {row['length']} | {time_of('cached')} | {about}{time_of('full')} "
-        f"| {about * bool(ratio)}{ratio} | {row['length'] / best:.0f} "
-        f"| {1e3 * best / row['length']:.2f} |",
-        flush=True,
-    )
+    characters = row["length"] * row["batch"]
+    row = {**row, "rate": characters / best, "each_ms": 1e3 * best / row["length"]}
+    if "cached" in row:
+        row["ratio"] = row["full"] / row["cached"]
+    print(tables.line("generation", row), flush=True)
     return row
 
 
@@ -124,9 +122,9 @@ def main():
     parser.add_argument("--json")
     parser.add_argument("--torch", action="store_true", help="nanoGPT's sampling, in PyTorch")
     arguments = parser.parse_args()
-    print("| model | length | cached, s | full passes, s | ratio | characters/s | ms a character |")
-    print("|---|---|---|---|---|---|---|")
+    print(tables.header("generation"))
     rows = [show(measure(name, make, n)) for name, make in CASES.items() for n in LENGTHS]
+    rows += [show(measure(name, make, LENGTHS[0], batch=64)) for name, make in CASES.items()]
     if arguments.torch:
         rows += [show(nano_gpt(n)) for n in LENGTHS]
     if arguments.json:

@@ -22,6 +22,7 @@ if importlib.util.find_spec("torch"):
     import torch  # noqa: F401  # first: imported after TensorFlow it fails
 
 import numpy as np
+import tables
 import tensorflow as tf
 import tensorflow_probability as tfp
 from timing import save, seconds
@@ -135,50 +136,17 @@ def tfp_pixel_cnn(batch):
     return {**row, "one_pass": one_pass, "per_pixel": slow, "about": about}
 
 
-COLUMNS = (
-    ("steps", "{}"),
-    ("sampled", "{:.3f}"),
-    ("one_pass", "{:.4f}"),
-    ("passes", "{:.1f}"),
-    ("per_pixel", "{:.1f}"),
-    ("ratio", "{:.0f}"),
-    ("same", "{:.2%}"),
-)
-TITLES = (
-    "model",
-    "side",
-    "batch",
-    "XLA",
-    "steps",
-    "sampled, s",
-    "one pass, s",
-    "passes",
-    "full pass per pixel, s",
-    "ratio",
-    "same",
-)
-
-
-def show(row):
-    cells = [row["model"], row["side"], row["batch"], "yes" if row["xla"] else "no"]
-    for key, pattern in COLUMNS:
-        about = "about " if row["about"] and key in ("per_pixel", "ratio") else ""
-        cells.append(about + pattern.format(row[key]) if key in row else "")
-    print(f"| {' | '.join(map(str, cells))} |", flush=True)
-    return row
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json")
     parser.add_argument("--only", default="", help="models with this in their names")
     parser.add_argument("--others", action="store_true", help="PyTorch and TFP too: minutes")
     arguments = parser.parse_args()
-    print(f"| {' | '.join(TITLES)} |")
-    print("|---" * len(TITLES) + "|")
+    print(tables.header("pixelcnn"))
     rows = []
     for row in measured(arguments.only, arguments.others):
-        rows.append(show(row))
+        print(tables.line("pixelcnn", row), flush=True)
+        rows.append(row)
         if arguments.json:  # after every row: all of them take a quarter of an hour
             save(rows, arguments.json)
 

@@ -15,6 +15,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import tables
 import tensorflow as tf
 from timing import save, seconds
 
@@ -64,24 +65,14 @@ def main():
     parser.add_argument("--num", type=int, default=100)
     parser.add_argument("--json")
     arguments = parser.parse_args()
-    print(
-        "| model | XLA | cached, s | fixed point, s | full pass per site, s | ratio "
-        "| one scoring pass, s | same |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    print(tables.header("sampling"))
     rows = []
     for (name, make), jit_compile in itertools.product(MODELS.items(), (False, True)):
         row = measure(name, make, arguments.num, jit_compile)
         if row["same_draws"] < 0.99:
             raise SystemExit(f"{name}: the samplers agree in {row['same_draws']:.2%} of all sites.")
         rows.append(row)
-        print(
-            f"| {name} | {'yes' if jit_compile else 'no'} | {row['cached_s']:.3f} "
-            f"| {row['fixed_point_s']:.3f} | {row['full_pass_per_site_s']:.1f} "
-            f"| {row['ratio']:.0f} "
-            f"| {row['one_scoring_pass_s']:.3f} | {row['same_draws']:.2%} |",
-            flush=True,
-        )
+        print(tables.line("sampling", row), flush=True)
     if arguments.json:
         save(rows, arguments.json)
 

@@ -20,6 +20,7 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import tables
 import tensorflow as tf
 
 VARIANTS = 8  # different requests of each kind
@@ -96,7 +97,7 @@ def main():
         folder = pathlib.Path(__file__).parent.parent / "saved_models" / arguments.model / "1"
     signatures = tf.saved_model.load(str(folder)).signatures
     latencies, errors, before, after = load(signatures, arguments.callers, arguments.seconds)
-    print("| signature | calls/s | median, ms | 95 %, ms | 99 %, ms |\n|---|---|---|---|---|")
+    print(tables.header("serving"))
     rows = []
     for name, times in latencies.items():
         if not times:
@@ -104,7 +105,7 @@ def main():
         median, high, higher = 1000 * np.quantile(times, [0.5, 0.95, 0.99])
         rate = len(times) / arguments.seconds
         rows.append(dict(signature=name, rate=rate, median=median, p95=high, p99=higher))
-        print(f"| {name} | {rate:.1f} | {median:.0f} | {high:.0f} | {higher:.0f} |")
+        print(tables.line("serving", rows[-1]))
     growth = after / before - 1
     print(f"{len(errors)} errors; memory {before:.0f} to {after:.0f} MiB ({growth:+.1%})")
     if arguments.json:

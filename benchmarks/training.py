@@ -17,6 +17,7 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import tables
 from timing import save
 
 # Per pixel: the taps of 7x7 before it, seven blocks of 1x1, five taps of 3x3, 1x1; two of 1x1.
@@ -106,16 +107,14 @@ def main():
         contenders[f"PyTorch {torch.__version__}"] = pytorch
     contenders["tfar"] = ours
     rows = []
-    print("| library | precision | batch | images/s | share |\n|---|---|---|---|---|")
+    print(tables.header("training"))
     for precision in ("float32", "mixed_bfloat16"):
         most = peak(precision) / (3 * MULTIPLICATIONS)
         steps = [make(x, precision) for make in contenders.values()]
         for library, rate in zip(contenders, throughput(steps, arguments.batch)):
             row = {"library": library, "precision": precision, "batch": arguments.batch}
-            share = rate / most
-            rows.append({**row, "images_per_s": rate, "share_of_peak": share})
-            cells = (library, precision, arguments.batch, f"{rate:.0f}", f"{share:.2f}")
-            print(f"| {' | '.join(map(str, cells))} |", flush=True)
+            rows.append({**row, "images_per_s": rate, "share_of_peak": rate / most})
+            print(tables.line("training", rows[-1]), flush=True)
     if arguments.json:
         save(rows, arguments.json)
 

@@ -4,6 +4,7 @@ import functools
 import json
 import pathlib
 import re
+import runpy
 import shlex
 
 import numpy as np
@@ -139,6 +140,12 @@ def test_documents(path, served, tmp_path, monkeypatch):
     pd.DataFrame({"x": x, "side": np.where(x < 0.5, "l", "r")}).to_csv("data.csv", index=False)
     for example in blocks(path, Shell(served), served):
         example.evaluate()
+
+
+def test_the_page_of_speeds_shows_what_was_measured():
+    page = ROOT / "docs" / "speed.md"
+    tables = runpy.run_path(str(ROOT / "benchmarks" / "tables.py"))
+    assert tables["filled"](page.read_text()) == page.read_text()
 
 
 @pytest.mark.parametrize("path", CARDS, ids=lambda path: path.parent.name)
