@@ -55,7 +55,7 @@ class Generation:
         length, temperature = at_least_1("length", length), positive(temperature)
         top_k, inside = at_least_1("top_k", top_k), (top_p > 0) & (top_p <= 1)
         top_p = require(top_p, (inside, "Expected top_p above 0 and of at most 1, got", top_p))
-        given = self._checked_prompt(prompt, length, points)
+        given, length = self._checked_prompt(prompt, length, points)
         if condition is not None:
             kind: Any = self.model.condition
             condition = checked_condition(kind, kind.rows(condition, [1]))
@@ -77,7 +77,10 @@ class Generation:
         return tuple(carry)
 
     def _checked_prompt(self, prompt, length, points):
-        """The indices of a prompt's characters, int32 [n], from UTF-8 and the known code points."""
+        """The indices of a prompt's characters, int32 [n], and the length.
+
+        Memory for the length must not be allocated before both have been checked.
+        """
         most, reason = self.limits.max_length, "max_length of this export; give less"
         if self.model.longest is not None and self.model.longest < most:
             most, reason = self.model.longest, "the sites of the model; give less"
@@ -94,4 +97,7 @@ class Generation:
         known = tf.reduce_any(same, axis=1)
         others = tf.strings.unicode_encode(given[~known][:9], "UTF-8")
         message = "Expected prompt to have characters that the model knows, got"
-        return tf.argmax(require(same, (known, message, others)), axis=1, output_type=tf.int32)
+        same = require(same, (known, message, others))
+        with tf.control_dependencies([same]):
+            length = tf.identity(length)
+        return tf.argmax(same, axis=1, output_type=tf.int32), length
