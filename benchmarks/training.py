@@ -104,6 +104,8 @@ def main():
     if importlib.util.find_spec("torch"):
         import torch  # first: imported after TensorFlow it fails
 
+        torch.optim.Adam([torch.zeros(1)])  # and so does what this imports
+
         contenders[f"PyTorch {torch.__version__}"] = pytorch
     contenders["tfar"] = ours
     rows = []
