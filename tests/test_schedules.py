@@ -7,9 +7,9 @@ import pytest
 
 from tfar import conditions
 from tfar.heads import Bernoulli, Categorical, DiscretizedLogisticMixture
-from tfar.layers import Schedule, one_by_one
-from tfar.models import PixelCNN
-from tfar.testing import randomise
+from tfar.layers import Schedule, WholeRows, one_by_one
+from tfar.models import GatedPixelCNN, PixelCNN
+from tfar.testing import randomise, sample_by_full_passes
 
 CASES = {  # shape, kernel sizes of the first and the other layers, head
     "odd": ((5, 7, 1), 5, 3, Bernoulli()),
@@ -60,6 +60,30 @@ def test_every_schedule_draws_the_same(name):
     given = model.permutations[0][: n // 2]
     value.reshape([5, n, -1])[:, given] = expected.reshape([5, n, -1])[:, given]
     np.testing.assert_array_equal(model.joint(**condition).sample(seed=4, value=value), expected)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_whole_rows_draw_the_same(name):
+    shape, first, size, head = CASES[name]
+    condition = {"condition": [0.3, -2.0]} if name == "conditional" else {}
+    options = {"condition": conditions.Vector(2)} if condition else {}
+    if name == "transposed":
+        options = {"order": np.arange(25).reshape([5, 5]).T.ravel()}
+    sizes = {"kernel_size": size, "first_kernel_size": first}
+    model = GatedPixelCNN(shape, 4, 2, head=head, **sizes, **options)
+    randomise(model, seed=3, scale=0.3)
+    assert model.schedule == WholeRows(shape[0], model.num_sites // shape[0])
+    joint = model.joint(**condition)
+    expected = sample_by_full_passes(model, 5, seed=4, **condition).numpy()
+    assert len(np.unique(expected.reshape([5, -1]), axis=0)) > 1
+    x, log_prob = joint.experimental_sample_and_log_prob(5, seed=4)
+    np.testing.assert_array_equal(x, expected)
+    np.testing.assert_allclose(log_prob, joint.log_prob(x), rtol=1e-5)
+    n = model.num_sites
+    value = np.full(expected.shape, np.nan)
+    given = model.permutations[0][: n // 2]
+    value.reshape([5, n, -1])[:, given] = expected.reshape([5, n, -1])[:, given]
+    np.testing.assert_array_equal(joint.sample(seed=4, value=value), expected)
 
 
 def test_a_schedule_draws_each_site_once_and_after_those_that_it_lags_behind():

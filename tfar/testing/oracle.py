@@ -5,12 +5,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfar import randomness
+from tfar import conditions, randomness
+from tfar.arguments import integer
 from tfar.models import AutoregressiveModel
 from tfar.sampling import Policy, loop
+from tfar.testing.checks import of_models
 from tfar.typing import Member, Nest, Seed
 
 
+@of_models
 def sample_by_full_passes(
     model: AutoregressiveModel,
     n: int,
@@ -34,11 +37,15 @@ def sample_by_full_passes(
     Returns:
       [n, *event_shape], of the dtype of the head.
 
+    Raises:
+      ValueError: if an argument is not as above.
+
     >>> model = tfar.models.NADE([4], 3)
     >>> slow, fast = sample_by_full_passes(model, 5, seed=1), model.joint().sample(5, seed=1)
     >>> bool(tf.reduce_all(slow == fast))
     True
     """
+    n, condition = integer("n", n, least=0), conditions.checked(model, condition)
     rows = None if condition is None else model.condition.rows(condition, [n])  # type: ignore[union-attr]
     seed = randomness.stateless_seed(seed)
     return loop.draw(model, member, _by_full_passes(model), n, seed, Policy(), condition=rows)[0]
