@@ -118,15 +118,15 @@ def _verify_draws(model, signatures, condition, batch):
     # One condition per row: the samples of a conditional model have a batch of their own.
     asked = _named(model, condition)
     asked.update(num_samples=tf.constant(count), seed=tf.constant(seed))
-    temperature = 1.0 if batch == 1 else 0.5
-    asked["temperature"] = tf.constant(temperature)
-    answer = signatures["sample"](**asked)["samples"]
-    with eagerly():
-        expected = joint_of(model, condition).sample(count, seed=seed, temperature=temperature)
-    demand(
-        same_draws(answer.numpy(), expected.numpy()),
-        f"With one seed, the export and the model draw different samples (at {temperature}).",
-    )
+    for temperature in (1.0, 0.5):
+        asked["temperature"] = tf.constant(temperature)
+        answer = signatures["sample"](**asked)["samples"]
+        with eagerly():
+            expected = joint_of(model, condition).sample(count, seed=seed, temperature=temperature)
+        demand(
+            same_draws(answer.numpy(), expected.numpy()),
+            f"With one seed, the export and the model draw different samples (at {temperature}).",
+        )
     asked["temperature"] = tf.constant(1.0)
     for member in range(model.members):
         joint = joint_of(model, condition, member=None if model.members == 1 else member)
