@@ -18,7 +18,7 @@ from tfar.models import (
     OrderlessNADE,
     Transformer,
 )
-from tfar.zoo import artefacts, cards, publishing
+from tfar.zoo import cards, pinned, publishing
 
 NAN = np.float32(np.nan)
 
@@ -180,9 +180,9 @@ def test_the_zoo_keeps_examples_with_their_conditions(condition, value, tmp_path
     metrics = publishing._described(model)
     np.savez(tmp_path / "examples.npz", **zoo.pack(inputs))
     shapes = metrics["condition"]["shapes"]
-    found = artefacts._unpacked(tmp_path / "examples.npz", (2, 9), shapes)
+    found = pinned._unpacked(tmp_path / "examples.npz", (2, 9), shapes)
     np.testing.assert_array_equal(kinds.of(model).log_prob(found), model.log_prob(inputs))
     for words_of in (cards._labels, cards._chosen):
         assert condition.support in words_of(metrics)
     with pytest.raises(ValueError, match="expected integers of the shapes"):
-        artefacts._unpacked(tmp_path / "examples.npz", (2, 9), {"condition": []})
+        pinned._unpacked(tmp_path / "examples.npz", (2, 9), {"condition": []})

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import io
 import json
 import os
 import pathlib
@@ -23,27 +22,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    import numpy as np
-
     from tfar.models import AutoregressiveModel
-    from tfar.typing import Nest, Path
+    from tfar.typing import Path
 
 __all__ = [
     "checksum",
-    "examples",
     "find",
     "info",
     "list",
     "load",
     "model_folder",
-    "pack",
     "recipe_path",
     "serve_config",
-    "verify",
 ]
 
 _PACKAGE = pathlib.Path(__file__).parents[1]
-_REMEDY = "Reinstall tfar, or restore the file from the repository."
+REMEDY = "Reinstall tfar, or restore the file from the repository."
 
 # What every metrics.json holds.
 _FIGURES = {
@@ -70,7 +64,7 @@ _FIELDS = {
 _PAPER = {"nats": records.NUMBER, "what": str, "reference": str}
 
 
-def _folder(kind):
+def place(kind: str) -> pathlib.Path:
     """Where ``zoo`` or ``saved_models`` is: inside an installed package, otherwise next to it."""
     inside = _PACKAGE / f"_{kind}"
     return inside if inside.exists() else _PACKAGE.parent / kind
@@ -82,13 +76,13 @@ def recipe_path(name: str) -> pathlib.Path:
     Raises:
       ValueError: if there is no recipe of that name; the message lists near matches.
     """
-    _check_name(name, sorted(p.parent.name for p in _folder("zoo").glob("*/recipe.py")))
-    return _folder("zoo") / name / "recipe.py"
+    _check_name(name, sorted(p.parent.name for p in place("zoo").glob("*/recipe.py")))
+    return place("zoo") / name / "recipe.py"
 
 
 def model_folder(name: str) -> pathlib.Path:
     """The folder of an artefact's SavedModel."""
-    return _folder("saved_models") / arguments.string("name", name) / "1"
+    return place("saved_models") / arguments.string("name", name) / "1"
 
 
 def list() -> Sequence[str]:
@@ -97,7 +91,7 @@ def list() -> Sequence[str]:
     >>> "made_mnist" in list()
     True
     """
-    return sorted(p.parent.name for p in _folder("zoo").glob("*/metrics.json"))
+    return sorted(p.parent.name for p in place("zoo").glob("*/metrics.json"))
 
 
 def info(name: str) -> dict[str, Any]:
@@ -108,10 +102,10 @@ def info(name: str) -> dict[str, Any]:
         damaged (the message names it).
     """
     _check_name(name, list())
-    path = _folder("zoo") / name / "metrics.json"
-    metrics = records.read(path, _FIELDS, _REMEDY)
+    path = place("zoo") / name / "metrics.json"
+    metrics = records.read(path, _FIELDS, REMEDY)
     paper = {"none": str} if "none" in metrics["paper"] else _PAPER
-    records.check(path, metrics, {"paper": paper}, _REMEDY)
+    records.check(path, metrics, {"paper": paper}, REMEDY)
     return metrics
 
 
@@ -216,115 +210,6 @@ def _load_keras(path):
     return model
 
 
-def examples(name: str) -> tuple[Nest, np.ndarray]:
-    """A few inputs of the data set's test split, packed with the model.
-
-    Returns:
-      ``(inputs, log_prob)``: the model's inputs, uint8 [N, *event_shape] or a dict of these as "x"
-      and of the "condition", int32 labels [N] for instance, and the published log-probabilities
-      [N], in nats.
-
-    Raises:
-      ValueError: as `info`, or if the file of the examples is damaged.
-    """
-    import numpy as np
-
-    metrics, path = info(name), _folder("zoo") / name / "examples.npz"
-    known = metrics["examples"]
-    labels = {"condition": []} if metrics.get("num_classes") is not None else {}
-    given = (metrics.get("condition") or {}).get("shapes", labels)
-    inputs = _unpacked(path, tuple(known["shape"]), given)
-    if len(known["log_prob"]) != known["shape"][0]:
-        found = f"{len(known['log_prob'])} log-probabilities for {known['shape'][0]} examples"
-        raise records.damaged(path.with_name("metrics.json"), f"it has {found}", _REMEDY)
-    return inputs, np.asarray(known["log_prob"], np.float32)
-
-
-def _unpacked(path, shape, given):
-    """What `pack` has packed, from a file; ``given`` has the shapes of a condition by name."""
-    import numpy as np
-
-    if not path.exists():
-        raise records.damaged(path, "it is missing", _REMEDY)
-    contents = io.BytesIO(path.read_bytes())
-    try:
-        parts = dict(np.load(contents))
-        if "packed" in parts:
-            bits = np.unpackbits(parts.pop("packed"))
-            size = int(np.prod(shape))
-            if not 0 <= bits.size - size < 8:
-                raise ValueError(f"expected {size} bits, got {bits.size}")
-            parts["x"] = bits[:size].reshape(shape)
-    except Exception as error:  # whatever NumPy raises on the contents
-        reason = f"it cannot be read as arrays: {records.words(error)}"
-        raise records.damaged(path, reason, _REMEDY) from error
-    expected = {"x": shape, **{key: (*shape[:1], *own) for key, own in given.items()}}
-    found = {key: value.shape for key, value in parts.items()}
-    kinds = dict.fromkeys(given, "iuf")  # x is of integers, a condition of any numbers
-    if found != expected or any(v.dtype.kind not in kinds.get(k, "iu") for k, v in parts.items()):
-        what = f"expected integers of the shapes {expected}, got {found}"
-        raise records.damaged(path, what, _REMEDY)
-    x = parts.pop("x")
-    if not given:
-        return x
-    nested = {key.removeprefix("condition_"): value for key, value in parts.items()}
-    return {"x": x, "condition": parts.get("condition", nested)}
-
-
-def pack(inputs: Nest) -> dict[str, np.ndarray]:
-    """The arrays of ``examples.npz``: binary examples eight to a byte, others as they are.
-
-    The arrays of a condition that is a dict are named "condition_KEY".
-
-    >>> pack(np.ones([2, 4], np.uint8))
-    {'packed': array([255], dtype=uint8)}
-    """
-    import numpy as np
-
-    parts = inputs if isinstance(inputs, dict) else {"x": inputs}
-    x = parts["x"]
-    packed = {"packed": np.packbits(x)} if x.max() <= 1 else {"x": x}
-    condition = parts.get("condition", {})
-    if isinstance(condition, dict):
-        return {**packed, **{f"condition_{key}": value for key, value in condition.items()}}
-    return {**packed, "condition": condition}
-
-
-def verify(
-    name: str, *, model: AutoregressiveModel | None = None, tolerance: float = 1e-4
-) -> float:
-    """Compares the log-probabilities of the packed examples, computed here, with those published.
-
-    Args:
-      name: one of `list()`.
-      model: the model, if it has been loaded already.
-      tolerance: largest relative difference.
-
-    Returns:
-      The largest relative difference.
-
-    Raises:
-      ValueError: if it is above ``tolerance``, that is, the model does not compute here what was
-        published; or if there is no such model, or its files are damaged.
-    """
-    import numpy as np
-
-    from tfar import serving
-
-    arguments.number("tolerance", tolerance, least=0)
-    model = load(name) if model is None else model
-    serving.check_model(model)
-    inputs, expected = examples(name)
-    found = model.log_prob(inputs).numpy()
-    difference = float(np.max(np.abs(found - expected) / np.abs(expected)))
-    if not difference <= tolerance:
-        raise ValueError(
-            f"{name} gives log-probabilities that are off by {difference:.1e} (relative) from the "
-            f"published ones, more than {tolerance:.0e}."
-        )
-    return difference
-
-
 def serve_config(base_path: Path | None = None) -> str:
     """A ``models.config`` of the whole zoo for ``tensorflow_model_server``, as text.
 
@@ -345,7 +230,7 @@ def serve_config(base_path: Path | None = None) -> str:
       }
       ...
     """
-    base = str(_folder("saved_models").resolve()) if base_path is None else str(base_path)
+    base = str(place("saved_models").resolve()) if base_path is None else str(base_path)
     if not base.startswith("/"):
         raise ValueError(f"Expected an absolute path, as the server does, got {base_path!r}.")
     lines = ["model_config_list {"]
