@@ -309,8 +309,6 @@ def of_layers():
         kernel_size=(*COUNT, 2, (3,), (3, 3, 3), (3, 2), (0, 3), ("3", 3)),
         image_shape=SIZE,
         subpixels=COUNT,
-        corner=FLAG,
-        stride=(*COUNT, 3),
         exclusive=FLAG,
         use_bias=FLAG,
         activation=ACTIVATION,

@@ -9,6 +9,7 @@ from support.cases import events, shared
 from tfar import testing
 from tfar.heads import Categorical, DiscretizedLogisticMixture
 from tfar.layers import CausalConv2D, GatedStacks, MultiscaleStreams, RowConv2D
+from tfar.layers.corner import CornerConv2D
 from tfar.models import GatedPixelCNN, PixelCNN, PixelCNNpp
 
 tfd = tfp.distributions
@@ -137,12 +138,12 @@ def test_a_conditional_joint_is_sliced_and_mixed():
 
 def test_a_value_is_clamped_for_each_label():
     model = shared("pixel_cnn_pp_labels")
-    top = np.array([[[[1], [3]]], [[[0], [2]]]])  # one row of an image for each of two labels
+    top = np.array([[[[1, 0], [2, 2]]], [[[0, 2], [1, 1]]]])  # a row for each of two labels
     x = model.joint(condition=[1, 0]).sample(4, seed=2, value=top)
-    assert x.shape == [4, 2, 2, 2, 1]
+    assert x.shape == [4, 2, 2, 2, 2]
     assert np.all(x[:, :, :1] == top)
     x = model.joint(condition=[0, 1, 1]).sample(4, seed=2, value=top[0])
-    assert x.shape == [4, 3, 2, 2, 1] and np.all(x[:, :, :1] == top[0])
+    assert x.shape == [4, 3, 2, 2, 2] and np.all(x[:, :, :1] == top[0])
 
 
 @pytest.mark.parametrize(
@@ -199,9 +200,7 @@ def test_mistakes_with_conditions(use, message):
         (lambda: GatedPixelCNN([4, 4, 1], layers=0), "layers to be an integer of at least 1"),
         (lambda: GatedPixelCNN([4, 4, 3], first_kernel_size=1), "above .* of at least 1, got 0"),
         (lambda: PixelCNNpp([4, 4, 1], levels=0), "levels to be an integer of at least 1, got 0"),
-        (lambda: CausalConv2D(1, 3, (4, 4), stride=0), "stride .* of at least 1, got 0"),
         (lambda: RowConv2D(1, above=1, width=2), "width to be an odd integer .* got 2"),
-        (lambda: CausalConv2D(1, 3, (5, 4), stride=2), r"2 does not divide an image of \[5, 4\]"),
         (lambda: CausalConv2D(1, 3, (2, 2)).build((None, 5, 1)), r"Expected 4 sites, .* \(None, 5"),
         (
             lambda: MultiscaleStreams(1, 1, levels=1, image_shape=(2, 2)).build((None, 4, 4, 1)),
@@ -314,6 +313,17 @@ def keeps_its_rows(self, x, state):
     return self._convolve(tf.concat([state, tf.cast(x, state.dtype)], axis=1)), state
 
 
+def without_the_left(self, x, left, above):
+    return STEP(self, x, 0 * left, above)
+
+
+def one_column_too_far(self, x):
+    return tf.roll(ABOVE(self, x), 1, axis=0)
+
+
+STEP, ABOVE = CornerConv2D.step, CornerConv2D.above
+
+
 def transposed_corners(x, size):
     _, height, width, channels = x.shape
     x = tf.reshape(x, [-1, height, width, size, size, channels // size**2])
@@ -326,9 +336,11 @@ def transposed_corners(x, size):
     [
         (RowConv2D, "call", sees_its_own_row, "Leak"),
         (RowConv2D, "step", keeps_its_rows, "`step` differs from `call`"),
+        (CornerConv2D, "step", without_the_left, "`step` differs from `call`"),
+        (CornerConv2D, "above", one_column_too_far, "`step` differs from `call`"),
         (tf.nn, "depth_to_space", transposed_corners, "`step` differs from `call`"),
     ],
-    ids=["own_row", "stale_rows", "corners"],
+    ids=["own_row", "stale_rows", "left", "above", "corners"],
 )
 def test_planted_in_multiscale_streams(monkeypatch, owner, name, planted, message):
     monkeypatch.setattr(owner, name, planted)

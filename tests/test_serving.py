@@ -28,7 +28,7 @@ NAMES = [
     "fvsbn_image",
     "made_masks",
     "gated_pixel_cnn_labels",
-    "pixel_cnn_pp_mixture",
+    "pixel_cnn_pp_labels",
     "transformer_window",
 ]
 

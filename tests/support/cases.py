@@ -182,11 +182,13 @@ MODELS = {
         head=DiscretizedLogisticMixture(2, channels=2, levels=3),
     ),
     "pixel_cnn_pp": lambda: PixelCNNpp([2, 4, 1], 4, 1, levels=2, head=Bernoulli(centered=True)),
-    "pixel_cnn_pp_mixture": lambda: PixelCNNpp(
-        [2, 2, 2], 4, 1, levels=1, head=DiscretizedLogisticMixture(2, channels=2, levels=3)
-    ),
     "pixel_cnn_pp_labels": lambda: PixelCNNpp(
-        [2, 2, 1], 4, 1, levels=2, head=DiscretizedLogisticMixture(3, levels=4), num_classes=2
+        [2, 2, 2],
+        4,
+        1,
+        levels=1,
+        head=DiscretizedLogisticMixture(2, channels=2, levels=3),
+        num_classes=2,
     ),
     "char_rnn": lambda: CharRNN([4], (5,), cell="rnn", head=Categorical(3)),
     "char_rnn_lstm": lambda: CharRNN([3], (4, 3), head=Characters("abc"), embedding=2),
@@ -384,12 +386,6 @@ LAYERS = {
         12,
         2,
     ),
-    "conv_corner": (lambda: CausalConv2D(3, 2, (3, 4), corner=True), 12, 2),
-    "conv_corner_exclusive": (
-        lambda: CausalConv2D(3, (2, 3), (3, 4), corner=True, exclusive=True),
-        12,
-        2,
-    ),
     "gated_stacks_condition": (
         lambda: GatedStacks(
             2, 2, kernel_size=3, first_kernel_size=3, image_shape=(2, 3), condition_size=3
@@ -409,7 +405,7 @@ LAYERS = {
         2,
         0.5,
     ),
-    "multiscale": (lambda: MultiscaleStreams(2, 2, levels=2, image_shape=(4, 6)), 24, 1, 0.5),
+    "multiscale": (lambda: MultiscaleStreams(2, 2, levels=2, image_shape=(4, 6)), 24, 1, 0.3),
     "multiscale_three_levels": (
         lambda: MultiscaleStreams(2, 1, levels=3, image_shape=(4, 4), dropout=0.5),
         16,

@@ -1,6 +1,5 @@
 """Causal convolutions over the pixels of an image (van den Oord et al. 2016)."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,15 +24,12 @@ from tfar.typing import (
 )
 
 
-def raster_taps(
-    kernel_size: Sequence[int], *, now: bool, corner: bool = False
-) -> list[tuple[int, int]]:
+def raster_taps(kernel_size: Sequence[int], *, now: bool) -> list[tuple[int, int]]:
     """The offsets (dy, dx) of a kernel's taps that come before its pixel in the raster order.
 
     Args:
-      kernel_size: (height, width) of the whole kernel, odd ints unless ``corner``.
+      kernel_size: (height, width) of the whole kernel, odd ints.
       now: whether the pixel itself is included.
-      corner: whether the pixel is at the last corner of the kernel instead of its centre.
 
     Returns:
       list of pairs of ints, row by row.
@@ -42,8 +38,7 @@ def raster_taps(
     [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 0)]
     """
     height, width = kernel_size
-    rows = range(1 - height, 1) if corner else range(-(height // 2), 1)
-    columns = range(1 - width, 1) if corner else range(-(width // 2), width // 2 + 1)
+    rows, columns = range(-(height // 2), 1), range(-(width // 2), width // 2 + 1)
     offsets = [(dy, dx) for dy in rows for dx in columns if (dy, dx) < (0, 0)]
     return [*offsets, (0, 0)] if now else offsets
 
@@ -65,18 +60,11 @@ class CausalConv2D(CausalLayer):
     `step` keeps the sites in the receptive field, a few rows: its multiplications are those of one
     kernel, whatever the size of the image. (It also shifts these rows by one site in memory.)
 
-    With a ``stride`` only rows and columns that are multiples of it have outputs. The layer then
-    maps [B, H W, c] to [B, H W / stride^2, filters] and is not a causal layer by itself; `step`
-    gives an output at every site, and only these count.
-
     Args:
       filters: output channels per site.
       kernel_size: an odd int or two of them, height and width of the whole kernel.
       image_shape: (H, W).
       subpixels: S.
-      corner: whether the kernel ends at the pixel instead of being centred on it: (h, w), not
-        necessarily odd, then means the h rows and w columns up to the pixel's own.
-      stride: an int that divides H and W.
       exclusive: whether a site sees sites before it (True) or itself too (False).
       use_bias: whether there is a bias.
       activation: as in Keras, applied to the outputs; none by default.
@@ -102,8 +90,6 @@ class CausalConv2D(CausalLayer):
         image_shape: Shape,
         *,
         subpixels: int = 1,
-        corner: bool = False,
-        stride: int = 1,
         exclusive: bool = False,
         use_bias: bool = True,
         activation: Activation = None,
@@ -112,24 +98,17 @@ class CausalConv2D(CausalLayer):
     ) -> None:
         super().__init__(exclusive=exclusive, **kwargs)
         self.filters = integer("filters", filters, least=1)
-        self.corner = flag("corner", corner)
         sizes = kernel_size if isinstance(kernel_size, tuple | list) else [kernel_size] * 2
         if len(sizes) != 2:
             raise ValueError(f"Expected kernel_size to be an int or two, got {kernel_size!r}.")
-        checked = functools.partial(integer, least=1) if corner else odd
-        self.kernel_size = tuple(checked("kernel_size", size) for size in sizes)
+        self.kernel_size = tuple(odd("kernel_size", size) for size in sizes)
         self.image_shape = integers("image_shape", image_shape, least=1, count=2)
-        self.stride = integer("stride", stride, least=1)
-        if any(size % self.stride for size in self.image_shape):
-            raise ValueError(
-                f"A stride of {stride} does not divide an image of {list(self.image_shape)}."
-            )
         self.subpixels = integer("subpixels", subpixels, least=1)
         self.use_bias = flag("use_bias", use_bias)
         self.activation = arguments.activation("activation", activation)
         self.kernel_initializer = initializer("kernel_initializer", kernel_initializer)
         now = not exclusive or self.subpixels > 1
-        self.taps = raster_taps(self.kernel_size, now=now, corner=self.corner)
+        self.taps = raster_taps(self.kernel_size, now=now)
         if not self.taps:
             raise ValueError("An exclusive kernel of one tap sees nothing: make it larger.")
 
@@ -156,7 +135,7 @@ class CausalConv2D(CausalLayer):
         return keras.ops.reshape(self.kernel_initializer((1, *shape), dtype=dtype), shape)
 
     def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
-        return (input_shape[0], input_shape[1] // self.stride**2, self.filters)
+        return (*input_shape[:2], self.filters)
 
     def _masked_kernel(self):
         """[taps, S c, S f], in the compute dtype, masked by `weight_mask`."""
@@ -178,14 +157,13 @@ class CausalConv2D(CausalLayer):
         height, width = self.image_shape
         channels = self.subpixels * self.in_channels
         kernel = self._masked_kernel()
-        if self.taps == [(0, 0)] and self.stride == 1:
+        if self.taps == [(0, 0)]:
             y = tf.reshape(x, [-1, channels]) @ kernel[0]
         else:
             y = self._convolve(tf.reshape(x, [-1, height, width, channels]), kernel)
         if self.subpixels > 1:
             y = tf.reshape(y, [-1, self.filters])
-        sites = height * width * self.subpixels // self.stride**2
-        return tf.reshape(self._finish(y), [-1, sites, self.filters])
+        return tf.reshape(self._finish(y), [-1, height * width * self.subpixels, self.filters])
 
     def _finish(self, y):
         """Bias and activation of sites [..., filters].
@@ -210,7 +188,7 @@ class CausalConv2D(CausalLayer):
         # Padded separately: with explicit padding, gradients of bfloat16 are 25 times slower.
         pad = 0 if above_known else above
         x = tf.pad(x, [[0, 0], [pad, 0], [left, max(right, 0)], [0, 0]])
-        return tf.nn.conv2d(x, kernel, self.stride, "VALID")
+        return tf.nn.conv2d(x, kernel, 1, "VALID")
 
     def schedule(self, fastest: Schedule) -> Schedule:
         """A row lags so far behind that what the taps see of those above is there."""
@@ -311,7 +289,7 @@ class CausalConv2D(CausalLayer):
         height, width = self.image_shape
         if self._pointwise:
             return True
-        return self.stride == 1 and schedule == WholeRows(height, width * self.subpixels)
+        return schedule == WholeRows(height, width * self.subpixels)
 
     @property
     def output_bias(self) -> keras.Variable | None:
@@ -336,8 +314,6 @@ class CausalConv2D(CausalLayer):
             "kernel_size": list(self.kernel_size),
             "image_shape": list(self.image_shape),
             "subpixels": self.subpixels,
-            "corner": self.corner,
-            "stride": self.stride,
             "use_bias": self.use_bias,
             "activation": keras.activations.serialize(self.activation),
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),

@@ -1,5 +1,6 @@
 """Two streams of gated residual blocks at several resolutions (Salimans et al. 2017)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar.layers.conv import CausalConv2D
-from tfar.layers.schedule import Sites, one_by_one
+from tfar.layers.corner import CornerConv2D
 from tfar.layers.stacks import RowConv2D
 from tfar.typing import BatchSize, KerasShape, Nest, Rows, Shape, Training
 
@@ -21,7 +22,7 @@ class GatedResidual(keras.layers.Layer):
     """x + a sigmoid(b), (a, b) = second(drop(concat_elu(first(concat_elu(x)) + added))) + U s.
 
     Args:
-      first: convolution to f channels, a `RowConv2D` or a `CausalConv2D`.
+      first: convolution to f channels, a `RowConv2D` or a `CornerConv2D`.
       second: convolution to 2f channels, of the same kind.
       condition_size: d, the entries of s, or 0.
       dropout: rate of drop.
@@ -61,25 +62,47 @@ class GatedResidual(keras.layers.Layer):
         y = self.second(self.drop(concat_elu(y), training=training))
         return self._gate(x, y, condition)
 
-    def step(
+    def step_row(
         self,
         x: tf.Tensor,
         state: Nest,
-        *sites: Sites,
         added: tf.Tensor | float = 0.0,
         condition: Rows = None,
     ) -> tuple[tf.Tensor, Nest]:
-        """A row (without ``sites``) or pixels, as those of the convolutions."""
-        y, first = self.first.step(concat_elu(x), state[0], *sites)
-        y, second = self.second.step(concat_elu(y + added), state[1], *sites)
+        """A row [B, 1, W, f], by convolutions of rows."""
+        y, first = self.first.step(concat_elu(x), state[0])
+        y, second = self.second.step(concat_elu(y + added), state[1])
         return self._gate(x, y, condition), (first, second)
 
+    def above(
+        self, inputs: Sequence[tf.Tensor], added: tf.Tensor, condition: Rows = None
+    ) -> list[tf.Tensor]:
+        """What `CornerConv2D.above` gives for both, with ``added`` [W, B, f] and U s."""
+        first, second = (conv.above(x) for conv, x in zip((self.first, self.second), inputs))
+        if self.condition_size:
+            second += self._conditional(condition, second.dtype)
+        return [first + added, second]
+
+    def step(
+        self, x: tf.Tensor, left: Sequence[tf.Tensor], above: Sequence[tf.Tensor]
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """A pixel [B, f], by corner convolutions, and the inputs of both."""
+        inputs = [concat_elu(x)]
+        y = self.first.step(inputs[0], left[0], above[0])
+        inputs.append(concat_elu(y))
+        y = self.second.step(inputs[1], left[1], above[1])
+        return self._gate(x, y), inputs
+
     def initial_state(self, batch_size: BatchSize) -> Nest:
+        """The state of `step_row`."""
         return self.first.initial_state(batch_size), self.second.initial_state(batch_size)
 
-    def _gate(self, x, y, condition):
-        if self.condition_size:
-            s = tf.cast(condition, y.dtype) @ tf.cast(self.condition_kernel, y.dtype)
+    def _conditional(self, condition, dtype):
+        return tf.cast(condition, dtype) @ tf.cast(self.condition_kernel, dtype)
+
+    def _gate(self, x, y, condition=None):
+        if condition is not None and self.condition_size:
+            s = self._conditional(condition, y.dtype)
             y += tf.reshape(s, [-1, *[1] * (y.shape.rank - 2), s.shape[-1]])
         a, b = tf.split(y, 2, axis=-1)
         return x + a * tf.sigmoid(b)
@@ -92,8 +115,9 @@ class Level(keras.layers.Layer):
     which sees all pixels before. A block of u adds to that of ul; a block on the way down adds its
     output to the opposite block on the way up (a shortcut).
 
-    One site at a time, `step_rows` computes a row of u, when it is known, and `step` a pixel of ul.
-    The inner level steps at even rows and columns only.
+    One site at a time, `step_row` computes a row of u, and what this and the row before add to the
+    pixels of ul, once per row; `step` computes a pixel of ul. The inner level steps at even rows
+    and columns only.
 
     Args:
       filters: f.
@@ -121,8 +145,11 @@ class Level(keras.layers.Layer):
         def rows(channels, above=1, width=3, stride=1):
             return RowConv2D(channels, above=above, width=width, stride=stride, dtype=policy)
 
-        def pixels(channels, size=2, stride=1, shape=image_shape):
-            return CausalConv2D(channels, size, shape, corner=True, stride=stride, dtype=policy)
+        def pixels(channels, stride=1):
+            return CornerConv2D(channels, image_shape, stride=stride, dtype=policy)
+
+        def pointwise(channels, shape):
+            return CausalConv2D(channels, 1, shape, dtype=policy)
 
         def blocks(kind, count):
             return [
@@ -143,11 +170,11 @@ class Level(keras.layers.Layer):
         self.down_across = [rows(f, 0, 1) for _ in range(resnets)]
         self.up_across = [rows(f, 0, 1) for _ in range(ups)]
         self.row_shortcuts = [rows(f, 0, 1) for _ in range(ups)]
-        self.pixel_shortcuts = [pixels(f, 1) for _ in range(ups)]
+        self.pixel_shortcuts = [pointwise(f, image_shape) for _ in range(ups)]
         if inner is not None:
             self.shrink_rows, self.shrink_pixels = rows(f, stride=2), pixels(f, stride=2)
             self.grow_rows = rows(4 * f, 0, 3)
-            self.grow_pixels = pixels(4 * f, 1, shape=inner.image_shape)
+            self.grow_pixels = pointwise(4 * f, inner.image_shape)
 
     def build(self, *_: Any) -> None:
         (height, width), f = self.image_shape, self.filters
@@ -198,106 +225,114 @@ class Level(keras.layers.Layer):
         return u, ul
 
     def initial_state(self, batch_size: BatchSize) -> Nest:
-        """``(rows, pixels)``, the states of `step_rows` and of `step`."""
+        """``(rows, pixels)``, the states of `step_row` and of `step`."""
         width, f = self.image_shape[1], self.filters
-        across = tf.zeros([batch_size, width, f], self.compute_dtype)
+        inputs, outputs = map(sum, self._channels())
         rows = {
             "down": [block.initial_state(batch_size) for block in self.down_rows],
             "up": [block.initial_state(batch_size) for block in self.up_rows],
-            "down_across": [across for _ in self.down_across],
-            "up_across": [across for _ in self.up_across],
+            "above": tf.zeros([width, batch_size, outputs], self.compute_dtype),
         }
-        pixels = {
-            "down": [block.initial_state(batch_size) for block in self.down_pixels],
-            "up": [block.initial_state(batch_size) for block in self.up_pixels],
-        }
+        # The latest inputs of all corner convolutions at each column, after zeros.
+        pixels = {"inputs": tf.zeros([1 + width, batch_size, inputs], self.compute_dtype)}
         if self.inner is not None:
             rows["inner"], pixels["inner"] = self.inner.initial_state(batch_size)
             rows["shrink"] = self.shrink_rows.initial_state(batch_size)
-            pixels["shrink"] = self.shrink_pixels.initial_state(batch_size)
             rows["grown"] = tf.zeros([batch_size, 2, width, f], self.compute_dtype)
-            pixels["grown"] = tf.zeros([batch_size, width // 2, 4 * f], self.compute_dtype)
+            pixels["grown"] = tf.zeros([width // 2, batch_size, 4 * f], self.compute_dtype)
         return rows, pixels
 
-    def step_rows(
-        self, u: tf.Tensor, row: tf.Tensor, state: Nest, condition: Rows = None
+    def _channels(self):
+        """``(inputs, outputs)`` of the corner convolutions, in the order in which they come."""
+        f, shrinks = self.filters, int(self.inner is not None)
+        down, up = len(self.down_pixels), len(self.up_pixels)
+        inputs = [2 * f, 2 * f] * down + [f] * shrinks + [2 * f, 2 * f] * up
+        return inputs, [f, 2 * f] * down + [f] * shrinks + [f, 2 * f] * up
+
+    def step_row(
+        self, u: tf.Tensor, row: tf.Tensor, state: Nest, pixels: Nest, condition: Rows = None
     ) -> tuple[tf.Tensor, Nest]:
-        """Maps row ``row`` of u, [B, 1, W, f], to that of the output."""
-        after: dict[str, Any]
-        us, after = [u], {"down": [], "up": [], "down_across": [], "up_across": []}
-        for block, across, kept in zip(self.down_rows, self.down_across, state["down"]):
-            u, kept = block.step(u, kept, condition=condition)
+        """Maps row ``row`` of u, [B, 1, W, f], to that of the output.
+
+        ``pixels`` is the state of `step`, after the last pixel of the row before.
+        """
+        after: dict[str, Any] = {"down": [], "up": []}
+        us, above = [u], []
+        inputs = iter(tf.split(pixels["inputs"], self._channels()[0], axis=-1))
+
+        def add(across, block):
+            across = tf.transpose(across(concat_elu(u))[:, 0], [1, 0, 2])
+            above.extend(block.above([next(inputs), next(inputs)], across, condition))
+
+        for i, block in enumerate(self.down_rows):
+            u, kept = block.step_row(u, state["down"][i], condition=condition)
             us.append(u)
             after["down"].append(kept)
-            after["down_across"].append(across(concat_elu(u))[:, 0])
+            add(self.down_across[i], self.down_pixels[i])
         if self.inner is None:
             us.pop()
         else:
+            above.append(self.shrink_pixels.above(next(inputs)))
             small, after["shrink"] = self.shrink_rows.step(u, state["shrink"])
 
             def inside():
-                v, inner = self.inner.step_rows(small, row // 2, state["inner"], condition)
+                given = small, row // 2, state["inner"], pixels["inner"], condition
+                v, inner = self.inner.step_row(*given)
                 return tf.nn.depth_to_space(self.grow_rows(v), 2), inner
 
             after["grown"], after["inner"] = tf.cond(
                 row % 2 == 0, inside, lambda: (state["grown"], state["inner"])
             )
             u = after["grown"][:, row % 2, None]
-        for i, (block, kept) in enumerate(zip(self.up_rows, state["up"])):
+        for i, block in enumerate(self.up_rows):
             added = self.row_shortcuts[i](concat_elu(us.pop()))
-            u, kept = block.step(u, kept, added=added, condition=condition)
+            u, kept = block.step_row(u, state["up"][i], added, condition)
             after["up"].append(kept)
-            after["up_across"].append(self.up_across[i](concat_elu(u))[:, 0])
-        return u, after
+            add(self.up_across[i], self.up_pixels[i])
+        return u, {**after, "above": tf.concat(above, axis=-1)}
 
     def step(
-        self,
-        ul: tf.Tensor,
-        sites: Sites,
-        rows: Nest,
-        state: Nest,
-        condition: Rows = None,
+        self, ul: tf.Tensor, row: tf.Tensor, column: tf.Tensor, rows: Nest, pixels: Nest
     ) -> tuple[tf.Tensor, Nest]:
-        """Maps a pixel of ul, [B, 1, f], to that of the output.
+        """Maps a pixel of ul, [B, f], to that of the output.
 
-        ``rows`` is the state of `step_rows`.
+        ``rows`` is the state of `step_row`, ``pixels`` that of this.
         """
-        after: dict[str, Any]
-        uls, after = [ul], {"down": [], "up": []}
-        width = self.image_shape[1]
-        row, column = sites.one // width, sites.one % width
-        for i, (block, kept) in enumerate(zip(self.down_pixels, state["down"])):
-            across = rows["down_across"][i][:, column, None]
-            ul, kept = block.step(ul, kept, sites, added=across, condition=condition)
+        given = (pixels["inputs"], rows["above"])
+        left, above = (
+            iter(tf.split(tf.gather(parts, column), sizes, axis=-1))
+            for parts, sizes in zip(given, self._channels())
+        )
+        uls, inputs, after = [ul], [], {}
+        for block in self.down_pixels:
+            ul, new = block.step(ul, [next(left), next(left)], [next(above), next(above)])
             uls.append(ul)
-            after["down"].append(kept)
+            inputs += new
         if self.inner is None:
             uls.pop()
         else:
-            small, after["shrink"] = self.shrink_pixels.step(ul, state["shrink"], sites)
+            inputs.append(ul)
+            small = ul, next(left), next(above)
 
             def inside():
-                site = row // 2 * (width // 2) + column // 2
-                fewer = one_by_one(sites.schedule.rows * sites.schedule.columns // 4).at(site)
-                y, inner = self.inner.step(small, fewer, rows["inner"], state["inner"], condition)
-                y, _ = self.grow_pixels.step(y, (), fewer)
-                return tf.concat([state["grown"][:, 1:], y], axis=1), inner
+                y = self.shrink_pixels.step(*small)
+                given = row // 2, column // 2, rows["inner"], pixels["inner"]
+                y, inner = self.inner.step(y, *given)
+                return _put(_pixel(self.grow_pixels, y), pixels["grown"], column // 2), inner
 
             after["grown"], after["inner"] = tf.cond(
                 (row % 2 == 0) & (column % 2 == 0),
                 inside,
-                lambda: (state["grown"], state["inner"]),
+                lambda: (pixels["grown"], pixels["inner"]),
             )
-            # An even row reads the newest entry; an odd row reads those that the even row above
-            # it left.
-            place = tf.where(row % 2 == 0, width // 2 - 1, column // 2)
-            corners = tf.reshape(after["grown"][:, place], [-1, 4, self.filters])
-            ul = corners[:, row % 2 * 2 + column % 2, None]
-        for i, (block, kept) in enumerate(zip(self.up_pixels, state["up"])):
-            shortcut, _ = self.pixel_shortcuts[i].step(concat_elu(uls.pop()), (), sites)
-            added = rows["up_across"][i][:, column, None] + shortcut
-            ul, kept = block.step(ul, kept, sites, added=added, condition=condition)
-            after["up"].append(kept)
+            # An odd row reads those that the even row above it left.
+            corners = tf.reshape(tf.gather(after["grown"], column // 2), [-1, 4, self.filters])
+            ul = tf.gather(corners, row % 2 * 2 + column % 2, axis=1)
+        for block, shortcut in zip(self.up_pixels, self.pixel_shortcuts):
+            first = next(above) + _pixel(shortcut, concat_elu(uls.pop()))
+            ul, new = block.step(ul, [next(left), next(left)], [first, next(above)])
+            inputs += new
+        after["inputs"] = _put(tf.concat(inputs, axis=-1), pixels["inputs"], column + 1)
         return ul, after
 
     def depends(self, u: np.ndarray, ul: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -336,3 +371,14 @@ class Level(keras.layers.Layer):
             u = rows(row, u, us.pop())
             ul = pixels(pixel, ul, u | uls.pop())
         return u, ul
+
+
+def _pixel(pointwise, x):
+    """A 1x1 convolution of a pixel [B, c]."""
+    y, _ = pointwise.extend(x[:, None], (), 0)
+    return y[:, 0]
+
+
+def _put(x, rows, place):
+    """Rows [n, B, c] with x [B, c] in place of one of them."""
+    return tf.tensor_scatter_nd_update(rows, tf.reshape(place, [1, 1]), x[None])

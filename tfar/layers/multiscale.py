@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfar.arguments import integer, integers, rate
 from tfar.layers.base import CausalLayer
-from tfar.layers.conv import CausalConv2D
+from tfar.layers.corner import CornerConv2D
 from tfar.layers.levels import Level
 from tfar.layers.schedule import Plan, Sites
 from tfar.layers.stacks import RowConv2D
@@ -31,8 +31,8 @@ class MultiscaleStreams(CausalLayer):
     (see `tfar.layers.levels.Level`), with shortcuts from each block on the way down to the opposite
     one on the way up. Inputs get a channel of ones, which distinguishes the image from padding.
 
-    `step` computes u once per row, and levels of lower resolution step only at their own sites
-    (Ramachandran et al. 2017).
+    `step` computes once per row what depends on the rows above, and levels of lower resolution step
+    only at their own sites (Ramachandran et al. 2017).
 
     Args:
       filters: f.
@@ -87,9 +87,7 @@ class MultiscaleStreams(CausalLayer):
             )
         self.first_rows = RowConv2D(f, above=2, width=3, exclusive=True, dtype=policy)
         self.first_above = RowConv2D(f, above=1, width=3, exclusive=True, dtype=policy)
-        self.first_pixels = CausalConv2D(
-            f, 2, self.image_shape, corner=True, exclusive=True, dtype=policy
-        )
+        self.first_pixels = CornerConv2D(f, self.image_shape, exclusive=True, dtype=policy)
 
     def build(self, input_shape: KerasShape) -> None:
         sites = np.prod(self.image_shape)
@@ -123,42 +121,47 @@ class MultiscaleStreams(CausalLayer):
         member: Member = None,
         schedule: Plan | None = None,
     ) -> Nest:
-        width = self.image_shape[1]
-        last_row = tf.zeros([batch_size, width, self.channels], self.compute_dtype)
         rows, pixels = self.level.initial_state(batch_size)
         first = (
             self.first_rows.initial_state(batch_size),
             self.first_above.initial_state(batch_size),
-            tf.zeros([batch_size, width, self.filters], self.compute_dtype),
+            tf.zeros([self.image_shape[1], batch_size, self.filters], self.compute_dtype),
         )
         condition = () if condition is None else condition
-        first_pixels = self.first_pixels.initial_state(batch_size)
-        return last_row, condition, (first, rows), (first_pixels, pixels)
+        inputs = [1 + self.image_shape[1], batch_size, self.channels]
+        return condition, (first, rows), (tf.zeros(inputs, self.compute_dtype), pixels)
 
     def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
-        last_row, condition, rows, (first, pixels) = state
-        known = None if isinstance(condition, tuple) else condition
-        x = tf.cast(x, self.compute_dtype)
-        # Before the first site there is only padding, without a one.
-        one = tf.cast(sites.one > 0, x.dtype) * tf.ones_like(x[..., :1])
-        x = tf.concat([x, one], axis=-1)
-        last_row = tf.concat([last_row[:, 1:], x], axis=1)
+        condition, rows, (inputs, pixels) = state
         width = self.image_shape[1]
         row, column = sites.one // width, sites.one % width
+        x = tf.cast(x[:, 0], self.compute_dtype)
+        # Before the first site there is only padding, without a one.
+        one = tf.cast(sites.one > 0, x.dtype) * tf.ones_like(x[:, :1])
+        x = tf.concat([x, one], axis=-1)
+        # The pixel before is to the left, or the last one of the row above.
+        place = tf.where(column == 0, width, column)
+        inputs = tf.tensor_scatter_nd_update(inputs, tf.reshape(place, [1, 1]), x[None])
         rows = tf.cond(
-            column == 0, lambda: self._step_rows(last_row, row, rows, known), lambda: rows
+            column == 0,
+            _apart(lambda: self._step_row(row, rows, inputs, pixels, condition)),
+            lambda: rows,
         )
-        ul, first = self.first_pixels.step(x, first, sites)
-        ul += rows[0][2][:, column, None]
-        ul, pixels = self.level.step(ul, sites, rows[1], pixels, known)
-        return tf.nn.elu(ul), (last_row, condition, rows, (first, pixels))
+        left = tf.cast(column > 0, x.dtype) * x
+        ul = self.first_pixels.step(None, left, tf.gather(rows[0][2], column))
+        ul, pixels = self.level.step(ul, row, column, rows[1], pixels)
+        return tf.nn.elu(ul)[:, None], (condition, rows, (inputs, pixels))
 
-    def _step_rows(self, last_row, row, rows, condition):
+    def _step_row(self, row, rows, inputs, pixels, condition):
+        """What depends on the rows above only, the last of which is in ``inputs``."""
         (first_rows, first_above, _), level = rows
-        u, first_rows = self.first_rows.step(last_row[:, None], first_rows)
-        above, first_above = self.first_above.step(last_row[:, None], first_above)
-        _, level = self.level.step_rows(u, row, level, condition)
-        return (first_rows, first_above, above[:, 0]), level
+        condition = None if isinstance(condition, tuple) else condition
+        last_row = tf.transpose(inputs[1:], [1, 0, 2])[:, None]
+        u, first_rows = self.first_rows.step(last_row, first_rows)
+        above, first_above = self.first_above.step(last_row, first_above)
+        above = tf.transpose(above[:, 0], [1, 0, 2]) + self.first_pixels.above(inputs)
+        _, level = self.level.step_row(u, row, level, pixels, condition)
+        return (first_rows, first_above, above), level
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
         sources = np.asarray(sources, bool)
@@ -185,3 +188,13 @@ def _halvings(size):
     (2, 0)
     """
     return (size & -size).bit_length() - 1
+
+
+def _apart(function):
+    """A branch of a ``tf.cond`` as a function that is not inlined in a graph.
+
+    At each pixel at which it is not taken, the executor would pass by all its operations.
+    """
+    if tf.executing_eagerly():
+        return function
+    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
