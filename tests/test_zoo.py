@@ -51,9 +51,11 @@ def test_an_artefact_computes_what_was_published(name, model):
     # The examples are a random part of the test split that the figure is of.
     error = log_prob.std(ddof=1) / np.sqrt(len(x))
     assert abs(-log_prob.mean() - nats_of_an_event(metrics)) < 5 * error
+    few = tf.nest.map_structure(lambda part: part[:4], inputs)
     for dtype in (np.int64, np.float32, *([bool] if x.max() <= 1 else [])):
-        cast = {**inputs, "x": x.astype(dtype)} if isinstance(inputs, dict) else x.astype(dtype)
-        np.testing.assert_allclose(model.log_prob(cast), log_prob, rtol=1e-4)
+        cast = x[:4].astype(dtype)
+        given = {**few, "x": cast} if isinstance(few, dict) else cast
+        np.testing.assert_allclose(model.log_prob(given), log_prob[:4], rtol=1e-4)
 
 
 def test_an_artefact_is_what_its_recipe_makes(name, model):
