@@ -384,13 +384,14 @@ def test_bad_input_is_an_invalid_argument_with_a_sentence(exports):
             bad = {"temperature": tf.constant(temperature)}
             refused.append(("sample", {**draws, **label, **bad}, "Expected temperature to be from"))
         if model.num_classes:
-            for bad in (2 + model.num_classes, -1):
+            last = model.num_classes - 1
+            for bad in (3 + last, -1):
                 bad = {"condition": tf.constant([bad])}
                 refused.append(
                     (
                         "sample",
                         {**draws, **bad},
-                        r"Expected labels from 0 to 2 as condition, got\] \[(5|-1)",
+                        rf"Expected labels from 0 to {last} as condition, got\] \[({3 + last}|-1)",
                     )
                 )
             refused.append(("log_prob", {"x": x, **label}, "one condition for each row of x"))

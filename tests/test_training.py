@@ -42,7 +42,7 @@ def eagerly():
 
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 @pytest.mark.parametrize(
-    "path", sorted((artefacts.place("zoo")).glob("*/recipe.py")), ids=lambda p: p.parent.name
+    "path", sorted((artefacts._place("zoo")).glob("*/recipe.py")), ids=lambda p: p.parent.name
 )
 def test_every_recipe_runs_two_steps(path, tmp_path, eagerly):
     """Traced steps are in other tests, and here those of long recurrences and for XLA."""
@@ -593,7 +593,7 @@ def test_a_finished_run_is_said_to_be_so_without_data(shell, monkeypatch):
 
 def test_only_whole_runs_are_published(shell, monkeypatch):
     train, recipe, run = shell
-    monkeypatch.setattr(artefacts, "place", lambda kind: recipe.parent.parent)
+    monkeypatch.setattr(artefacts, "_place", lambda kind: recipe.parent.parent)
     with pytest.raises(FileNotFoundError, match="is not the folder of a training run"):
         publishing.publish("toy", run)
     assert train().exit_code == 0

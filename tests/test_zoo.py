@@ -124,7 +124,7 @@ def test_unknown_names_list_the_near_ones():
 
 def use(folder, data, monkeypatch):
     """A zoo and data sets of its own, for what follows."""
-    monkeypatch.setattr(artefacts, "place", lambda kind: folder / kind)
+    monkeypatch.setattr(artefacts, "_place", lambda kind: folder / kind)
     monkeypatch.setattr(
         datasets, "load", lambda name, split: data["validation" if split == "test" else split]
     )

@@ -250,7 +250,7 @@ class Level(keras.layers.Layer):
         return inputs, [f, 2 * f] * down + [f] * shrinks + [f, 2 * f] * up
 
     def step_row(
-        self, u: tf.Tensor, row: tf.Tensor, state: Nest, pixels: Nest, condition: Rows = None
+        self, u: tf.Tensor, row: tf.Tensor, state: Nest, pixels: Nest, *, condition: Rows = None
     ) -> tuple[tf.Tensor, Nest]:
         """Maps row ``row`` of u, [B, 1, W, f], to that of the output.
 
@@ -276,8 +276,8 @@ class Level(keras.layers.Layer):
             small, after["shrink"] = self.shrink_rows.step(u, state["shrink"])
 
             def inside():
-                given = small, row // 2, state["inner"], pixels["inner"], condition
-                v, inner = self.inner.step_row(*given)
+                given = small, row // 2, state["inner"], pixels["inner"]
+                v, inner = self.inner.step_row(*given, condition=condition)
                 return tf.nn.depth_to_space(self.grow_rows(v), 2), inner
 
             after["grown"], after["inner"] = tf.cond(

@@ -160,7 +160,7 @@ class MultiscaleStreams(CausalLayer):
         u, first_rows = self.first_rows.step(last_row, first_rows)
         above, first_above = self.first_above.step(last_row, first_above)
         above = tf.transpose(above[:, 0], [1, 0, 2]) + self.first_pixels.above(inputs)
-        _, level = self.level.step_row(u, row, level, pixels, condition)
+        _, level = self.level.step_row(u, row, level, pixels, condition=condition)
         return (first_rows, first_above, above), level
 
     def depends(self, sources: np.ndarray) -> np.ndarray:

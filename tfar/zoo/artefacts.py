@@ -64,7 +64,7 @@ _FIELDS = {
 _PAPER = {"nats": records.NUMBER, "what": str, "reference": str}
 
 
-def place(kind: str) -> pathlib.Path:
+def _place(kind: str) -> pathlib.Path:
     """Where ``zoo`` or ``saved_models`` is: inside an installed package, otherwise next to it."""
     inside = _PACKAGE / f"_{kind}"
     return inside if inside.exists() else _PACKAGE.parent / kind
@@ -76,13 +76,13 @@ def recipe_path(name: str) -> pathlib.Path:
     Raises:
       ValueError: if there is no recipe of that name; the message lists near matches.
     """
-    _check_name(name, sorted(p.parent.name for p in place("zoo").glob("*/recipe.py")))
-    return place("zoo") / name / "recipe.py"
+    _check_name(name, sorted(p.parent.name for p in _place("zoo").glob("*/recipe.py")))
+    return _place("zoo") / name / "recipe.py"
 
 
 def model_folder(name: str) -> pathlib.Path:
     """The folder of an artefact's SavedModel."""
-    return place("saved_models") / arguments.string("name", name) / "1"
+    return _place("saved_models") / arguments.string("name", name) / "1"
 
 
 def list() -> Sequence[str]:
@@ -91,7 +91,7 @@ def list() -> Sequence[str]:
     >>> "made_mnist" in list()
     True
     """
-    return sorted(p.parent.name for p in place("zoo").glob("*/metrics.json"))
+    return sorted(p.parent.name for p in _place("zoo").glob("*/metrics.json"))
 
 
 def info(name: str) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def info(name: str) -> dict[str, Any]:
         damaged (the message names it).
     """
     _check_name(name, list())
-    path = place("zoo") / name / "metrics.json"
+    path = _place("zoo") / name / "metrics.json"
     metrics = records.read(path, _FIELDS, REMEDY)
     paper = {"none": str} if "none" in metrics["paper"] else _PAPER
     records.check(path, metrics, {"paper": paper}, REMEDY)
@@ -230,7 +230,7 @@ def serve_config(base_path: Path | None = None) -> str:
       }
       ...
     """
-    base = str(place("saved_models").resolve()) if base_path is None else str(base_path)
+    base = str(_place("saved_models").resolve()) if base_path is None else str(base_path)
     if not base.startswith("/"):
         raise ValueError(f"Expected an absolute path, as the server does, got {base_path!r}.")
     lines = ["model_config_list {"]

@@ -31,7 +31,7 @@ def examples(name: str) -> tuple[Nest, np.ndarray]:
     """
     import numpy as np
 
-    metrics, path = artefacts.info(name), artefacts.place("zoo") / name / "examples.npz"
+    metrics, path = artefacts.info(name), artefacts._place("zoo") / name / "examples.npz"
     known = metrics["examples"]
     labels = {"condition": []} if metrics.get("num_classes") is not None else {}
     given = (metrics.get("condition") or {}).get("shapes", labels)
