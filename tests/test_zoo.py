@@ -476,7 +476,11 @@ def test_an_installed_wheel_has_the_zoo(tmp_path):
     (clone / "LICENSE").touch()
     subprocess.run([*build, "-w", tmp_path / "wheels", "."], cwd=clone, check=True)
     (wheel,) = (tmp_path / "wheels").glob("*.whl")
-    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(tmp_path / "site")
+        # An editable installation would find what is missing in the clone.
+        sources = {f for f in files.stdout.split() if f.startswith("tfar/") and f.endswith(".py")}
+        assert sources <= set(packed.namelist())
     code = (
         "import tfar, tfar.zoo as z; assert 'site' in tfar.__file__, tfar.__file__;"
         "print(z.verify('fvsbn_mnist'), z.list(), z.recipe_path('fvsbn_mnist'))"
