@@ -8,7 +8,7 @@ import tensorflow as tf
 from support.cases import events, shared
 
 from tfar.heads import Categorical, GaussianMixture
-from tfar.models import FVSBN, MADE, RNADE, CharRNN, GatedPixelCNN
+from tfar.models import FVSBN, MADE, RNADE, CharRNN, GatedPixelCNN, fitting
 from tfar.testing import randomise
 
 
@@ -22,6 +22,19 @@ def model():
 @pytest.fixture
 def x(model):
     return events(model, 12)
+
+
+def test_a_first_step_that_takes_long_is_announced(model, x, capsys, monkeypatch):
+    monkeypatch.setattr(fitting, "PATIENCE", 0.0)
+    for verbose, said in ((0, ""), (2, "Compiling the training step ...\n"), (2, "")):
+        model.fit(x, verbose=verbose)
+        assert capsys.readouterr().err == said
+        if not verbose:
+            model.compile(keras.optimizers.SGD(0.05))
+    monkeypatch.setattr(fitting, "PATIENCE", 100.0)
+    model.compile(keras.optimizers.SGD(0.05))
+    model.fit(x, verbose=2)
+    assert not capsys.readouterr().err
 
 
 # Weights ----------------------------------------------------------------------------------------

@@ -1,7 +1,10 @@
 """The Keras methods that train and score a model, and their loss."""
 
+import contextlib
 import inspect
 import re
+import sys
+import threading
 import time
 from typing import Any
 
@@ -21,6 +24,7 @@ DIVERGED = (
     "rate, give the optimizer a clipnorm, or standardise the data."
 )
 
+PATIENCE = 2.0  # seconds that a first step may take without a word
 
 # Arguments of Keras' methods that are integers of at least 1, or None.
 COUNTS = {"epochs", "batch_size", "steps_per_epoch", "steps", "validation_steps"}
@@ -104,6 +108,9 @@ class Fitting(OfModel):
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As in Keras; arrays are checked first, see `check`.
 
+        The first step of a deep network takes long, since it is compiled: unless ``verbose`` is 0,
+        a line on standard error says so.
+
         Raises:
           ValueError: on bad data or arguments, and if the loss of a batch is not finite.
         """
@@ -120,9 +127,33 @@ class Fitting(OfModel):
         self.check_shuffling(arguments["x"], arguments.get("shuffle", True))
         arguments["callbacks"] = self._callbacks(arguments.get("callbacks"))
         try:
-            return self._run(super().fit, arguments)
+            with self._announced(arguments.get("verbose", "auto")):
+                return self._run(super().fit, arguments)
         finally:
             private.forget_epoch(self)
+
+    @contextlib.contextmanager
+    def _announced(self, verbose):
+        """Says that the training step is compiled, if it is and takes longer than `PATIENCE`.
+
+        A callback would make Keras wait for each batch.
+        """
+        if not verbose or self.train_function is not None or not self.compiled:
+            yield
+            return
+        before = int(self.optimizer.iterations)
+
+        def say():
+            if int(self.optimizer.iterations) == before:
+                print("Compiling the training step ...", file=sys.stderr, flush=True)
+
+        timer = threading.Timer(PATIENCE, say)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As in Keras: ``[loss, nats, bits_per_dim]``, or a dict with ``return_dict=True``.

@@ -245,7 +245,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
         log,
         progress.Progress(epochs, steps=steps, batch_size=recipe.batch_size, lines=verbose == 2),
     ]
-    if verbose:
+    if verbose == 2:  # beside a bar, `fit` says it
         callbacks.append(progress.FirstStep())
     if tensorboard:
         given = None
