@@ -46,6 +46,19 @@ def test_both_samplers_agree_on_a_random_order_of_more_sites():
     assert len(np.unique(np.reshape(cached, [50, -1]), axis=0)) > 40
 
 
+@pytest.mark.parametrize(
+    "name", ["pixel_cnn", "gated_pixel_cnn_labels", "pixel_cnn_pp_labels", "own_plain", "nade"]
+)
+def test_no_samples(name):
+    model = shared(name)
+    condition = {} if model.condition is None else {"condition": [0, 1]}
+    joint, batch = model.joint(**condition), [2] if condition else []
+    x, log_prob = joint.experimental_sample_and_log_prob(0, seed=1)
+    assert x.shape == [0, *batch, *model.event_shape] and log_prob.shape == [0, *batch]
+    value = np.full([0, *batch, *model.event_shape], np.nan)
+    assert joint.sample(3, seed=1, value=value).shape == [3, *value.shape]
+
+
 # XLA compiles for seconds: each kind of layer and of head once.
 BY_XLA = [
     "fvsbn_categorical",

@@ -149,6 +149,7 @@ def compiled_by_xla(model: Conditionals, member: int, cached: bool = True) -> Ca
 
 def _one_member(model, cached, member, n, seed, policy, rows, scored, selects=True):
     """All the sites, laid out as an event: see `draw`."""
+    count, (n, rows) = n, _at_least_one(n, rows)
     plan = model.schedule if cached else None
     if isinstance(plan, Schedule):
         x, log_prob = _by_steps(model, member, n, seed, policy, rows, scored)
@@ -158,7 +159,22 @@ def _one_member(model, cached, member, n, seed, policy, rows, scored, selects=Tr
         x, log_prob, _ = by(model, n, seed, policy, **options)
     order = tf.gather(tf.constant(model.permutations), member)
     x = tf.gather(x, tf.math.invert_permutation(order), axis=1)
-    return tf.reshape(x, [n, *model.event_shape]), log_prob
+    return tf.reshape(x, [n, *model.event_shape])[:count], log_prob[:count]
+
+
+def _at_least_one(n, rows):
+    """``n`` and ``rows``, with a row of zeros if there are none.
+
+    TensorFlow's convolutions give wrong shapes on an empty batch.
+    """
+    if not tf.is_tensor(n) and n > 0:
+        return n, rows
+    missing = tf.cast(tf.equal(n, 0), tf.int32)
+
+    def filled(part):
+        return tf.concat([part, tf.zeros([missing, *part.shape[1:]], part.dtype)], axis=0)
+
+    return n + missing, tf.nest.map_structure(filled, rows)
 
 
 def _by_steps(model, member, n, seed, policy, rows, scored):
