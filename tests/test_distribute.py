@@ -23,9 +23,7 @@ FAMILIES = [  # with "*": sample weights, and clipped gradients
     "fvsbn",
     "nade_categorical",
     "made*",
-    "gated_pixel_cnn_labels",
     "char_rnn*",
-    "transformer",
     "train",  # the trainer
     "overflowing",  # in float16
 ]
