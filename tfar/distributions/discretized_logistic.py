@@ -117,24 +117,57 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
         x = tf.cast(x, self.loc.dtype)
         inside = (x >= 0) & (x < self.levels) & (x == tf.floor(x))
         x = tf.where(inside, x, tf.zeros_like(x))  # keeps NaN out of the gradients
-        z = self._centred(x)
         log_prob = tf.nn.log_softmax(self.logits)
         for c in range(self.channels):
-            mean = self._mean_of(self.loc, self.coupling, [z[..., b] for b in range(c)])
-            precision = tf.exp(-self.log_scale[..., c])
-            centre = (z[..., c, None] - mean) * precision
-            half = precision / (self.levels - 1)
-            upper, lower = tf.math.log_sigmoid(centre + half), tf.math.log_sigmoid(half - centre)
-            both = tf.math.log(-tf.math.expm1(-2 * half))
-            first, last = x[..., c, None] <= 0, x[..., c, None] >= self.levels - 1
-            zero = tf.zeros_like(both)
-            log_prob += (
-                tf.where(last, zero, upper)
-                + tf.where(first, zero, lower)
-                + tf.where(first | last, zero, both)
-            )
+            log_prob += self._log_bins(x, c)
         log_prob = tf.reduce_logsumexp(log_prob, axis=-1)
         return tf.where(tf.reduce_all(inside, axis=-1), log_prob, -np.inf)
+
+    def _log_bins(self, x, c):
+        """The logarithm of channel c's factor, for each component: [..., K], of x [..., C]."""
+        z = self._centred(x)
+        mean = self._mean_of(self.loc, self.coupling, [z[..., b] for b in range(c)])
+        precision = tf.exp(-self.log_scale[..., c])
+        centre = (z[..., c, None] - mean) * precision
+        half = precision / (self.levels - 1)
+        upper, lower = tf.math.log_sigmoid(centre + half), tf.math.log_sigmoid(half - centre)
+        both = tf.math.log(-tf.math.expm1(-2 * half))
+        first, last = x[..., c, None] <= 0, x[..., c, None] >= self.levels - 1
+        zero = tf.zeros_like(both)
+        return (
+            tf.where(last, zero, upper)
+            + tf.where(first, zero, lower)
+            + tf.where(first | last, zero, both)
+        )
+
+    def most_likely_near(self, x: tf.Tensor, eps: int) -> tf.Tensor:
+        """For each channel in turn, argmax over z, |z - x_c| <= eps, of p(z | channels before).
+
+        The channels before are those that were taken; of several such z it is the least.
+        """
+        taken, log_weights = x, tf.nn.log_softmax(self.logits)
+        others = DiscretizedLogisticMixture(
+            self.logits[..., None, :],
+            self.loc[..., None, :, :],
+            self.log_scale[..., None, :, :],
+            self.coupling[..., None, :, :],
+            levels=self.levels,
+        )
+        for c in range(self.channels):
+            here = tf.one_hot(c, self.channels, dtype=x.dtype)
+            candidates = x[..., c, None] + tf.range(-eps, eps + 1)  # [..., m]
+            valid = (candidates >= 0) & (candidates < self.levels)
+            candidates = tf.clip_by_value(candidates, 0, self.levels - 1)
+            tried = taken[..., None, :] * (1 - here) + candidates[..., None] * here
+            tried = tf.cast(tried, self.loc.dtype)
+            each = log_weights[..., None, :] + others._log_bins(tried, c)  # [..., m, K]
+            log_prob = tf.where(valid, tf.reduce_logsumexp(each, axis=-1), -np.inf)
+            best = tf.argmax(log_prob, axis=-1, output_type=tf.int32)
+            value = tf.gather(candidates, best, axis=-1, batch_dims=best.shape.rank)
+            taken = taken * (1 - here) + value[..., None] * here
+            own = tf.gather(each, best, axis=-2, batch_dims=best.shape.rank)
+            log_weights = own
+        return taken
 
     def invert(self, uniforms: tf.Tensor) -> tf.Tensor:
         """The draw that [..., 1 + C] uniform numbers in (0, 1) give, for the batch shape [...].

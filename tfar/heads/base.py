@@ -23,6 +23,8 @@ class Head(abc.ABC):
       dtype: dtype of samples.
       support: a description of valid values, for error messages.
       of_logits: whether the parameters are the logits of the values 0, 1, 2, ...
+      on_a_scale: whether values are integers whose differences mean something, as those of grey
+        levels and counts do, and numbers of characters do not.
     """
 
     site_shape: tuple[int, ...] = ()
@@ -32,6 +34,7 @@ class Head(abc.ABC):
     dtype: tf.DType
     support: str
     of_logits: bool = False
+    on_a_scale: bool = False
 
     @abc.abstractmethod
     def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
@@ -58,6 +61,26 @@ class Head(abc.ABC):
           uniforms: [..., num_uniforms] in (0, 1).
           temperature: as in `distribution`.
         """
+
+    def most_likely_near(self, params: tf.Tensor, x: tf.Tensor, eps: int) -> tf.Tensor:
+        """argmax over z in the support, |z - x| <= eps, of p(z; params); the least of several.
+
+        Args:
+          params: network outputs [..., num_params].
+          x: valid values [...].
+          eps: an int from 0.
+
+        Raises:
+          ValueError: if values are not integers on a scale; see `on_a_scale`.
+        """
+        if not self.on_a_scale or self.site_shape:
+            raise ValueError(f"{self} has no integers on a scale, of which some are near another.")
+        candidates = tf.cast(x, self.dtype)[..., None] + tf.range(-eps, eps + 1)
+        valid = self.in_support(candidates)
+        inside = tf.where(valid, candidates, tf.cast(x, self.dtype)[..., None])
+        log_prob = self.log_prob(params[..., None, :], inside)
+        best = tf.argmax(tf.where(valid, log_prob, -np.inf), axis=-1, output_type=tf.int32)
+        return tf.gather(inside, best, axis=-1, batch_dims=x.shape.rank)
 
     def log_prob(self, params: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """log p(x; params) of values [...], float32 nats."""

@@ -25,6 +25,7 @@ class _Counts(Head):
     num_uniforms = 1
     dtype = tf.int32
     support = f"an integer from 0 to {MOST}"
+    on_a_scale = True
 
     def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
         return tf.cast(tf.math.log1p(tf.cast(x, tf.float32)), dtype)[..., None]

@@ -31,6 +31,7 @@ class Bernoulli(Head):
     num_uniforms = 1
     dtype = tf.int32
     support = "0 or 1"
+    on_a_scale = True
 
     def __init__(self, *, centered: bool = False) -> None:
         self.centered = flag("centered", centered)
@@ -80,6 +81,7 @@ class Categorical(Head):
     num_uniforms = 1
     dtype = tf.int32
     of_logits = True
+    on_a_scale = True
 
     def __init__(self, num_categories: int) -> None:
         self.num_categories = integer("num_categories", num_categories, least=2)
@@ -122,6 +124,8 @@ class Characters(Categorical):
     >>> Characters("helo").vocabulary.decode([0, 1, 2, 2, 3])
     'hello'
     """
+
+    on_a_scale = False
 
     def __init__(self, characters: str) -> None:
         self.vocabulary = Vocabulary(characters)

@@ -38,6 +38,7 @@ class DiscretizedLogisticMixture(Head):
     """
 
     dtype = tf.int32
+    on_a_scale = True
 
     def __init__(self, num_components: int, *, channels: int = 1, levels: int = 256) -> None:
         self.num_components = integer("num_components", num_components, least=1)
@@ -77,6 +78,10 @@ class DiscretizedLogisticMixture(Head):
         self, params: tf.Tensor, uniforms: tf.Tensor, temperature: Temperature = None
     ) -> tf.Tensor:
         return self.distribution(params, temperature).invert(uniforms)
+
+    def most_likely_near(self, params: tf.Tensor, x: tf.Tensor, eps: int) -> tf.Tensor:
+        """As in `Head`, one channel after the other: each given those that were taken before."""
+        return self.distribution(params).most_likely_near(tf.cast(x, self.dtype), eps)
 
     def _places(self):
         return np.linspace(-1, 1, self.num_components + 2)[1:-1, None]  # [K, 1]

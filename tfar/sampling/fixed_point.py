@@ -154,11 +154,12 @@ def _redraw(model, policy, parameters, noise, values, known):
     """The function of `_settled`: a pass, and draws with the same random numbers, or values."""
 
     def redraw(x, examples):
-        new = policy.draw(model.head, parameters(x, examples), _of(examples, noise))
-        if values is None:
+        given = _of(examples, values)
+        new = policy.draw(model.head, parameters(x, examples), _of(examples, noise), given)
+        if known is None:
             return new
-        given = known[..., None] if model.head.site_shape else known
-        return tf.where(_of(examples, given), _of(examples, values), new)
+        here = known[..., None] if model.head.site_shape else known
+        return tf.where(_of(examples, here), given, new)
 
     return redraw
 

@@ -36,7 +36,8 @@ def draw(
       seed: a pair of ints.
       policy: a `tfar.sampling.Policy`.
       values: [n, sites, *site_shape] in the order of the member, or None.
-      known: bool [n, sites], which of ``values`` are used instead of draws; or None.
+      known: bool [n, sites], which of ``values`` are used instead of draws; None if they only
+        guide the policy.
       condition: n rows of a condition, or None.
       scored: a bool, whether log-probabilities are wanted.
 
@@ -244,11 +245,12 @@ def advance(
         noise = tf.transpose(noise, [1, 0, 2])
         # Texts may be longer than the windows.
         own = head.at(order[tf.minimum(sites.number[0], last)])
-        x = policy.draw(own, params, noise)
-        if values is not None:
+        given = None if values is None else tf.gather(values, sites.number - begun, axis=1)
+        x = policy.draw(own, params, noise, given)
+        if known is not None:
             here = tf.gather(known, sites.number - begun, axis=1)
             here = tf.reshape(here, [-1, schedule.slots, *[1] * len(head.site_shape)])
-            x = tf.where(here, tf.gather(values, sites.number - begun, axis=1), x)
+            x = tf.where(here, given, x)
         if scored:
             counted = tf.where(sites.valid, own.log_prob(params, x), 0.0)
             log_prob += tf.reduce_sum(counted, axis=1)

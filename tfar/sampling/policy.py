@@ -68,8 +68,13 @@ class Policy(tf.experimental.ExtensionType):
                 "leave them out."
             )
 
-    def draw(self, head: Head, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
-        """Values of a head's distribution, under the policy; see `tfar.heads.Head.draw`."""
+    def draw(
+        self, head: Head, params: tf.Tensor, uniforms: tf.Tensor, given: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Values of a head's distribution, under the policy; see `tfar.heads.Head.draw`.
+
+        ``given``, the values that the loop was given for these sites, make no difference here.
+        """
         if not self.restricts:
             return head.draw(params, uniforms, self.temperature)
         return head.draw(self.restricted(params), uniforms)

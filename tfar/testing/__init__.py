@@ -20,6 +20,7 @@ from tfar.testing.normalisation import verify_normalisation
 from tfar.testing.oracle import sample_by_full_passes
 from tfar.testing.persistence import verify_persistence
 from tfar.testing.precision import verify_precision
+from tfar.testing.purification import verify_purification
 from tfar.testing.sampling import verify_sampling
 from tfar.testing.training import verify_training
 
@@ -36,6 +37,7 @@ __all__ = [
     "verify_normalisation",
     "verify_persistence",
     "verify_precision",
+    "verify_purification",
     "verify_real_head",
     "verify_sampling",
     "verify_training",
