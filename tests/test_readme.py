@@ -137,7 +137,9 @@ def test_documents(path, served, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pathlib.Path("play.txt").write_text("KING LEAR:\nBlow, winds!\n")
     x = np.linspace(0, 1, 40)
-    pd.DataFrame({"x": x, "side": np.where(x < 0.5, "l", "r")}).to_csv("data.csv", index=False)
+    frame = pd.DataFrame({"x": x, "side": np.where(x < 0.5, "l", "r")})
+    for name in ("data.csv", "held_out.csv"):
+        frame.to_csv(name, index=False)
     for example in blocks(path, Shell(served), served):
         example.evaluate()
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import os
 
     from tfar import (
+        anomaly,
         conditions,
         datasets,
         distribute,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "anomaly",
     "client",
     "conditions",
     "datasets",

@@ -88,6 +88,16 @@ class Kind:
         """The model's inputs, for instance windows, from what a data set's function returned."""
         return data
 
+    def held(self, data: Any) -> Nest:
+        """The model's inputs, arrays, from what a person holds: arrays, or a dict of them.
+
+        Raises:
+          ValueError: if they are anything else, or hold values that cannot be modelled.
+        """
+        import tensorflow as tf
+
+        return tf.nest.map_structure(np.asarray, self.model.check(data))
+
     def adapt(self, data: Any) -> None:
         """Calls ``model.adapt`` with the training data, if that is useful.
 

@@ -43,6 +43,13 @@ class Tables(Kind):
         )
         return {"head": type(self.model.head).__name__, "columns": columns}
 
+    def held(self, data: Any) -> Any:
+        """As in `Kind`, or a data frame with these columns."""
+        from tfar import tables
+
+        frame = hasattr(data, "columns")
+        return super().held(tables.to_array(self.columns, data) if frame else data)
+
     def read(self, content: bytes, name: str) -> Any:
         """The rows [N, n] of a CSV file in UTF-8."""
         from tfar import tables

@@ -1,0 +1,158 @@
+"""Commands that judge examples by p(x): which are odd, and what is likely near them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import pathlib
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from tfar import files, records, zoo
+from tfar.cli.shell import Command, existing_model, load, main, output, progress, say
+
+if TYPE_CHECKING:
+    from typing import Any
+
+SCORES = "likelihood", "ratio", "complexity", "typicality"
+
+
+def _array(path):
+    """The array in an .npy file."""
+    import numpy as np
+
+    try:
+        return np.load(io.BytesIO(files.read(path)))
+    except OSError:
+        raise
+    except Exception as error:  # whatever NumPy raises on the content
+        raise records.damaged(path, records.words(error), "Expected an array in .npy.") from error
+
+
+def _held(kind, name, data):
+    """Examples from a file, or the test split of a data set; ``name`` is that of the option."""
+    from tfar import datasets
+    from tfar.training import feeding
+
+    path = pathlib.Path(data)
+    if path.suffix == ".npy":
+        return _array(path)
+    if path.suffix and kind.reads:
+        return kind.read(files.read(path), data)
+    if path.suffix or path.exists():
+        takes = ".npy" + " or .csv" * kind.reads
+        raise ValueError(
+            f"Expected as {name} the name of a data set or a file {takes}, got {data}."
+        )
+    inputs = kind.inputs(datasets.load(data, "test"))
+    return inputs if kind.model.condition is not None else feeding.events(inputs)
+
+
+@main.command(cls=Command)
+@click.argument("model", callback=existing_model)
+@click.argument("data")
+@click.option("--eps", required=True, type=click.IntRange(0), help="How far a value may move.")
+@click.option("--threshold", type=float, help="Nats: examples at least as likely stay as they are.")
+@click.option("-n", "--num", type=click.IntRange(1), help="Only the first so many.")
+@click.option(
+    "--out",
+    callback=output(".npy"),
+    default="purified.npy",
+    show_default=True,
+    help="An array of the shape and dtype of the examples.",
+)
+def purify(
+    model: str, *, data: str, eps: int, threshold: float | None, num: int | None, out: str
+) -> None:
+    """Replace examples by the most likely ones near them (PixelDefend).
+
+    DATA is an .npy file of examples, or the name of a data set, whose test split is taken.
+    """
+    import numpy as np
+
+    from tfar import kinds
+
+    loaded, _ = load(model)
+    if loaded.condition is not None:
+        raise ValueError(f"{model} is conditional: use model.joint(condition=...).purify.")
+    kind = kinds.of(loaded)
+    x = _held(kind, "DATA", data)[:num]
+    inputs, joint = kind.held(x), loaded.joint()
+    batches = progress("Purifying")(range(0, len(inputs), 100))
+    found = [joint.purify(inputs[i : i + 100], eps, threshold=threshold) for i in batches]
+    whole = np.concatenate(found).astype(np.asarray(x).dtype)
+    with files.replacing(out) as partial, partial.open("wb") as file:
+        np.save(file, whole)
+    moved = np.mean(whole != np.asarray(x))
+    click.echo(f"{out}: {len(whole):,} examples, {moved:.1%} of the values moved")
+
+
+@main.command(cls=Command)
+@click.argument("model", callback=existing_model)
+@click.argument("data")
+@click.option(
+    "--normal",
+    help="Normal examples that MODEL was not trained on, to rank among.  [default: the test split "
+    "of the data set of a model of the zoo]",
+)
+@click.option("--score", default="likelihood", show_default=True, type=click.Choice(SCORES))
+@click.option(
+    "--background",
+    callback=lambda c, p, m: m and existing_model(c, p, m),
+    help="For --score ratio: the model of what is common to all examples.",
+)
+@click.option(
+    "--level",
+    default=0.05,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="The rate of false alarms.",
+)
+@click.option("--out", callback=output(".csv"), help="A CSV file; by default it is printed.")
+def detect(model: str, *, data: str, score: str, level: float, **options: Any) -> None:
+    """Which examples of DATA are odd to MODEL: scores and p-values, as CSV.
+
+    DATA and --normal are names of data sets, whose test splits are taken, .npy files or, for a
+    model of a table, CSV files. The p-value of an example is its rank among the normal ones.
+    """
+    from tfar import anomaly, kinds
+
+    background, normal, out = (options[name] for name in ("background", "normal", "out"))
+    if (score == "ratio") != (background is not None):
+        raise click.UsageError("--score ratio and --background need each other.")
+    loaded, name = load(model)
+    if normal is None:
+        if name is None:
+            raise click.UsageError("This model does not say what is normal: give --normal.")
+        normal = zoo.info(name)["dataset"]
+    if normal == data:
+        raise click.UsageError(
+            "The examples would be ranked among themselves: give other ones as --normal."
+        )
+    kind = kinds.of(loaded)
+    chosen: Any = anomaly.ratio(load(background)[0]) if background else score
+    detector = anomaly.Detector(loaded, score=chosen, level=level)
+    x = kind.held(_held(kind, "DATA", data))
+    say(f"Scoring the normal examples, {normal}")
+    detector.fit(_held(kind, "--normal", normal))
+    say(f"Scoring {data}")
+    scores, p_values = detector.score_samples(x), detector.p_values(x)
+    odd = scores < detector.offset_
+    rows = zip(scores, p_values, odd.astype(int))
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["example", "score", "p_value", "anomaly"])
+    table.writerows([i, f"{s:.6g}", f"{p:.6g}", flag] for i, (s, p, flag) in enumerate(rows))
+    if out:
+        with files.replacing(out) as partial:
+            partial.write_text(text.getvalue())
+        click.echo(out)
+    else:
+        click.echo(text.getvalue(), nl=False)
+    print(
+        f"{int(odd.sum()):,} of {len(odd):,} examples are odd at the level {level:g}, among "
+        f"{len(detector.scores_):,} normal ones.",
+        file=sys.stderr,
+    )
