@@ -1,5 +1,6 @@
 """The examples, on made-up data."""
 
+import json
 import pathlib
 import runpy
 
@@ -7,6 +8,8 @@ import keras
 import matplotlib.image
 import numpy as np
 import pytest
+
+from tfar import zoo
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 
@@ -66,3 +69,27 @@ def test_table_and_picture(example, tmp_path):
     assert decoded.shape == iterated.shape == (3, 784) and set(np.unique(iterated)) == {0, 1}
     example["draw"]({"one": decoded, "two": iterated}, jacobians, tmp_path / "a.png")
     assert matplotlib.image.imread(tmp_path / "a.png").std() > 0.05
+
+
+# Anomalies --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def anomalies():
+    return runpy.run_path(str(EXAMPLES / "anomalies.py"))
+
+
+def test_the_table_of_anomalies_is_the_one_that_was_measured(anomalies):
+    held = json.loads((EXAMPLES / "anomalies.json").read_text())
+    page = (EXAMPLES.parent / "docs" / "using.md").read_text()
+    assert anomalies["filled"](page, held) == page
+    assert f"| blank (100) | {held['rows'][4]['likelihood']['auroc']['value']:.3f}" in page
+
+
+def test_anomalies_are_told_from_normal_images(anomalies):
+    model = zoo.load("fvsbn_mnist")
+    x, _ = zoo.examples("fvsbn_mnist")
+    odd = {"blank": 0 * x[:5], "inverted": 1 - x}
+    blank, inverted = anomalies["measure"](model, x[::2], x[1::2], odd)
+    assert blank["images"] == 5 and blank["likelihood"]["auroc"]["value"] == 0.0
+    assert blank["complexity"]["auroc"]["value"] == inverted["likelihood"]["auroc"]["value"] == 1.0
