@@ -306,30 +306,14 @@ class Autoregressive(tfd.Distribution):
         >>> near.shape, bool(np.abs(near - x).max() <= 16)
         (TensorShape([1, 4]), True)
         """
-        head, eps = self.model.head, integer("eps", eps, least=0)
+        eps = integer("eps", eps, least=0)
         if threshold is not None:
             threshold = number("threshold", threshold)
-        if not head.on_a_scale:
-            raise ValueError(
-                f"Purification looks for values near others, and those of {head} are not integers "
-                "on a scale."
-            )
-        if self.observed is not None:
-            raise ValueError("Purification is of all sites: leave observed out.")
-        if self.member is None and self.model.members > 1:
-            raise ValueError(
-                f"Purification needs one order, and this is an ensemble of {self.model.members}: "
-                "use model.joint(member=r)."
-            )
+        purification.check(self)
         x = casting.tensor("x", x)
         flat, condition, lead = self._flat(x)
-        if self.jit_compile:
-            sampler = loop.compiled_by_xla(self.model, self.member or 0, self.cached)
-        else:
-            kind = loop.compiled if tf.executing_eagerly() else loop.plain
-            sampler = kind(self.model, self.cached)
         options = {"eps": eps, "condition": condition}
-        near = purification.purified(self.model, self.member, sampler, flat, **options)
+        near = purification.purified(self.model, self.member, self._sampler(), flat, **options)
         if threshold is not None:
             inputs = conditions.joined(flat, condition)
             likely = self.model.log_prob(inputs, member=self.member) >= threshold
@@ -371,16 +355,18 @@ class Autoregressive(tfd.Distribution):
             lambda v: None if v is None else tf.tile(v, [n, *[1] * (v.shape.rank - 1)]),
             (values, known, condition),
         )
-        if self.jit_compile:
-            sampler = loop.compiled_by_xla(self.model, self.member or 0, self.cached)
-        else:
-            kind = loop.compiled if tf.executing_eagerly() else loop.plain
-            sampler = kind(self.model, self.cached)
         arguments = randomness.stateless_seed(seed), policy, values, known, condition, scored
-        x, log_prob = loop.draw(self.model, self.member, sampler, rows, *arguments)
+        x, log_prob = loop.draw(self.model, self.member, self._sampler(), rows, *arguments)
         lead = tf.concat([[n], batch.as_list()], 0) if batch.rank else [n]
         x = tf.reshape(x, tf.concat([lead, self.model.event_shape], 0))
         return x, tf.reshape(log_prob, lead) if scored else None
+
+    def _sampler(self):
+        """What `tfar.sampling.loop.draw` runs."""
+        if self.jit_compile:
+            return loop.compiled_by_xla(self.model, self.member or 0, self.cached)
+        kind = loop.compiled if tf.executing_eagerly() else loop.plain
+        return kind(self.model, self.cached)
 
     def _observed_of(self, value):
         """A value with NaN at the entries that are not observed."""

@@ -36,6 +36,23 @@ class Nearby(tf.experimental.ExtensionType):
         return head.most_likely_near(params, given, self.eps)
 
 
+def check(joint: Any) -> None:
+    """ValueError unless the examples of a `tfar.sampling.Autoregressive` can be purified."""
+    model = joint.model
+    if not model.head.on_a_scale:
+        raise ValueError(
+            f"Purification looks for values near others, and those of {model.head} are not "
+            "integers on a scale."
+        )
+    if joint.observed is not None:
+        raise ValueError("Purification is of all sites: leave observed out.")
+    if joint.member is None and model.members > 1:
+        raise ValueError(
+            f"Purification needs one order, and this is an ensemble of {model.members}: use "
+            "model.joint(member=r)."
+        )
+
+
 def purified(
     model: Conditionals,
     member: Member,
