@@ -93,3 +93,63 @@ def test_anomalies_are_told_from_normal_images(anomalies):
     blank, inverted = anomalies["measure"](model, x[::2], x[1::2], odd)
     assert blank["images"] == 5 and blank["likelihood"]["auroc"]["value"] == 0.0
     assert blank["complexity"]["auroc"]["value"] == inverted["likelihood"]["auroc"]["value"] == 1.0
+
+
+# PixelDefend ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pixeldefend():
+    return runpy.run_path(str(EXAMPLES / "pixeldefend.py"))
+
+
+@pytest.fixture(scope="module")
+def classified(pixeldefend):
+    """``(classifier, x, y)``: grey bars, of which the column is the class, in noise."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 10, 2000)
+    bars = 2 * y[:, None] <= np.arange(28)
+    bars &= np.arange(28) < 2 * y[:, None] + 5
+    x = rng.integers(0, 30, [2000, 28, 28, 1]) + 40 * bars[:, None, :, None]
+    return pixeldefend["train"]({"x": x, "condition": y}, 5), x[:60].astype(float), y[:60]
+
+
+@pytest.mark.parametrize("eps", [0, 8, 25])
+@pytest.mark.parametrize("attack", ["rand", "fgsm", "bim", "pgd"])
+def test_attacks_stay_within_eps(attack, eps, pixeldefend, classified):
+    model, x, y = classified
+    near = pixeldefend[attack](model, x, y, eps, np.random.default_rng(0))
+    assert np.abs(near - x).max() == eps
+    assert np.array_equal(near, np.round(near)) and near.min() >= 0 and near.max() <= 255
+
+
+def test_attacks_fool_a_classifier_and_know_of_a_defence(pixeldefend, classified):
+    model, x, y = classified
+    rng = np.random.default_rng(0)
+
+    def right(x):
+        return np.mean(pixeldefend["predicted"](model, x) == y)
+
+    def defend(x):  # it has no gradient
+        return 32.0 * np.round(x / 32)
+
+    clean = right(x)
+    assert clean > 0.9
+    for attack in ("fgsm", "bim", "pgd"):
+        assert right(pixeldefend[attack](model, x, y, 25, rng)) < clean - 0.3
+    near = pixeldefend["bpda"](model, x, y, 25, rng, defend=defend)
+    assert np.abs(near - x).max() <= 25
+    assert right(defend(near)) < right(defend(x)) - 0.3
+
+
+def test_the_table_and_the_picture_of_pixeldefend(pixeldefend, tmp_path):
+    figure = pixeldefend["accuracy"](np.arange(100) < 80)
+    assert figure == {"value": 0.8, "standard_error": pytest.approx(0.04)}
+    row = {"classifier": "plain", "attack": "BPDA", "eps": 8, "purified": figure}
+    row["auroc"] = {"value": 0.91}
+    last = list(pixeldefend["table"]([row]))[-1]
+    assert last == "| plain | BPDA | 8 |  | 80.0 ± 4.0 |  | 0.910 |"
+    pixeldefend["draw"](
+        tmp_path / "p.png", {"clean ": np.linspace(0, 1, 50), "FGSM 8": np.zeros(9)}
+    )
+    assert matplotlib.image.imread(tmp_path / "p.png").shape[2] == 4
