@@ -23,6 +23,7 @@ EVENT_SHAPES = {
     "caltech101_silhouettes": [28, 28, 1],
     "mnist": [28, 28, 1],
     "cifar10_jpeg": [32, 32, 3],
+    "fashion_mnist": [28, 28, 1],
     "dna": [180],
     "dna_nucleotides": [60],
     "mushrooms": [112],
@@ -31,6 +32,7 @@ EVENT_SHAPES = {
     "wine_quality_red": [11],
     "wine_quality_white": [11],
 }
+OF_8_BITS = {"mnist", "cifar10_jpeg", "fashion_mnist"}
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def test_every_recipe_runs_two_steps(path, tmp_path, eagerly):
     if recipe.dataset == "tiny_shakespeare":
         data = {"train": "to be, or not to be. " * 30 * recipe.batch_size, "validation": "be." * 99}
     else:
-        make = made_up_of_8_bits if recipe.dataset in ("mnist", "cifar10_jpeg") else made_up
+        make = made_up_of_8_bits if recipe.dataset in OF_8_BITS else made_up
         data = make(EVENT_SHAPES[recipe.dataset], train=2 * recipe.batch_size, validation=8)
     data = {split: feeding.inputs(recipe, part) for split, part in data.items()}
     model = training.train(recipe, tmp_path, epochs=1, data=data, verbose=0)
