@@ -70,7 +70,7 @@ def complexity(model: AutoregressiveModel, x: Nest) -> np.ndarray:
 
 
 def png_bits(image: np.ndarray) -> int:
-    """The bits of an image [H, W, 1 or 3] as a PNG file, without those of a blank one's header.
+    """The bits of an image [H, W, 1 or 3] as a PNG file, its header included.
 
     Images of zeros and ones take one bit a pixel before compression.
 
