@@ -140,19 +140,33 @@ class DiscretizedLogisticMixture(tfd.AutoCompositeTensorDistribution):
             + tf.where(first | last, zero, both)
         )
 
-    def most_likely_near(self, x: tf.Tensor, eps: int) -> tf.Tensor:
-        """For each channel in turn, argmax over z, |z - x_c| <= eps, of p(z | channels before).
+    def log_channel(self, x: tf.Tensor, c: int) -> tf.Tensor:
+        """log p(x_c = v | x_0, ..., x_(c-1)) of every value v: [..., L], of integers x [..., C]."""
+        log_weights = self.logits
+        for b in range(c):
+            log_weights += self._log_bins(tf.cast(x, self.loc.dtype), b)
+        here = tf.one_hot(c, self.channels, dtype=x.dtype)
+        values = tf.range(self.levels, dtype=x.dtype)[:, None]
+        tried = tf.cast(x[..., None, :] * (1 - here) + values * here, self.loc.dtype)
+        each = self._for_candidates()._log_bins(tried, c)  # [..., L, K]
+        return tf.reduce_logsumexp(tf.nn.log_softmax(log_weights)[..., None, :] + each, axis=-1)
 
-        The channels before are those that were taken; of several such z it is the least.
-        """
-        taken, log_weights = x, tf.nn.log_softmax(self.logits)
-        others = DiscretizedLogisticMixture(
+    def _for_candidates(self):
+        """The distribution of the batch shape [..., 1], for several values of each vector."""
+        return DiscretizedLogisticMixture(
             self.logits[..., None, :],
             self.loc[..., None, :, :],
             self.log_scale[..., None, :, :],
             self.coupling[..., None, :, :],
             levels=self.levels,
         )
+
+    def most_likely_near(self, x: tf.Tensor, eps: int) -> tf.Tensor:
+        """For each channel in turn, argmax over z, |z - x_c| <= eps, of p(z | channels before).
+
+        The channels before are those that were taken; of several such z it is the least.
+        """
+        taken, log_weights, others = x, tf.nn.log_softmax(self.logits), self._for_candidates()
         for c in range(self.channels):
             here = tf.one_hot(c, self.channels, dtype=x.dtype)
             candidates = x[..., c, None] + tf.range(-eps, eps + 1)  # [..., m]

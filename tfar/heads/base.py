@@ -25,6 +25,7 @@ class Head(abc.ABC):
       of_logits: whether the parameters are the logits of the values 0, 1, 2, ...
       on_a_scale: whether values are integers whose differences mean something, as those of grey
         levels and counts do, and numbers of characters do not.
+      digits: how many values each of a value's `to_digits` has, or None if values are real.
     """
 
     site_shape: tuple[int, ...] = ()
@@ -35,6 +36,7 @@ class Head(abc.ABC):
     support: str
     of_logits: bool = False
     on_a_scale: bool = False
+    digits: tuple[int, ...] | None = None
 
     @abc.abstractmethod
     def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
@@ -85,6 +87,37 @@ class Head(abc.ABC):
     def log_prob(self, params: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """log p(x; params) of values [...], float32 nats."""
         return casting.log_prob(self.distribution(params), x)
+
+    # A value as a short sequence of digits, each of which has few values, all with their
+    # probabilities: what entropy coding needs.
+
+    def to_digits(self, x: tf.Tensor) -> tf.Tensor:
+        """int32 [..., D]: the digits of valid values [...], each from 0 to ``digits[i] - 1``."""
+        return tf.cast(x, tf.int32)[..., None]
+
+    def from_digits(self, digits: tf.Tensor) -> tf.Tensor:
+        """The values [...] of `dtype` that have the digits [..., D]."""
+        return tf.cast(digits[..., 0], self.dtype)
+
+    def digit_log_probs(self, params: tf.Tensor, digits: tf.Tensor, i: int) -> tf.Tensor:
+        """log p of all values of the i-th digit, given the digits before it.
+
+        Args:
+          params: network outputs [..., num_params].
+          digits: int32 [..., D], of which those from the i-th on make no difference.
+          i: an int from 0 to D - 1.
+
+        Returns:
+          [..., digits[i]] nats.
+
+        Raises:
+          ValueError: if values are real.
+        """
+        if self.digits is None:
+            raise ValueError(f"{self} has real values, which have no digits.")
+        values = tf.range(self.digits[i])
+        x = tf.broadcast_to(values, tf.concat([tf.shape(params)[:-1], tf.shape(values)], 0))
+        return self.log_prob(params[..., None, :], x)
 
     @abc.abstractmethod
     def marginal(self, x: np.ndarray) -> np.ndarray:

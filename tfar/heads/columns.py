@@ -1,5 +1,6 @@
 """The head for rows of a table: a head for each column."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -42,6 +43,9 @@ class Columns(Head):
             for name in ("num_params", "num_inputs", "num_uniforms")
         )
         self.support = "what each column takes (" + ", ".join(h.support for h in self.heads) + ")"
+        if all(head.digits is not None for head in self.heads):
+            sizes = itertools.zip_longest(*(head.digits for head in self.heads), fillvalue=1)
+            self.digits = tuple(max(size) for size in sizes)
 
     def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
         each = [self._encoded(head, x[..., i], dtype) for i, head in enumerate(self.heads)]
@@ -49,9 +53,7 @@ class Columns(Head):
 
     def _encoded(self, head, x, dtype):
         """The code of one column, padded with zeros to the widest."""
-        code = head.encode(x, dtype)
-        missing = self.num_inputs - head.num_inputs
-        return tf.pad(code, [[0, 0]] * (code.shape.rank - 1) + [[0, missing]])
+        return _padded(head.encode(x, dtype), self.num_inputs, 0)
 
     def distribution(self, params: tf.Tensor, temperature: Temperature = None) -> tfd.Distribution:
         return distributions.Columns(
@@ -84,6 +86,35 @@ class Columns(Head):
     def in_support(self, x: tf.Tensor) -> tf.Tensor:
         each = [head.in_support(x[..., i]) for i, head in enumerate(self.heads)]
         return tf.stack(each, axis=-1)
+
+    def to_digits(self, x: tf.Tensor) -> tf.Tensor:
+        count = len(self.digits or ())
+        each = [_padded(h.to_digits(x[..., i]), count, 0) for i, h in enumerate(self.heads)]
+        return tf.stack(each, axis=-2)
+
+    def from_digits(self, digits: tf.Tensor) -> tf.Tensor:
+        each = [self._of_digits(head, digits[..., i, :]) for i, head in enumerate(self.heads)]
+        return tf.stack(each, axis=-1)
+
+    def _of_digits(self, head, digits):
+        return tf.cast(head.from_digits(digits[..., : len(head.digits)]), self.dtype)
+
+    def digit_log_probs(self, params: tf.Tensor, digits: tf.Tensor, i: int) -> tf.Tensor:
+        """A digit that a column has not is 0, and a value that its digit has not is impossible."""
+        if self.digits is None:
+            return super().digit_log_probs(params, digits, i)  # raises
+        each = [
+            self._digit(head, params[..., j, :], digits[..., j, :], i)
+            for j, head in enumerate(self.heads)
+        ]
+        return tf.stack(each, axis=-2)
+
+    def _digit(self, head, params, digits, i):
+        log_probs = tf.zeros_like(params[..., :1])
+        if i < len(head.digits):
+            digits = digits[..., : len(head.digits)]
+            log_probs = head.digit_log_probs(params[..., : head.num_params], digits, i)
+        return _padded(log_probs, self.digits[i], -np.inf)
 
     def at(self, site: int | tf.Tensor) -> Any:
         return _OneColumn(self, site) if tf.is_tensor(site) else self.heads[site]
@@ -124,6 +155,18 @@ class _OneColumn:
 
     def log_prob(self, params: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         return self._switch(lambda h: h.log_prob(params[..., : h.num_params], x))
+
+    def from_digits(self, digits: tf.Tensor) -> tf.Tensor:
+        return self._switch(lambda head: self.columns._of_digits(head, digits))
+
+    def digit_log_probs(self, params: tf.Tensor, digits: tf.Tensor, i: int) -> tf.Tensor:
+        return self._switch(lambda head: self.columns._digit(head, params, digits, i))
+
+
+def _padded(x, size, value):
+    """x [..., k] with ``value`` for what is missing to [..., size]."""
+    missing = [[0, 0]] * (x.shape.rank - 1) + [[0, size - x.shape[-1]]]
+    return tf.pad(x, missing, constant_values=value)
 
 
 def _is_column(column):

@@ -12,6 +12,7 @@ from tfar.typing import Temperature
 
 MOST = 2**24 - 1  # the largest count: float32 holds all integers up to it
 LARGEST_MEAN = 1e6
+RADIX = 64  # of the four digits of a count
 
 
 class _Counts(Head):
@@ -26,6 +27,7 @@ class _Counts(Head):
     dtype = tf.int32
     support = f"an integer from 0 to {MOST}"
     on_a_scale = True
+    digits = (RADIX,) * 4
 
     def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
         return tf.cast(tf.math.log1p(tf.cast(x, tf.float32)), dtype)[..., None]
@@ -67,6 +69,29 @@ class _Counts(Head):
         steps = MOST.bit_length()
         _, drawn = tf.while_loop(lambda *_: True, halve, ends, maximum_iterations=steps)
         return tf.cast(drawn, self.dtype)
+
+    def to_digits(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.cast(x, tf.int32)[..., None] // self._places() % RADIX
+
+    def from_digits(self, digits: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(digits * self._places(), axis=-1)
+
+    def _places(self):
+        return RADIX ** np.arange(3, -1, -1, dtype=np.int32)
+
+    def digit_log_probs(self, params: tf.Tensor, digits: tf.Tensor, i: int) -> tf.Tensor:
+        """By differences of the distribution function, and of the last digit by p itself."""
+        places = self._places()
+        least = tf.reduce_sum(digits[..., :i] * places[:i], axis=-1, keepdims=True)
+        first = tf.cast(least + places[i] * tf.range(RADIX), tf.float64)
+        params = tf.cast(params, tf.float64)[..., None, :]
+        if i == len(places) - 1:
+            log_prob = self._family(params).log_prob(first)
+        else:
+            below = tf.where(first > 0, self._cdf(tf.maximum(first - 1, 0), params), 0)
+            below_next = self._cdf(first + places[i] - 1, params)
+            log_prob = tf.math.log(tf.maximum(below_next - below, 1e-300))
+        return tf.cast(tf.nn.log_softmax(log_prob), tf.float32)
 
     def in_support(self, x: tf.Tensor) -> tf.Tensor:
         x = tf.cast(x, tf.float64)

@@ -32,6 +32,7 @@ class Bernoulli(Head):
     dtype = tf.int32
     support = "0 or 1"
     on_a_scale = True
+    digits = (2,)
 
     def __init__(self, *, centered: bool = False) -> None:
         self.centered = flag("centered", centered)
@@ -86,6 +87,7 @@ class Categorical(Head):
     def __init__(self, num_categories: int) -> None:
         self.num_categories = integer("num_categories", num_categories, least=2)
         self.num_params = self.num_inputs = self.num_categories
+        self.digits = (self.num_categories,)
         self.support = f"an integer from 0 to {self.num_categories - 1}"
 
     def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
@@ -99,6 +101,9 @@ class Categorical(Head):
         self, params: tf.Tensor, uniforms: tf.Tensor, temperature: Temperature = None
     ) -> tf.Tensor:
         return randomness.category(tempered_categories(params, temperature), uniforms[..., 0])
+
+    def digit_log_probs(self, params: tf.Tensor, digits: tf.Tensor, i: int) -> tf.Tensor:
+        return tf.nn.log_softmax(params)
 
     def marginal(self, x: np.ndarray) -> np.ndarray:
         counts = np.stack([(x == k).sum(axis=0) for k in range(self.num_categories)], axis=-1) + 1

@@ -48,6 +48,7 @@ class DiscretizedLogisticMixture(Head):
         self.num_uniforms = 1 + c
         self.num_params = self.num_components * (1 + 2 * c + c * (c - 1) // 2)
         self.support = f"an integer from 0 to {self.levels - 1}"
+        self.digits = (self.levels,) * c
 
     def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
         return tf.cast(tf.cast(x, tf.float32) * (2 / (self.levels - 1)) - 1, dtype)
@@ -82,6 +83,15 @@ class DiscretizedLogisticMixture(Head):
     def most_likely_near(self, params: tf.Tensor, x: tf.Tensor, eps: int) -> tf.Tensor:
         """As in `Head`, one channel after the other: each given those that were taken before."""
         return self.distribution(params).most_likely_near(tf.cast(x, self.dtype), eps)
+
+    def to_digits(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.cast(x, tf.int32)
+
+    def from_digits(self, digits: tf.Tensor) -> tf.Tensor:
+        return tf.cast(digits, self.dtype)
+
+    def digit_log_probs(self, params: tf.Tensor, digits: tf.Tensor, i: int) -> tf.Tensor:
+        return self.distribution(params).log_channel(digits, i)
 
     def _places(self):
         return np.linspace(-1, 1, self.num_components + 2)[1:-1, None]  # [K, 1]

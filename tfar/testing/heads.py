@@ -35,6 +35,8 @@ def verify_head(
     * ``in_support`` is true for the values, and false for their neighbours, fractions, NaN and
       infinity.
     * Samples are in the support, of ``head.dtype``, and as frequent as their probabilities say.
+    * If the head has ``digits``, they are those of one value, and p(x) is the product of their
+      probabilities, each of which sums to 1 and depends on the digits before it only.
 
     Args:
       head: a `tfar.heads.Head`.
@@ -71,6 +73,8 @@ def verify_head(
             total, due = total + np.exp(actual), due + np.exp(expected)
         due = np.ones(len(params)) if bounded else due
         demand_close(total, due, "The probabilities do not sum to 1")
+    if head.digits is not None:
+        _verify_digits(head, params[:20], values)
     for dtype in (tf.uint8, tf.int32, tf.int64, tf.float32):
         held = values[: 256 if dtype == tf.uint8 and head.site_shape == () else None]
         code = head.encode(tf.cast(held, dtype), tf.float64)
@@ -105,6 +109,28 @@ def verify_head(
             # Each random number resolves 2^-24, a probability that many counts may share.
             likely = log_p > (-20 if bounded else -40) * head.num_uniforms
             demand(likely, f"{x} is drawn, of log-probability {log_p:.0f}.")
+
+
+def _verify_digits(head, params, values):
+    x = tf.constant(values)
+    digits = head.to_digits(x)
+    sizes = np.array(head.digits)
+    valid = digits.shape == (len(values), len(sizes)) and np.all((digits >= 0) & (digits < sizes))
+    demand(valid, f"The digits of a value are not of the sizes {head.digits}.")
+    demand(np.array_equal(head.from_digits(digits), x), "A value is not that of its digits.")
+    for row in params:
+        row, total = tf.tile(row[None], [len(values), 1]), 0.0
+        for i in range(len(sizes)):
+            before = tf.concat([digits[:, :i], 0 * digits[:, i:]], axis=1)
+            log_probs = head.digit_log_probs(row, before, i)
+            demand(log_probs.shape == (len(values), sizes[i]), f"Digit {i}: {log_probs.shape}.")
+            sums = np.exp(np.float64(log_probs)).sum(axis=1)
+            demand_close(sums, np.ones(len(values)), f"The probabilities of digit {i} do not sum")
+            total += tf.gather(log_probs, digits[:, i], batch_dims=1)
+        expected = head.log_prob(row, x)
+        # Far out, differences of the distribution function of counts have no digits left.
+        near = expected > -20
+        demand_close(total[near], expected[near], "log p is not the sum over digits", atol=1e-3)
 
 
 @of_heads
