@@ -13,8 +13,9 @@ from support.toys import made_up, made_up_of_8_bits, toy
 
 import tfar
 from tfar import cli, datasets, kinds, private, training, zoo
+from tfar.heads import Categorical, GaussianMixture, Poisson
 from tfar.kinds import images
-from tfar.models import FVSBN
+from tfar.models import FVSBN, MADE
 from tfar.training import feeding, loop, recipes, runs
 from tfar.zoo import artefacts, publishing
 
@@ -63,6 +64,7 @@ def test_every_recipe_runs_two_steps(path, tmp_path, eagerly):
     assert np.isfinite(best["loss"])
     assert best["epoch"] == 1
     x = kinds.of(model).inputs(data["validation"])
+    x = feeding.replaced(model, x, recipe.replaced, np.random.default_rng(recipe.seed))
     np.testing.assert_allclose(-model.log_prob(x).numpy().mean(), best["val_nats"], rtol=2e-2)
 
 
@@ -207,6 +209,22 @@ def test_shifted_moves_by_at_most_a_pixel():
     }
 
 
+def test_replaced_values_are_uniform_and_others_stay():
+    """A fifth of the grey levels, others in each epoch, and as many of the validation's."""
+    x = np.full([32, 5, 5, 1], 7, np.uint8)
+    model = MADE([5, 5, 1], (4,), head=Categorical(256))
+    recipe = toy(replaced=0.2, shift=0.0, epochs=2)
+    drawn = np.stack(list(feeding.batches(recipe, model, x).as_numpy_iterator()))
+    first, second = drawn[:2].ravel(), drawn[2:].ravel()
+    for epoch in (first, second):
+        assert np.mean(epoch != 7) == pytest.approx(0.2, abs=0.05)
+        assert 110 < np.mean(epoch[epoch != 7]) < 145 and epoch.max() > 240
+    assert np.any(first != second)
+    for head in (Poisson(), GaussianMixture(2)):
+        with pytest.raises(ValueError, match="and .* has others"):
+            feeding.replaced(MADE([25], (4,), head=head), x, 0.1, np.random.default_rng(0))
+
+
 def test_shift_falls_to_zero():
     x = np.zeros([64, 5, 5, 1], np.uint8)
     x[:, 2, 2] = 1
@@ -256,6 +274,7 @@ def test_shift_falls_to_zero():
         ("shift", 2, "a finite number of at least 0 and at most 1, got 2"),
         ("shift", (0.5, -1), "a finite number of at least 0 and at most 1, got -1"),
         ("shift_until", 0, "a finite number above 0 and at most 1, got 0"),
+        ("replaced", 1.5, "a finite number of at least 0 and at most 1, got 1.5"),
         ("patience", -1, "an integer of at least 1, got -1"),
         ("patience", 0, "an integer of at least 1, got 0"),
         ("seed", -1, "an integer of at least 0 and at most 4294967295, got -1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "batches",
     "events",
     "inputs",
+    "replaced",
     "rows_of",
     "shifted_fraction",
     "steps_per_epoch",
@@ -83,6 +85,36 @@ def shifted_fraction(recipe: Recipe, epoch: int) -> float:
     return cycle.shift * max(0.0, falling)
 
 
+def replaced(
+    model: AutoregressiveModel, x: np.ndarray, fraction: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Examples with a random ``fraction`` of their values replaced by uniformly drawn ones.
+
+    Args:
+      model: whose head says which values there are.
+      x: examples [N, *event_shape], or windows of a text.
+      fraction: a number from 0 to 1.
+      rng: ``np.random.Generator``, of which nothing is drawn if the fraction is 0.
+
+    Raises:
+      ValueError: if the values of the model's head are not 0, ..., K - 1 for every entry.
+
+    >>> model = tfar.models.FVSBN([500])
+    >>> x = replaced(model, np.zeros([40, 500], np.uint8), 0.2, np.random.default_rng(0))
+    >>> x.dtype, round(float(x.mean()), 1)
+    (dtype('uint8'), 0.1)
+    """
+    if not fraction:
+        return x
+    digits = model.head.digits or ()
+    if len(set(digits)) != 1 or len(digits) != math.prod(model.head.site_shape):
+        raise ValueError(
+            f"Values are replaced by uniform ones among 0, ..., K - 1, and {model.head} has others."
+        )
+    drawn = rng.integers(0, digits[0], x.shape).astype(x.dtype)
+    return np.where(rng.random(x.shape) < fraction, drawn, x)
+
+
 def batches(
     recipe: Recipe, model: AutoregressiveModel, data: Any, *, first: tuple[int, int] = (0, 0)
 ) -> tf.data.Dataset:
@@ -103,7 +135,7 @@ def batches(
         for epoch in range(first[0], recipe.epochs):
             rng = np.random.default_rng([recipe.seed, epoch])
             fraction = shifted_fraction(recipe, epoch)
-            shown = kind.epoch(x, rng, fraction)
+            shown = replaced(model, kind.epoch(x, rng, fraction), recipe.replaced, rng)
             shown = {**data, "x": shown} if isinstance(data, dict) else shown
             order = rng.permutation(len(events(shown)))[: steps * recipe.batch_size]
             done = first[1] if epoch == first[0] else 0

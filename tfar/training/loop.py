@@ -201,6 +201,9 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     data["validation"] = kind.inputs(data["validation"])
     for part in data.values() if recipe.conditional else [data["validation"]]:
         model.check(part)  # as `build` has done with the examples
+    rng, held_out = np.random.default_rng(recipe.seed), data["validation"]
+    shown = feeding.replaced(model, feeding.events(held_out), recipe.replaced, rng)
+    data["validation"] = {**held_out, "x": shown} if isinstance(held_out, dict) else shown
     steps = feeding.steps_per_epoch(recipe, model, data["train"])
     cycles = cycles if start is None else cycles[-1:]
     log = runs.Log(folder / runs.LOG)

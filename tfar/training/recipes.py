@@ -62,9 +62,12 @@ class Recipe:
       shift: fraction of the images of an epoch that are shifted by up to one pixel in each
         direction, falling linearly to 0 over the first ``shift_until`` of the epochs; a tuple gives
         one for each cycle.
+      replaced: fraction of the values, of validation too, that uniform ones replace, others in each
+        epoch: for a background model of likelihood ratios (Ren et al. 2019), which learns what is
+        common to all examples; see `tfar.anomaly.ratio`.
       validate_every: epochs from one validation to the next; the last epoch is validated too.
       patience: epochs without a lower validation NLL after which training stops; None for never.
-      seed: seed of weights, batches, dropout and shifts.
+      seed: seed of weights, batches, dropout, shifts and replaced values.
       jit_compile: whether XLA compiles the training step.
       precision: the Keras dtype policy "float32", "mixed_bfloat16" or "mixed_float16"; on a
         processor without bfloat16, "float32" is faster.
@@ -98,6 +101,7 @@ class Recipe:
     ema: float = 0.999
     shift: float | tuple = 0.0
     shift_until: float = 0.9
+    replaced: float = 0.0
     validate_every: int = 1
     patience: int | None = None
     seed: int = 1
@@ -126,6 +130,7 @@ class Recipe:
         check("ema", arguments.number, least=0, below=1)
         check("shift", _one_or_each, least=0, most=1)
         check("shift_until", arguments.number, above=0, most=1)
+        check("replaced", arguments.number, least=0, most=1)
         check("patience", _optional, arguments.integer, least=1)
         check("seed", arguments.integer, least=0, most=2**32 - 1)
         check("source", _optional, arguments.string)
