@@ -21,7 +21,7 @@ from tfar.zoo import cards, publishing
 
 PACKAGE = pathlib.Path(tfar.__file__).parent
 # What the kinds are made of.
-DEFINITIONS = ("kinds/", "heads/", "tables/", "text.py", "plots.py", "serving/generation.py")
+DEFINITIONS = ("kinds/", "heads/", "tables/", "text/", "plots.py", "serving/generation.py")
 BRANCHES = (
     r"\bis_text\(|\bis_table\(|\bdrawable\(|\b_kind\(",
     r"isinstance\([^)]*\b(Characters|Table|Vocabulary|DataFrame)\b",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tfar import (
         anomaly,
+        compression,
         conditions,
         datasets,
         distribute,
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 __all__ = [
     "anomaly",
     "client",
+    "compression",
     "conditions",
     "datasets",
     "distribute",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tfar import files, records, zoo
+from tfar import files, zoo
 from tfar.cli.shell import Command, existing_model, load, main, output, progress, say
 
 if TYPE_CHECKING:
@@ -19,26 +19,15 @@ if TYPE_CHECKING:
 SCORES = "likelihood", "ratio", "complexity", "typicality"
 
 
-def _array(path):
-    """The array in an .npy file."""
-    import numpy as np
-
-    try:
-        return np.load(io.BytesIO(files.read(path)))
-    except OSError:
-        raise
-    except Exception as error:  # whatever NumPy raises on the content
-        raise records.damaged(path, records.words(error), "Expected an array in .npy.") from error
-
-
 def _held(kind, name, data):
     """Examples from a file, or the test split of a data set; ``name`` is that of the option."""
     from tfar import datasets
+    from tfar.kinds.base import array_of
     from tfar.training import feeding
 
     path = pathlib.Path(data)
     if path.suffix == ".npy":
-        return _array(path)
+        return array_of(files.read(path), data)
     if path.suffix and kind.reads:
         return kind.read(files.read(path), data)
     if path.suffix or path.exists():

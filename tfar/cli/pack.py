@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import click
 
 from tfar import files
-from tfar.cli.shell import Command, existing_model, load, main, output, progress, say
+from tfar.cli.shell import (
+    Command,
+    adaptation,
+    existing_model,
+    load,
+    main,
+    output,
+    primer,
+    progress,
+    say,
+)
 
 
 @main.command(cls=Command)
 @click.argument("model", callback=existing_model)
 @click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False))
 @click.argument("out", callback=output())
-def compress(model: str, *, source: str, out: str) -> None:
+@adaptation
+def compress(model: str, *, source: str, out: str, adapt: str | None) -> None:
     """Compress the examples in IN by MODEL, without loss, into OUT.
 
     IN is an .npy file of examples, a text in UTF-8 or, for a model of a table whose columns are all
@@ -28,8 +40,9 @@ def compress(model: str, *, source: str, out: str) -> None:
         raise ValueError(f"{model} is conditional: use tfar.compression.compress.")
     content, kind = files.read(source), kinds.of(loaded)
     data = kind.from_bytes(content, source)
-    options = {"name": name or os.path.abspath(model), "progress": progress("Compressing")}
-    packed = compression.compress(loaded, data, **options)
+    named, bar = name or os.path.abspath(model), progress("Compressing")
+    text = primer(adapt, kind, model)
+    packed = compression.compress(loaded, data, adapt=text, name=named, progress=bar)
     with files.replacing(out) as partial:
         partial.write_bytes(packed)
     each = len(packed) / len(data)
@@ -48,7 +61,10 @@ def compress(model: str, *, source: str, out: str) -> None:
     help="By default the one that IN names.",
 )
 @click.option("--salvage", is_flag=True, help="Write what is intact in a damaged file.")
-def decompress(source: str, out: str, *, model: str | None, salvage: bool) -> None:
+@adaptation
+def decompress(
+    source: str, out: str, *, model: str | None, salvage: bool, adapt: str | None
+) -> None:
     """Decompress IN, which `tfar compress` wrote, into OUT: the very same examples."""
     from tfar import compression, kinds
     from tfar.compression.container import unpacked
@@ -64,7 +80,8 @@ def decompress(source: str, out: str, *, model: str | None, salvage: bool) -> No
                 "give --model."
             ) from error
     loaded, _ = load(model)
-    options = {"progress": progress("Decompressing")}
+    kind = kinds.of(loaded)
+    options: Any = {"adapt": primer(adapt, kind, model), "progress": progress("Decompressing")}
     if salvage:
         data, lost = compression.salvage(loaded, content, **options)
         for first, stop in lost:
@@ -72,5 +89,5 @@ def decompress(source: str, out: str, *, model: str | None, salvage: bool) -> No
     else:
         data = compression.decompress(loaded, content, **options)
     with files.replacing(out) as partial:
-        partial.write_bytes(kinds.of(loaded).to_bytes(data))
+        partial.write_bytes(kind.to_bytes(data))
     click.echo(out)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
+    from tfar.kinds import Kind
     from tfar.models import AutoregressiveModel
 
 
@@ -127,6 +128,25 @@ def refuse(context: click.Context, reason: str, *names: str) -> None:
         given = context.get_parameter_source(parameter.name)
         if parameter.name in names and given is not click.core.ParameterSource.DEFAULT:
             raise ValueError(f"{reason}: it takes no {max(parameter.opts, key=len)}.")
+
+
+def adaptation(function: Any) -> Any:
+    """Adds --adapt, see `primer`."""
+    return click.option(
+        "--adapt",
+        type=click.Path(exists=True, dir_okay=False),
+        help="For a text model, which then learns as it reads: a text that it counts first, or an "
+        "empty file.",
+    )(function)
+
+
+def primer(adapt: str | None, kind: Kind, model: str) -> str | None:
+    """The text in the file that --adapt names, or None."""
+    if adapt is None:
+        return None
+    if not kind.adapts:
+        raise ValueError(f"{model} is a model of {kind.name}: it takes no --adapt.")
+    return kind.from_bytes(files.read(adapt), adapt)
 
 
 # What commands share ------------------------------------------------------------------------------

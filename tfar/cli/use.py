@@ -11,10 +11,12 @@ import click
 from tfar import files, records, zoo
 from tfar.cli.shell import (
     Command,
+    adaptation,
     existing_model,
     load,
     main,
     output,
+    primer,
     progress,
     refuse,
     say,
@@ -152,7 +154,8 @@ def sample(
 @main.command(cls=Command)
 @click.argument("model", callback=existing_model)
 @click.argument("file", type=click.File("rb"))
-def score(model: str, file: IO[bytes]) -> None:
+@adaptation
+def score(model: str, file: IO[bytes], *, adapt: str | None) -> None:
     """The log-likelihood of the text or table in FILE (- for standard input) under MODEL.
 
     A table is a CSV file; the figure is the mean over its rows.
@@ -168,7 +171,8 @@ def score(model: str, file: IO[bytes]) -> None:
             f"{model} is a model of {kind.name}: `tfar score` takes {takes}. `tfar evaluate` "
             "scores a data set."
         )
-    click.echo(kind.score(content, getattr(file, "name", "<stdin>"), progress=progress("Scoring")))
+    name, options = getattr(file, "name", "<stdin>"), {"adapt": primer(adapt, kind, model)}
+    click.echo(kind.score(content, name, progress=progress("Scoring"), **options))
 
 
 @main.command(cls=Command)

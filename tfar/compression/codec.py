@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfar import conditions, kinds
-from tfar.arguments import instance, string
+from tfar import conditions, text
+from tfar.arguments import instance, integer, string
 from tfar.compression import container, layout
 from tfar.compression.coder import Decoder, Encoder, Witness
 from tfar.compression.container import Chunk, Damaged, Header
 from tfar.compression.lockstep import talk
 from tfar.models import AutoregressiveModel
+from tfar.text.adaptive import Adapted
 from tfar.typing import Nest, Progress
 
 
@@ -24,6 +25,7 @@ def compress(
     model: AutoregressiveModel,
     data: Nest,
     *,
+    adapt: str | None = None,
     member: int = 0,
     name: str = "",
     progress: Progress = None,
@@ -41,6 +43,8 @@ def compress(
       model: a `tfar.models.AutoregressiveModel` of discrete values.
       data: x [N, *event_shape] of any integer, bool or float dtype, which is kept; a string for a
         text model; or for a conditional model ``{"x": x, "condition": c}``.
+      adapt: for a text, as in `tfar.text.log_prob`: the model learns as it codes, character after
+        character, and begins anew in each chunk of 65,536.
       member: which member of an ensemble codes.
       name: of the model, a path or a name of the zoo, for whoever decompresses.
       progress: wrapper of the iterable of chunks, for instance a progress bar.
@@ -65,9 +69,10 @@ def compress(
     [[0, 1, 0, 0, 1], [1, 1, 0, 1, 0]]
     """
     _check(model)
-    member, name = model.check_member(member), string("name", name)
+    member = integer("member", member, least=0, most=model.members - 1)
+    string("name", name)
     x, condition = _apart(model, data)
-    plan = layout.of(model, x, member)
+    plan = layout.of(model, x, member, adapts=adapt is not None)
     x = x if isinstance(x, str) else layout.array(model, x)
     condition = _conditions(model, condition, plan)
     chunks, payload, restored = [], b"", []
@@ -75,16 +80,18 @@ def compress(
         digits = plan.to_digits(x[first:stop])
         restored.append(plan.from_digits(digits, first, stop))
         encoder = Encoder(digits)
-        _talk(model, encoder, plan, member, condition, (first, stop))
+        _talk(model, _adapted(model, encoder, adapt), plan, member, condition, (first, stop))
         written = encoder.written()
         chunks.append(Chunk(len(written), zlib.crc32(written), zlib.crc32(_bytes(restored[-1]))))
         payload += written
     if _bytes(plan.joined(restored)) != _bytes(x):
         raise ValueError("The data hold negative zeros, which the model does not know: add 0.")
+    config, weights = _digests(model)
     header = Header(
-        *_digests(model),
-        machine=_fingerprint(model, plan.batch_size, member),
-        condition=_digest(condition)[:4],
+        config=config,
+        weights=weights,
+        machine=_fingerprint(model, plan.batch_size, member, adapt),
+        condition=_digest((condition, adapt))[:4],
         data=_digest(x)[:8],
         count=plan.count,
         batch_size=plan.batch_size,
@@ -101,6 +108,7 @@ def decompress(
     content: bytes,
     *,
     condition: Nest = None,
+    adapt: str | None = None,
     progress: Progress = None,
 ) -> Any:
     """The data that `compress` was given, exactly.
@@ -109,7 +117,7 @@ def decompress(
       model: the same model, with the same weights.
       content: what `compress` returned.
       condition: for a conditional model, the conditions of the examples.
-      progress: as in `compress`.
+      adapt, progress: as in `compress`, which was given the same text.
 
     Returns:
       x [N, *event_shape] of the dtype that was given, or a string.
@@ -120,7 +128,8 @@ def decompress(
         conditions, or on a machine of other arithmetic.
       ImportError: without the package constriction.
     """
-    data, lost = salvage(model, content, condition=condition, progress=progress)
+    options: Any = {"condition": condition, "adapt": adapt, "progress": progress}
+    data, lost = salvage(model, content, **options)
     if lost:
         which = ", ".join(f"{first} to {stop - 1}" for first, stop in lost)
         what = "characters" if isinstance(data, str) else "examples"
@@ -136,12 +145,13 @@ def salvage(
     content: bytes,
     *,
     condition: Nest = None,
+    adapt: str | None = None,
     progress: Progress = None,
 ) -> tuple[Any, list[tuple[int, int]]]:
     """What a file still holds, if some of its chunks are damaged.
 
     Args:
-      model, content, condition, progress: as in `decompress`.
+      model, content, condition, adapt, progress: as in `decompress`.
 
     Returns:
       ``(data, lost)``: the other examples, or characters, one after the other; and pairs (first,
@@ -168,9 +178,11 @@ def salvage(
     else:
         plan = layout.Text(model, count=header.count, batch_size=header.batch_size)
     rows = _conditions(model, condition, plan)
-    if _digest(rows)[:4] != header.condition:
-        raise ValueError("The file was made with other conditions: give the same, in their order.")
-    if _fingerprint(model, plan.batch_size, header.member) != header.machine:
+    if _digest((rows, adapt))[:4] != header.condition:
+        raise ValueError(
+            "The file was made with other conditions, or another text to adapt from: give the same."
+        )
+    if _fingerprint(model, plan.batch_size, header.member, adapt) != header.machine:
         raise ValueError(
             "The file was made on a machine, or with a version of TensorFlow, whose arithmetic "
             "differs in the last digits: decoding would go wrong. Decompress it there."
@@ -184,14 +196,14 @@ def salvage(
         counts = plan.counts(first, stop)
         shape = int(counts[0]), len(counts), len(model.head.digits)  # type: ignore[arg-type]  # as checked
         decoder = Decoder(part, shape)
-        _talk(model, decoder, plan, header.member, rows, (first, stop))
+        _talk(model, _adapted(model, decoder, adapt), plan, header.member, rows, (first, stop))
         found.append(plan.from_digits(decoder.digits, first, stop))
         if zlib.crc32(_bytes(found[-1])) != chunk.data_sum:
             raise ValueError(
                 "A chunk decodes to other data than were given: the arithmetic of this machine "
                 "must differ from that of the one that made the file. Decompress it there."
             )
-    data = plan.joined(found)  # type: ignore[arg-type]  # parts of one type
+    data = plan.joined(found)
     if not lost and _digest(data)[:8] != header.data:
         raise Damaged("The file decodes to other data than were given.")
     return data, lost
@@ -236,7 +248,12 @@ def _talk(model, partner, plan, member, condition, chunk):
     talk(model, partner, plan.counts(*chunk), **options)
 
 
-def _fingerprint(model, batch_size, member):
+def _adapted(model, partner, adapt):
+    """A partner who is told the conditionals, or what they are mixed to with those of counts."""
+    return partner if adapt is None else Adapted(partner, text.mixer_of(model, adapt))
+
+
+def _fingerprint(model, batch_size, member, adapt):
     """What a `Witness` saw of the model's conditionals, computed here."""
     witness, condition = Witness(), None
     if model.condition is not None:
@@ -244,7 +261,7 @@ def _fingerprint(model, batch_size, member):
         condition = model.condition.rows(example, [batch_size])
     counts = np.full(model.num_sites, batch_size)
     options = {"batch_size": batch_size, "member": member, "condition": condition}
-    talk(model, witness, counts, **options, brief=True)
+    talk(model, _adapted(model, witness, adapt), counts, **options, brief=True)
     return witness.digest()
 
 
@@ -275,11 +292,11 @@ def _nameless(config):
 def _bytes(data):
     if isinstance(data, str):
         return data.encode("utf-8", "surrogatepass")
-    return np.ascontiguousarray(data).tobytes()
+    return np.ascontiguousarray(np.asarray(data)).tobytes()
 
 
 def _digest(data):
     sha = hashlib.sha256()
-    for part in [] if data is None else tf.nest.flatten(data):
-        sha.update(_bytes(part if isinstance(part, str) else np.asarray(part)))
+    for part in tf.nest.flatten(data):
+        sha.update(b"none" if part is None else _bytes(part))
     return sha.digest()

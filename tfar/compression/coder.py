@@ -40,7 +40,7 @@ def numerators(log_probs: np.ndarray) -> np.ndarray:
       ValueError: if a p is NaN.
 
     >>> numerators(np.log([[0.5, 0.25, 0.25 - 1e-9, 1e-9]])).tolist()
-    [[524288, 262143, 262143, 2]]
+    [[524288, 262144, 262143, 1]]
     """
     p = np.exp(np.asarray(log_probs, np.float64))
     total = p.sum(axis=-1, keepdims=True)

@@ -41,7 +41,7 @@ class Chunk:
     data_sum: int
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(kw_only=True)
 class Header:
     """What a decoder must know.
 
@@ -121,10 +121,22 @@ def unpacked(content: bytes) -> tuple[Header, list[bytes | None]]:
 
 
 def _header(body):
-    *digests, count, batch_size, length, member = FIXED.unpack_from(body)
+    config, weights, machine, condition, data, *numbers = FIXED.unpack_from(body)
+    count, batch_size, length, member = numbers
     place = FIXED.size
     dtype, place = body[place : place + length].decode("ascii"), place + length
     (length,) = struct.unpack_from("<H", body, place)
     model, place = body[place + 2 : place + 2 + length].decode(), place + 2 + length
-    chunks = [Chunk(*each) for each in CHUNK.iter_unpack(body[place:])]
-    return Header(*digests, count, batch_size, dtype, member, model, chunks)
+    return Header(
+        config=config,
+        weights=weights,
+        machine=machine,
+        condition=condition,
+        data=data,
+        count=count,
+        batch_size=batch_size,
+        dtype=dtype,
+        member=member,
+        model=model,
+        chunks=[Chunk(*each) for each in CHUNK.iter_unpack(body[place:])],
+    )

@@ -13,7 +13,8 @@ from tfar.typing import Nest
 
 EXAMPLES = 512  # of a chunk, the most that are computed together
 STREAMS = 8  # texts of a chunk, likewise; each begins anew
-LENGTHS = 512, 8192  # characters of such a text: if there are enough, and at most
+CHARACTERS = 2**16  # of a chunk, at most
+LEAST = 512  # characters of such a text, if there are enough
 
 
 class Examples:
@@ -49,7 +50,7 @@ class Examples:
         """How many examples of a chunk have each site, ints [n]."""
         return np.full(self.model.num_sites, stop - first)
 
-    def to_digits(self, data: np.ndarray) -> np.ndarray:
+    def to_digits(self, data: Any) -> np.ndarray:
         """int32 [R, n, D] of the examples of a chunk, in the order of the model."""
         model = self.model
         x = np.reshape(data, [len(data), model.num_sites, *model.head.site_shape])
@@ -66,7 +67,7 @@ class Examples:
         which = np.minimum(np.arange(first, first + self.batch_size), stop - 1)
         return tf.nest.map_structure(lambda part: tf.gather(part, which), rows)
 
-    def joined(self, parts: list[np.ndarray]) -> np.ndarray:
+    def joined(self, parts: list[Any]) -> np.ndarray:
         return np.concatenate(parts or [np.zeros([0, *self.model.event_shape], self.dtype)])
 
 
@@ -76,7 +77,8 @@ class Text:
     Args:
       model: a model of text.
       count: how many characters.
-      batch_size: of the file; by default as many as are worth it, up to 8.
+      batch_size: of the file, 1 for a model that adapts; by default as many as are worth it, up to
+        8.
 
     Attributes:
       chunks: pairs (first, stop) of characters.
@@ -88,11 +90,10 @@ class Text:
         self, model: AutoregressiveModel, *, count: int, batch_size: int | None = None
     ) -> None:
         self.model, self.count = model, count
-        least, most = LENGTHS
-        longest = model.longest  # type: ignore[attr-defined]  # a model of sequences
-        self.longest = most if longest is None else min(most, longest)
-        self.least = min(least, self.longest)
+        longest = model.longest or CHARACTERS
+        self.least = min(LEAST, longest)
         self.batch_size = batch_size or min(STREAMS, max(1, count // self.least))
+        self.longest = min(CHARACTERS // self.batch_size, longest)
         size = self.batch_size * self.longest
         self.chunks = [(first, min(first + size, count)) for first in range(0, count, size)]
 
@@ -106,9 +107,9 @@ class Text:
         streams = max(min(self.batch_size, count // self.least), -(-count // self.longest), 1)
         return count // streams + (np.arange(streams) < count % streams)
 
-    def to_digits(self, data: str) -> np.ndarray:
+    def to_digits(self, data: Any) -> np.ndarray:
         """int32 [R, n, 1] of the characters of a chunk."""
-        numbers = kinds.Texts(self.model).vocabulary.encode(data)
+        numbers = kinds.Texts(self.model).encode(data)
         lengths = self._lengths(len(numbers))
         digits = np.zeros([len(lengths), lengths[0], 1], np.int32)
         for row, part in zip(digits, np.split(numbers, np.cumsum(lengths)[:-1])):
@@ -118,31 +119,33 @@ class Text:
     def from_digits(self, digits: np.ndarray, first: int, stop: int) -> str:
         """The text of a chunk."""
         parts = [row[:length, 0] for row, length in zip(digits, self._lengths(stop - first))]
-        return kinds.Texts(self.model).vocabulary.decode(np.concatenate(parts))
+        return kinds.Texts(self.model).decode(np.concatenate(parts))
 
     def condition(self, rows: Nest, first: int, stop: int) -> Nest:
         """``batch_size`` rows of the text's condition."""
         which = np.zeros(self.batch_size, np.int32)
         return tf.nest.map_structure(lambda part: tf.gather(part, which), rows)
 
-    def joined(self, parts: list[str]) -> str:
+    def joined(self, parts: list[Any]) -> str:
         return "".join(parts)
 
 
 Layout = Examples | Text
 
 
-def of(model: AutoregressiveModel, data: Any, member: int) -> Layout:
+def of(model: AutoregressiveModel, data: Any, member: int, *, adapts: bool = False) -> Layout:
     """The layout of data, which are checked.
 
     Raises:
-      ValueError: if they are not valid for the model.
+      ValueError: if they are not valid for the model, or if it adapts and they are not a text.
     """
     if kinds.Texts.fits(model) and isinstance(data, str):
-        kinds.Texts(model).vocabulary.encode(data)
+        kinds.Texts(model).encode(data)
         if not data:
             raise ValueError("Expected at least one character, got an empty text.")
-        return Text(model, count=len(data))
+        return Text(model, count=len(data), batch_size=1 if adapts else None)
+    if adapts:
+        raise ValueError("Expected adapt=None: only a model of text learns from the text it codes.")
     x = array(model, data)
     return Examples(model, member, count=len(x), dtype=x.dtype.str)
 

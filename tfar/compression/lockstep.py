@@ -1,14 +1,13 @@
 """All conditionals of some examples, site by site, in the same steps for whoever knows the values.
 
-An encoder could have them from one parallel pass, but the decoder cannot, and a pass and the steps
-differ in the last digits, as do two batch sizes: one different probability garbles the rest of a
-file. So all use the same graphs, on inputs of the same shapes that hold the same numbers: the values
-that the decoder knows, too, and zeros for the others. Never XLA, whose code depends on the machine.
+An encoder could have them from one parallel pass, but a decoder cannot, and a pass and the steps
+differ in the last digits, as do two batch sizes: one other probability garbles the rest of a chunk.
+So both run the same graphs on inputs of the same shapes with the same numbers: the values that the
+decoder knows by then, and zeros for the others. XLA, whose code depends on the machine, is left
+out.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import tensorflow as tf

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfar import arguments, files, plots
+from tfar import arguments, files, plots, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,6 +36,7 @@ class Kind:
       samples: what samples are called.
       printed: whether samples are strings, which are printed if no file is named.
       reads: whether `read` reads files.
+      adapts: whether the model can learn as it reads, see ``adapt`` of `tfar.text.log_prob`.
       keeps_rows: whether the first rows of an example can be kept, as `Images.complete` does.
       shifts: whether `epoch` shifts examples, see ``shift`` of `tfar.training.Recipe`.
       max_length: characters that a request to a served model may have by default, or None.
@@ -60,6 +61,7 @@ class Kind:
     samples = "samples"
     printed = False
     reads = False
+    adapts = False
     keeps_rows = False
     shifts = False
     max_length: int | None = None
@@ -176,8 +178,32 @@ class Kind:
         """
         raise NotImplementedError(f"{type(self).__name__} does not read files.")
 
-    def score(self, content: bytes, name: str, *, progress: Progress = None) -> str:
-        """The log-likelihood of the contents of a file, as a sentence; see `read`."""
+    def from_bytes(self, content: bytes, name: str) -> Any:
+        """Examples in the bytes of a file that is kept exactly, here an ``.npy`` file.
+
+        Args:
+          content, name: as in `read`.
+
+        Raises:
+          ValueError: if they are not of this kind.
+        """
+        return array_of(content, name)
+
+    def to_bytes(self, data: Any) -> bytes:
+        """The bytes of a file with what `from_bytes` gives.
+
+        >>> kind = Kind(tfar.models.FVSBN([3]))
+        >>> kind.from_bytes(kind.to_bytes(np.eye(3)), "eye.npy").shape
+        (3, 3)
+        """
+        file = io.BytesIO()
+        np.save(file, data)
+        return file.getvalue()
+
+    def score(
+        self, content: bytes, name: str, *, progress: Progress = None, adapt: str | None = None
+    ) -> str:
+        """The log-likelihood of the contents of a file, as a sentence; see `read` and `adapts`."""
         nats = self.log_prob(self.read(content, name), progress=progress)
         error = f" ± {standard_error(nats):.4f}" if len(nats) > 1 else ""
         return f"{nats.mean():.4f}{error} nats a {self.per}, {self.per}s: {len(nats):,}"
@@ -289,6 +315,14 @@ class Vectors(Kind):
     @staticmethod
     def fits(model: Any) -> bool:
         return len(model.event_shape) == 1
+
+
+def array_of(content: bytes, name: str) -> np.ndarray:
+    """The array in the bytes of an ``.npy`` file; ValueError that names the file if it has none."""
+    try:
+        return np.load(io.BytesIO(content))
+    except Exception as error:  # whatever NumPy raises on the content
+        raise records.damaged(name, records.words(error), "Expected an array in .npy.") from error
 
 
 def decoded(content: bytes, name: str) -> str:

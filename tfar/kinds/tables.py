@@ -61,6 +61,15 @@ class Tables(Kind):
         file.name = name
         return tables.to_array(self.columns, tables.read_csv(file))
 
+    def from_bytes(self, content: bytes, name: str) -> Any:
+        """The rows of a CSV file. Its values are kept, not how they are spelt."""
+        return self.read(content, name)
+
+    def to_bytes(self, data: Any) -> bytes:
+        from tfar import tables
+
+        return tables.to_frame(self.columns, data).to_csv(index=False).encode()
+
     def draw(self, num: int, *, seed: Seed = None, **options: Any) -> pd.DataFrame:
         from tfar import tables
 

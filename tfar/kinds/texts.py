@@ -29,6 +29,7 @@ class Texts(Kind):
     formats = (".txt",)
     printed = True
     reads = True
+    adapts = True
     max_length = 10_000
 
     per = "character"
@@ -53,6 +54,14 @@ class Texts(Kind):
     @property
     def vocabulary(self) -> Vocabulary:
         return self.model.head.vocabulary  # type: ignore[attr-defined]  # as it fits
+
+    def encode(self, text: str) -> np.ndarray:
+        """The numbers of a text's characters, int32 [len(text)]; see `tfar.heads.Vocabulary`."""
+        return self.vocabulary.encode(text)
+
+    def decode(self, numbers: np.ndarray) -> str:
+        """The text of numbers of characters, ints [N]."""
+        return self.vocabulary.decode(numbers)
 
     # Data, a string or windows of numbers ---------------------------------------------------------
 
@@ -102,15 +111,25 @@ class Texts(Kind):
         """The string in a UTF-8 file."""
         return decoded(content, name)
 
-    def score(self, content: bytes, name: str, *, progress: Progress = None) -> str:
+    def from_bytes(self, content: bytes, name: str) -> Any:
+        """The string in UTF-8, with the ends of its lines as they are."""
+        decoded(content, name)  # or the clear error
+        return content.decode("utf-8")
+
+    def to_bytes(self, data: Any) -> bytes:
+        return data.encode("utf-8")
+
+    def score(
+        self, content: bytes, name: str, *, progress: Progress = None, adapt: str | None = None
+    ) -> str:
         from tfar import text
 
         given = self.read(content, name)
-        nats = text.log_prob(self.model, given, progress=progress).sum()
+        nats = text.log_prob(self.model, given, progress=progress, adapt=adapt).sum()
         each = nats / len(given)
         return (
             f"{nats:.2f} nats, {len(given):,} characters, {each:.4f} nats or "
-            f"{-each / np.log(2):.4f} bits a character"
+            f"{-each / np.log(2):.4f} bits a character" + " (adaptive)" * (adapt is not None)
         )
 
     # Samples --------------------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """The contract of compression: what was coded comes back, at the length that p(x) promises."""
 
-from typing import Any
-
 import numpy as np
 
 from tfar import compression, conditions, text
@@ -54,11 +52,11 @@ def verify_compression(model: AutoregressiveModel, *, seed: int = 0, count: int 
 class _Meter:
     """An encoder that adds up the nats of each example."""
 
-    def __init__(self, digits):
+    def __init__(self, digits: np.ndarray) -> None:
         self.digits = digits
         self.log_prob = np.zeros(len(digits))
 
-    def exchange(self, sites, digit, log_probs):
+    def exchange(self, sites: np.ndarray, digit: int, log_probs: np.ndarray) -> np.ndarray:
         told = self.digits[:, sites, digit]
         each = np.take_along_axis(log_probs, told[..., None], axis=-1)
         self.log_prob += each.sum(axis=(1, 2))
@@ -74,8 +72,8 @@ def _verify_lengths(model, x, given, member):
     meter = _Meter(plan.to_digits(x))
     options = {"batch_size": len(x), "member": member}
     if given is not None:
-        options["condition"] = model.condition.tensors(given)  # type: ignore[union-attr]
-    talk(model, meter, plan.counts(0, len(x)), **options)  # type: ignore[arg-type]
+        options["condition"] = model.condition.tensors(given)
+    talk(model, meter, plan.counts(0, len(x)), **options)
     log_prob = model.log_prob(conditions.joined(x, given), member=member).numpy()
     what = f"The conditionals (member {member}) are not those of one pass"
     demand_close(meter.log_prob, log_prob, what, rtol=1e-3, atol=1e-3)
@@ -95,17 +93,17 @@ def _verify_round_trip(model, data, member):
 
 
 def _verify_text(model, rng):
-    characters = list(model.head.vocabulary.characters)
-    longest = model.num_sites if model.longest is None else model.longest  # type: ignore[attr-defined]
+    characters = list(Texts(model).decode(np.arange(model.head.num_categories)))
+    longest = model.num_sites if model.longest is None else model.longest
     for size in (1, longest, 3 * longest + 1):
         told = "".join(rng.choice(characters, size))
         parts = [None] if model.condition is None else examples_of(model)
         condition = parts[0]
-        content = compression.compress(model, conditions.joined(told, condition))  # type: ignore[arg-type]
+        content = compression.compress(model, conditions.joined(told, condition))
         back = compression.decompress(model, content, condition=condition)
         demand(back == told, f"A text of {size} characters does not come back.")
         if size <= longest:
-            nats = text.log_prob(model, told, condition=condition).sum()  # type: ignore[arg-type]
+            nats = text.log_prob(model, told, condition=condition).sum()
             most = -1.01 * nats / np.log(2) / 8 + 100
             demand(len(content) <= most, f"A text takes {len(content)} bytes, not {most:.0f}.")
 
@@ -117,7 +115,7 @@ def _verify_damage(model, data, rng):
     _, parts = unpacked(content)
     payload = len(content) - sum(len(part or b"") for part in parts)
     flipped = [*range(payload), *rng.randint(payload, len(content), 4)]
-    damaged: list[Any] = []
+    damaged = []
     for place in flipped:
         bit = np.zeros(len(content), np.uint8)
         bit[place] = 1 << rng.randint(8)

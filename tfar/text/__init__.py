@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfar import arguments, conditions, kinds, randomness
 from tfar.sampling import Policy, loop
+from tfar.text import adaptive
 from tfar.typing import Nest, Progress, Seed, Temperature
 
 if TYPE_CHECKING:
@@ -116,8 +117,14 @@ def log_prob(
     block: int = 256,
     progress: Progress = None,
     condition: Nest = None,
+    adapt: str | None = None,
 ) -> np.ndarray:
     """log p of a text of any length, block by block: each given everything before it.
+
+    With ``adapt`` the model learns as it reads: it is mixed with counts of what followed which
+    characters, in a text that it is given first and in what it has read, see
+    `tfar.text.adaptive.Mixer`. This is exact, too: what the mixture gives all texts of a length
+    sums to 1, but its figures are *adaptive* ones, and are compared with such.
 
     Memory does not grow with the text: at most 256 characters are read at a time, by one pass if
     the network has `extend` (see `tfar.layers.CausalLayer`), by steps otherwise.
@@ -128,6 +135,9 @@ def log_prob(
       block: characters per block, at least 1.
       progress: wrapper of the iterable of blocks, for instance a progress bar.
       condition: as in `stream`.
+      adapt: the text that is counted first, for instance that of the training, or "" for none; None
+        for the model alone. Counts take 12 bytes a character, and 0.1 to 0.2 ms for each that is
+        read.
 
     Returns:
       float64 [ceil(len(text) / block)] nats, whose sum is log p(text).
@@ -145,10 +155,27 @@ def log_prob(
     model.check_length(len(numbers))
     carry, nats = _begin(model, condition), []
     starts = range(0, len(numbers), block)
+    if adapt is not None:
+        mixer, state = mixer_of(model, adapt), carry[2]
+        options: Any = {"state": state, "piece": READ, "progress": progress}
+        return np.add.reduceat(adaptive.log_probs(model, numbers, mixer, **options), starts)
     for start in starts if progress is None else progress(starts):
         carry = _read(model, (*carry[:3], tf.zeros([1])), numbers[start : start + block])
         nats.append(float(carry[3][0]))
     return np.array(nats)
+
+
+def mixer_of(model: SequenceModel, adapt: str) -> adaptive.Mixer:
+    """The mixer of a text model with counts of a text, see `log_prob`.
+
+    Raises:
+      ValueError: if it is not a string of the model's characters, or if the network has no
+        `extend`.
+    """
+    primer = _vocabulary(model).encode(arguments.string("adapt", adapt))
+    if not model.extends:
+        raise ValueError(f"{model.network.name!r} cannot be adapted: it has no `extend`.")
+    return adaptive.Mixer(model.head.num_categories, primer)  # type: ignore[attr-defined]  # of characters
 
 
 def _vocabulary(model):
