@@ -568,7 +568,7 @@ MISTAKES = """
 1 | score table.keras ragged.csv | ragged.csv is not a CSV file
 1 | score table.keras columns.csv | missing: ['side', 'x']
 1 | score table.keras words.csv | got 'abc' in row 0
-2 | complete fvsbn_mnist | Missing option '--rows'
+2 | complete fvsbn_mnist | Give either --rows or --mask
 1 | complete transformer_shakespeare --rows 3 | transformer_shakespeare is a model of texts
 1 | complete table.keras --rows 1 | table.keras is a model of tables
 1 | complete made_mushrooms --rows 1 | Expected images

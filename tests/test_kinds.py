@@ -221,7 +221,8 @@ def test_completions_stand_beside_their_images_and_keep_the_labels(tmp_path):
     kind = kinds.of(testing.randomise(network, seed=1, scale=2.0))
     x, labels = np.array([[[[1], [0]]] * 2] * 3), [0, 1, 0]
     kept = kind.first_rows(x, 1)
-    both = kind.complete({"x": x, "condition": labels}, kept, draws=40, seed=3)
+    both, found = kind.complete({"x": x, "condition": labels}, kept, draws=40, seed=3)
+    assert np.isinf(found.effective).all()
     assert both.shape == (3, 41, 2, 2, 1)
     np.testing.assert_array_equal(both[:, 0], x)
     np.testing.assert_array_equal(both[:, :, 0], np.broadcast_to([[1], [0]], [3, 41, 2, 1]))

@@ -13,6 +13,7 @@ from tfar.kinds.base import Kind
 if TYPE_CHECKING:
     from typing import Any
 
+    from tfar.sampling import Completion
     from tfar.typing import Nest, Path, Seed
 
 SHOWN = 16  # to TensorBoard
@@ -66,28 +67,37 @@ class Images(Kind):
         return kept
 
     def complete(
-        self, inputs: Nest, kept: np.ndarray, *, draws: int = 1, seed: Seed = None
-    ) -> np.ndarray:
-        """Images with one part kept and the rest drawn, several times.
+        self,
+        inputs: Nest,
+        kept: np.ndarray,
+        *,
+        draws: int = 1,
+        seed: Seed = None,
+        particles: int = 256,
+    ) -> tuple[np.ndarray, Completion]:
+        """Images with one part kept and the rest drawn, several times; of an ensemble by its first
+        member.
 
         Args:
           inputs: images [N, H, W, C], or a dict of them as "x" and of labels as "condition".
-          kept: as `first_rows` gives it, or another prefix of the model's order.
-          draws: how many times.
-          seed: as in ``joint().sample``.
+          kept: as `first_rows` gives it, or any other bools [H, W, C or 1].
+          draws, seed, particles: as in `tfar.sampling.Autoregressive.complete`.
 
         Returns:
-          [N, 1 + draws, H, W, C]: every image, followed by its draws.
+          ``(images, completion)``: [N, 1 + draws, H, W, C], every image, followed by its draws; and
+          the `tfar.sampling.Completion`.
 
         >>> kind, x = Images(tfar.models.FVSBN([3, 2, 1])), np.ones([4, 3, 2, 1])
-        >>> kind.complete(x, kind.first_rows(x, rows=2), draws=5, seed=1).shape
+        >>> images, _ = kind.complete(x, kind.first_rows(x, rows=2), draws=5, seed=1)
+        >>> images.shape
         (4, 6, 3, 2, 1)
         """
         labelled = isinstance(inputs, dict)
         x, labels = (inputs["x"], inputs["condition"]) if labelled else (inputs, None)
-        joint = self.model.joint(condition=labels)
-        drawn = joint.sample(draws, seed=seed, value=np.where(kept, x, np.nan)).numpy()
-        return np.concatenate([x[:, None], drawn.swapaxes(0, 1)], axis=1)
+        joint = self.model.joint(condition=labels, member=0 if self.model.members > 1 else None)
+        value = np.where(kept, x, np.nan)
+        found = joint.complete(value, draws, seed=seed, particles=particles)
+        return np.concatenate([x[:, None], found.samples.swapaxes(0, 1)], axis=1), found
 
     def write(self, samples: Any, path: Path, **options: Any) -> None:
         """As for any array; for what `complete` returns, each row of the picture has one image."""

@@ -13,7 +13,7 @@ Equation Solving. ICML 2021, section 4.1.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -87,13 +87,48 @@ def by_rows(
     The first guess of a row is the row above it. Arguments and results are those of `by_passes`,
     with passes over rows.
     """
-    rows, columns = model.schedule.rows, model.schedule.columns  # type: ignore[union-attr]
-    head, options = model.head, {"member": member, "condition": condition}
-    state = model.initial_state(n, **options, schedule=WholeRows(rows, columns))
-    above = tf.zeros(tf.concat([[n], [columns, *head.site_shape]], 0))
-    above = tf.cast(above, head.dtype)
+    carry = begin_rows(model, n, member=member, condition=condition)
+    options: Any = {"values": values, "known": known, "scored": scored, "selects": selects}
+    rows = model.schedule.rows  # type: ignore[union-attr]
+    carry, x = advance_rows(model, carry, rows, seed, policy, **options)
+    *_, log_prob, passes = carry
+    return x, log_prob if scored else tf.zeros([0]), passes
 
-    def body(row, x, state, log_prob, drawn, passes):
+
+def begin_rows(
+    model: Conditionals, n: int | tf.Tensor, *, member: Member = 0, condition: Nest = None
+) -> tuple[Any, ...]:
+    """What `advance_rows` starts from: (row, the row above, state, log-probability, passes)."""
+    rows, columns = model.schedule.rows, model.schedule.columns  # type: ignore[union-attr]
+    options = {"member": member, "condition": condition}
+    state = model.initial_state(n, **options, schedule=WholeRows(rows, columns))
+    above = tf.zeros(tf.concat([[n], [columns, *model.head.site_shape]], 0))
+    return tf.constant(0), tf.cast(above, model.head.dtype), state, tf.zeros([n]), tf.constant(0)
+
+
+def advance_rows(
+    model: Conditionals,
+    carry: tuple[Any, ...],
+    count: int | tf.Tensor,
+    seed: tf.Tensor,
+    policy: Policy,
+    *,
+    values: tf.Tensor | None = None,
+    known: tf.Tensor | None = None,
+    scored: bool | Literal["known"] = False,
+    selects: bool = True,
+) -> tuple[tuple[Any, ...], tf.Tensor]:
+    """The next rows, as `tfar.sampling.loop.advance` does it for times of a schedule.
+
+    ``values`` and ``known`` are of all sites; other arguments are as there and in `by_passes`.
+
+    Returns:
+      ``(carry, drawn)`` with ``drawn`` [n, count columns, *site_shape].
+    """
+    columns, head, first_row = model.schedule.columns, model.head, carry[0]  # type: ignore[union-attr]
+    n = tf.shape(carry[1])[0] if carry[1].shape[0] is None else carry[1].shape[0]
+
+    def body(row, x, state, log_prob, passes, drawn):
         first = row * columns
         here = first + tf.range(columns)
         given = [v if v is None else tf.gather(v, here, axis=1) for v in (values, known)]
@@ -104,21 +139,22 @@ def by_rows(
 
         noise = _noise(model, seed, here, n)
         redraw = _redraw(model, policy, parameters, noise, *given)
-        new, count = _settled(redraw, x, selects)
+        new, more = _settled(redraw, x, selects)
         new = tf.ensure_shape(new, x.shape)
         params, after = model.extend(new, state, first)
         after = tf.nest.map_structure(lambda a, b: tf.ensure_shape(a, b.shape), after, state)
         if scored:
-            log_prob += tf.reduce_sum(head.log_prob(params, new), axis=1)
-        return row + 1, new, after, log_prob, drawn.write(row, new), passes + count
+            each = head.log_prob(params, new)
+            each = tf.where(given[1], each, 0.0) if scored == "known" else each
+            log_prob += tf.reduce_sum(each, axis=1)
+        return row + 1, new, after, log_prob, passes + more, drawn.write(row - first_row, new)
 
-    drawn = tf.TensorArray(head.dtype, rows, element_shape=above.shape)
-    start = 0, above, state, tf.zeros([n] if scored else [0]), drawn, 0
-    *_, log_prob, drawn, passes = tf.while_loop(
-        lambda row, *_: row < rows, body, start, maximum_iterations=rows
+    drawn = tf.TensorArray(head.dtype, count, element_shape=carry[1].shape)
+    *carry, drawn = tf.while_loop(
+        lambda row, *_: row < first_row + count, body, (*carry, drawn), maximum_iterations=count
     )
     x = tf.transpose(drawn.stack(), [1, 0, 2, *range(3, 3 + len(head.site_shape))])
-    return tf.reshape(x, [n, model.num_sites, *head.site_shape]), log_prob, passes
+    return tuple(carry), tf.reshape(x, [n, count * columns, *head.site_shape])
 
 
 def _settled(

@@ -12,10 +12,10 @@ from tensorflow_probability import distributions as tfd
 from tfar import conditions, randomness
 from tfar.arguments import flag, integer, number
 from tfar.distributions import casting
-from tfar.sampling import loop, prefix, purification
+from tfar.sampling import completion, loop, prefix, purification
 from tfar.sampling.policy import Policy
 from tfar.sampling.protocol import Conditionals
-from tfar.typing import Member, Nest
+from tfar.typing import Member, Nest, Seed
 
 
 class Autoregressive(tfd.Distribution):
@@ -320,6 +320,46 @@ class Autoregressive(tfd.Distribution):
             likely = tf.reshape(likely, [-1, *[1] * len(self.model.event_shape)])
             near = tf.where(likely, tf.cast(flat, near.dtype), near)
         return tf.reshape(near, tf.concat([lead, self.model.event_shape], 0))
+
+    def complete(
+        self, value: Any, draws: int = 1, *, particles: int = 256, seed: Seed = None
+    ) -> completion.Completion:
+        """Examples of which any entries are given, with the others drawn several times.
+
+        Exact if the given sites are a prefix of the order, or the model has all orders: then it is
+        ``sample(value=...)``. Otherwise by a particle filter (Gordon et al. 1993; here a bootstrap
+        filter with systematic resampling), which is approximate: its draws are from p(x_u | x_o)
+        for infinitely many particles, and `Completion.effective` says how many count. For a model
+        that is sampled by steps or by rows.
+
+        Args:
+          value: [B, *event_shape], NaN where an entry is drawn; all the entries along the last axis
+            of a site, or none.
+          draws: how many times.
+          particles: for each example, all side by side, in memory too. Those that fit a
+            given site badly are replaced by others.
+          seed: as in ``sample``.
+
+        Returns:
+          `tfar.sampling.Completion`: ``samples`` [draws, B, *event_shape], ``log_prob`` of what is
+          drawn given the others, ``evidence`` log p(x_o), and ``effective``.
+
+        Raises:
+          ValueError: if an argument is not as above; for an ensemble (use
+            ``model.joint(member=r)``); or if the network has no steps and the sites need them.
+
+        #### References
+        N. J. Gordon, D. J. Salmond, A. F. M. Smith. Novel approach to nonlinear/non-Gaussian
+        Bayesian state estimation. IEE Proceedings F 140, 1993.
+        A. Doucet, A. M. Johansen. A Tutorial on Particle Filtering and Smoothing: Fifteen Years
+        Later. 2009, sections 3.5 and 4.
+
+        >>> joint = tfar.models.FVSBN([3]).joint()
+        >>> found = joint.complete([[np.nan, 1.0, np.nan]], draws=4, seed=1)
+        >>> found.samples.shape, found.samples[:, 0, 1].tolist()
+        ((4, 1, 3), [1, 1, 1, 1])
+        """
+        return completion.complete(self, value, draws, particles=particles, seed=seed)
 
     def _set_sample_static_shape(self, x, sample_shape, **kwargs):
         # The batch of a clamped value stands between sample and event shape, where TFP expects

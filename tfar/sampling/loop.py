@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -211,7 +211,7 @@ def advance(
     policy: Policy,
     values: tf.Tensor | None = None,
     known: tf.Tensor | None = None,
-    scored: bool = False,
+    scored: bool | Literal["known"] = False,
     member: Member = 0,
     schedule: Schedule | None = None,
 ) -> tuple[tuple[Any, ...], tf.Tensor]:
@@ -224,8 +224,9 @@ def advance(
       model: a `tfar.models.AutoregressiveModel`.
       carry: what `begin` or `advance` returned.
       count: how many times, an int or a scalar tensor.
-      seed, policy, scored, member: as in `draw`.
+      seed, policy, member: as in `draw`.
       values, known: as in `draw`, for the sites from the first time on.
+      scored: as in `draw`, or "known" for the log-probability of those sites alone.
       schedule: as given to `begin`; by default a time is a site.
 
     Returns:
@@ -252,7 +253,10 @@ def advance(
             here = tf.reshape(here, [-1, schedule.slots, *[1] * len(head.site_shape)])
             x = tf.where(here, given, x)
         if scored:
-            counted = tf.where(sites.valid, own.log_prob(params, x), 0.0)
+            some = sites.valid
+            if scored == "known":
+                some &= tf.gather(known, sites.number - begun, axis=1)
+            counted = tf.where(some, own.log_prob(params, x), 0.0)
             log_prob += tf.reduce_sum(counted, axis=1)
         return time + 1, own.encode(x), state, log_prob, drawn.write(time - first, x)
 

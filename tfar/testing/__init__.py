@@ -13,6 +13,7 @@ changes weights.
 
 from tfar.testing.causality import verify_causality
 from tfar.testing.checks import enumerate_events, randomise, symbols
+from tfar.testing.completion import verify_completion
 from tfar.testing.compression import verify_compression
 from tfar.testing.exports import verify_export, verify_graph
 from tfar.testing.heads import verify_head, verify_real_head
@@ -31,6 +32,7 @@ __all__ = [
     "sample_by_full_passes",
     "symbols",
     "verify_causality",
+    "verify_completion",
     "verify_compression",
     "verify_export",
     "verify_graph",
