@@ -136,16 +136,17 @@ def pgd(model, x, y, eps, rng):
 
 
 def bpda(model, x, y, eps, rng, *, defend):
-    """Against the classifier behind a defence; the worst image of all steps is kept."""
-    near, kept = x, x
-    fooled = np.zeros(len(x), bool)
+    """Against the classifier behind a defence, until it is wrong, for at most ten steps."""
+    near, going = x.copy(), np.arange(len(x))
     for _ in range(10):
-        purified = defend(near)
-        wrong = predicted(model, purified) != y
-        kept = np.where((wrong & ~fooled)[:, None, None, None], near, kept)
-        fooled |= wrong
-        near = within(near + eps / 5 * signs(model, purified, y), x, eps)
-    return np.where(fooled[:, None, None, None], kept, near)
+        purified = defend(near[going])
+        right = predicted(model, purified) == y[going]
+        going, purified = going[right], purified[right]
+        if not len(going):
+            break
+        step = eps / 5 * signs(model, purified, y[going])
+        near[going] = within(near[going] + step, x[going], eps)
+    return near
 
 
 def predicted(model, x):
@@ -160,7 +161,7 @@ def purifier(density, threshold=None):
     joint = density.joint()
 
     def defend(x):
-        parts = np.array_split(x, max(1, len(x) // 100))
+        parts = np.array_split(x, -(-len(x) // 350))
         return np.concatenate([joint.purify(p, DEFEND, threshold=threshold) for p in parts])
 
     return defend
@@ -177,8 +178,11 @@ def measure(density, models, x, y, threshold, rng):
         for (attack, eps), near in cases.items():
             row = {"classifier": name, "attack": attack, "eps": eps, "images": len(x)}
             row["none"] = accuracy(predicted(model, near) == y)
-            for defence, defend in defences.items():
-                row[defence] = accuracy(predicted(model, defend(near)) == y)
+            purified = defences["purified"](near)
+            row["purified"] = accuracy(predicted(model, purified) == y)
+            likely = anomaly.scores.likelihood(density, near) >= threshold
+            chosen = np.where(likely[:, None, None, None], near, purified)
+            row["adaptive"] = accuracy(predicted(model, chosen) == y)
             rows.append(row)
             pictures[name, attack, eps] = near
         for eps in ATTACKS:
@@ -215,14 +219,20 @@ def shown(figure):
 
 
 def draw(path, p_values):
-    """Histograms of the p-values of clean and attacked images."""
-    figure, axes = plt.subplots(1, len(p_values), figsize=(2.2 * len(p_values), 2.2), sharey=True)
+    """Histograms of the p-values of clean and attacked images, and their ROC curves."""
+    figure, axes = plt.subplots(1, 1 + len(p_values), figsize=(2.2 + 2.2 * len(p_values), 2.3))
+    level = np.linspace(0, 1, 501)
     for axis, (name, p) in zip(axes, p_values.items()):
         axis.hist(p, bins=20, range=(0, 1), weights=np.full(len(p), 1 / len(p)))
         axis.axhline(0.05, color="black", linewidth=0.5)
+        axis.set_ylim(0, 1)
         axis.set_title(name, fontsize=9)
         axis.set_xlabel("p-value", fontsize=8)
+        axes[-1].plot(level, np.mean(p[:, None] <= level, axis=0), label=name)
     axes[0].set_ylabel("share of images", fontsize=8)
+    axes[-1].set_title("ROC", fontsize=9)
+    axes[-1].set_xlabel("level: false alarms", fontsize=8)
+    axes[-1].legend(fontsize=6)
     figure.tight_layout()
     figure.savefig(path, dpi=100)
 
