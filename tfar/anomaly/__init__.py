@@ -10,6 +10,16 @@ What They Don't Know? ICLR 2019.
 
 from tfar.anomaly.detector import Detector
 from tfar.anomaly.figures import report
+from tfar.anomaly.parts import cells, surprise
 from tfar.anomaly.scores import complexity, likelihood, ratio, typicality
 
-__all__ = ["Detector", "complexity", "likelihood", "ratio", "report", "typicality"]
+__all__ = [
+    "Detector",
+    "cells",
+    "complexity",
+    "likelihood",
+    "ratio",
+    "report",
+    "surprise",
+    "typicality",
+]

@@ -33,13 +33,18 @@ def likelihood(model: AutoregressiveModel, x: Nest) -> np.ndarray:
 def ratio(background: AutoregressiveModel) -> Score:
     """log p(x) - log p_0(x): what is common to all images cancels (Ren et al. 2019).
 
+    Two recipes for p_0 are known: the same network, trained on images some of whose pixels are
+    replaced by random ones (``replaced`` of `tfar.training.Recipe`); and a network that sees a few
+    pixels far only, trained on the images themselves (Zhang et al. 2021).
+
     Args:
-      background: the model p_0, of the same shape of examples, trained on examples in which some
-        pixels were replaced by random ones.
+      background: the model p_0, of the same shape of examples.
 
     #### References
     J. Ren, P. J. Liu, E. Fertig, J. Snoek, R. Poplin, M. DePristo, J. Dillon, B. Lakshminarayanan.
     Likelihood Ratios for Out-of-Distribution Detection. NeurIPS 2019, section 3.
+    M. Zhang, A. Zhang, S. McDonagh. On the Out-of-distribution Generalization of Probabilistic
+    Image Modelling. NeurIPS 2021, section 3.
     """
 
     def score(model: AutoregressiveModel, x: Nest) -> np.ndarray:

@@ -100,15 +100,24 @@ def purify(
     help="The rate of false alarms.",
 )
 @click.option("--out", callback=output(".csv"), help="A CSV file; by default it is printed.")
+@click.option(
+    "--map",
+    "maps",
+    callback=output(".png", ".npy"),
+    help="For images: -log p of every pixel, or of --background less that, beside each of them.",
+)
 def detect(model: str, *, data: str, score: str, level: float, **options: Any) -> None:
     """Which examples of DATA are odd to MODEL: scores and p-values, as CSV.
 
-    DATA and --normal are names of data sets, whose test splits are taken, .npy files or, for a
-    model of a table, CSV files. The p-value of an example is its rank among the normal ones.
+    DATA and --normal are names of data sets, whose test splits are taken, .npy files, CSV files for
+    a model of a table, whose oddest cells are named, or texts, which are cut into windows. The
+    p-value of an example is its rank among the normal ones.
     """
     from tfar import anomaly, kinds
 
-    background, normal, out = (options[name] for name in ("background", "normal", "out"))
+    background, normal, out, maps = (
+        options[name] for name in ("background", "normal", "out", "maps")
+    )
     if (score == "ratio") != (background is not None):
         raise click.UsageError("--score ratio and --background need each other.")
     loaded, name = load(model)
@@ -121,7 +130,10 @@ def detect(model: str, *, data: str, score: str, level: float, **options: Any) -
             "The examples would be ranked among themselves: give other ones as --normal."
         )
     kind = kinds.of(loaded)
-    chosen: Any = anomaly.ratio(load(background)[0]) if background else score
+    if maps and not kind.keeps_rows:
+        raise ValueError(f"{model} is a model of {kind.name}: it takes no --map.")
+    p_0 = load(background)[0] if background else None
+    chosen: Any = score if p_0 is None else anomaly.ratio(p_0)
     detector = anomaly.Detector(loaded, score=chosen, level=level)
     x = kind.held(_held(kind, "DATA", data))
     say(f"Scoring the normal examples, {normal}")
@@ -129,11 +141,21 @@ def detect(model: str, *, data: str, score: str, level: float, **options: Any) -
     say(f"Scoring {data}")
     scores, p_values = detector.score_samples(x), detector.p_values(x)
     odd = scores < detector.offset_
-    rows = zip(scores, p_values, odd.astype(int))
+    rows: list[Any] = [
+        [i, f"{s:.6g}", f"{p:.6g}", int(flag)]
+        for i, (s, p, flag) in enumerate(zip(scores, p_values, odd))
+    ]
+    names = ["example", "score", "p_value", "anomaly"]
+    if (parts := kind.oddest(x)) is not None:
+        names += ["oddest_cell", "surprise"]
+        rows = [[*row, name, f"{s:.6g}"] for row, name, s in zip(rows, *parts)]
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["example", "score", "p_value", "anomaly"])
-    table.writerows([i, f"{s:.6g}", f"{p:.6g}", flag] for i, (s, p, flag) in enumerate(rows))
+    table.writerow(names)
+    table.writerows(rows)
+    if maps:
+        kind.write_maps(x, anomaly.surprise(loaded, x, background=p_0), maps)  # type: ignore[attr-defined]
+        click.echo(maps, err=True)
     if out:
         with files.replacing(out) as partial:
             partial.write_text(text.getvalue())

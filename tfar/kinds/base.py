@@ -100,6 +100,13 @@ class Kind:
 
         return tf.nest.map_structure(np.asarray, self.model.check(data))
 
+    def oddest(self, inputs: Nest) -> tuple[list[str], np.ndarray] | None:
+        """The part of each example that is oddest, its name, and -log p of it given the rest.
+
+        None for examples that have no parts with names.
+        """
+        return None
+
     def adapt(self, data: Any) -> None:
         """Calls ``model.adapt`` with the training data, if that is useful.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tfar.typing import Nest, Path, Seed
 
 SHOWN = 16  # to TensorBoard
+PICTURED = 96  # of maps
 
 
 class Images(Kind):
@@ -105,6 +106,22 @@ class Images(Kind):
             options = {"columns": samples.shape[1], **options}
             samples = samples.reshape([-1, *samples.shape[2:]])
         super().write(samples, path, **options)
+
+    def write_maps(self, inputs: Nest, maps: np.ndarray, path: Path) -> None:
+        """Writes maps of `tfar.anomaly.surprise` to an .npy file, or as a picture.
+
+        In the picture each image is followed by its map, the sum over the channels: black is the
+        least value of the first hundred maps, or 0 if that is less, and white is the largest.
+        """
+        if pathlib.Path(path).suffix != ".png":
+            return super().write(maps, path)
+        x = np.asarray(inputs["x"] if isinstance(inputs, dict) else inputs)[:PICTURED]
+        sums = maps[:PICTURED].reshape([*x.shape[:3], -1]).sum(axis=3, keepdims=True)
+        least = min(0.0, float(sums.min()))
+        grey = 255 * (sums - least) / max(float(sums.max()) - least, 1e-9)
+        scale = 255 if x.max() <= 1 else 1
+        pairs = np.stack([x * scale, np.broadcast_to(grey, x.shape)], axis=1).astype(np.uint8)
+        plots.save_grid(pairs.reshape([-1, *x.shape[1:]]), path, columns=16)
 
     def show(self, condition: Nest = None) -> None:
         import tensorflow as tf

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tfar.kinds.base import Kind, decoded
 
 if TYPE_CHECKING:
@@ -49,6 +51,16 @@ class Tables(Kind):
 
         frame = hasattr(data, "columns")
         return super().held(tables.to_array(self.columns, data) if frame else data)
+
+    def oddest(self, inputs: Any) -> tuple[list[str], np.ndarray] | None:
+        """The oddest cell of each row given the others, if the model has all orders."""
+        from tfar import anomaly
+        from tfar.models import OrderlessNADE
+
+        if not isinstance(self.model, OrderlessNADE):
+            return None
+        cells = anomaly.cells(self.model, inputs)
+        return [self.columns[i]["name"] for i in cells.argmax(axis=1)], cells.max(axis=1)
 
     def read(self, content: bytes, name: str) -> Any:
         """The rows [N, n] of a CSV file in UTF-8."""

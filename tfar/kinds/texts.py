@@ -68,6 +68,15 @@ class Texts(Kind):
     def inputs(self, data: Any) -> Nest:
         return self._windows(data) if isinstance(data, str) else data
 
+    def held(self, data: Any) -> Nest:
+        """As in `Kind`, or a string, which is cut into windows; a remainder is left out."""
+        if not isinstance(data, str):
+            return super().held(data)
+        (length,) = self.model.event_shape
+        if len(data) < length:
+            raise ValueError(f"Expected at least {length} characters, a window, got {len(data)}.")
+        return self._windows(data)
+
     def adapt(self, data: Any) -> None:
         """For a string, only its characters are checked."""
         if not isinstance(data, str):
