@@ -14,7 +14,8 @@ Each attacked image is given to the classifier as it is, purified by ``joint.pur
 purified only if its log p(x) is below that of 95 % of the validation images (adaptive). BPDA is
 aimed at the classifier behind the defence, the other attacks at the classifier. The table has the
 accuracy in per cent with its standard error; AUROC is that of log p(x) in telling attacked images
-from clean ones. ``--write`` writes pixeldefend.json and a picture of p-values.
+from clean ones. ``--write`` writes pixeldefend.json, the table of docs/using.md and a picture of
+p-values.
 
 #### References
 Y. Song, T. Kim, S. Nowozin, S. Ermon, N. Kushman. PixelDefend: Leveraging Generative Models to
@@ -41,6 +42,8 @@ import tfar
 from tfar import anomaly, datasets, zoo
 
 HERE = pathlib.Path(__file__).parent
+PAGE = HERE.parent / "docs" / "using.md"
+START, END = "<!-- examples/pixeldefend.py -->", "<!-- end -->"
 DEFEND, ATTACKS = 32, (8, 25)  # grey levels
 SEED = 1
 
@@ -218,6 +221,13 @@ def shown(figure):
     return f"{100 * figure['value']:.1f} ± {100 * figure['standard_error']:.1f}"
 
 
+def filled(page, held):
+    """A page with the table between the marks."""
+    before, _, rest = page.partition(START)
+    lines = table(held["rows"])
+    return "\n".join([before + START, "", *lines, "", END + rest.partition(END)[2]])
+
+
 def draw(path, p_values):
     """Histograms of the p-values of clean and attacked images, and their ROC curves."""
     figure, axes = plt.subplots(1, 1 + len(p_values), figsize=(2.2 + 2.2 * len(p_values), 2.3))
@@ -267,6 +277,7 @@ def main():
     if options.write:
         held = {"model": options.model, "threshold": threshold, "seed": SEED, "rows": rows}
         (HERE / "pixeldefend.json").write_text(json.dumps(held, indent=1) + "\n")
+        PAGE.write_text(filled(PAGE.read_text(), held))
         shown = {
             f"{attack} {eps or ''}": detector.p_values(pictures["plain", attack, eps])
             for attack, eps in [("clean", 0), *((a, 25) for a in ("RAND", "FGSM", "BIM", "BPDA"))]
