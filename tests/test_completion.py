@@ -8,7 +8,7 @@ from support.cases import randomised, shared
 from tfar import cli, testing, zoo
 from tfar.heads import GaussianMixture
 from tfar.models import MADE, OrderlessNADE
-from tfar.sampling import completion
+from tfar.sampling import particle_filter
 
 NAMES = [  # one by one, a wavefront, whole rows, levels, a window, a reversed order
     "made_given_orders",
@@ -48,22 +48,17 @@ def with_weights_kept(stages, shape, seed):
     return x, log_weights + 1.0, evidence + 1.0, effective
 
 
-def in_the_layout(model, value, known, *, batch, member):
-    _, *others = IN_ORDER(model, value, known, batch=batch, member=member)
-    return np.reshape(value, [*batch, model.num_sites, *model.head.site_shape]), *others
-
-
-FILTERED, IN_ORDER = completion._filtered, completion.prefix.in_order
+FILTERED = particle_filter.filtered
 BUGS = [
-    ("_normalised", unweighted, "has the frequency"),
+    ("normalised", unweighted, "has the frequency"),
     ("_selected", of_another, r"has the frequency|log p\(x_o\)"),
-    ("_filtered", with_weights_kept, r"log p\(x_o\)"),
+    ("filtered", with_weights_kept, r"log p\(x_o\)"),
 ]
 
 
 @pytest.mark.parametrize("name, planted, message", BUGS, ids=[bug[1].__name__ for bug in BUGS])
 def test_planted(name, planted, message, monkeypatch):
-    monkeypatch.setattr(completion, name, planted)
+    monkeypatch.setattr(particle_filter, name, planted)
     with pytest.raises(AssertionError, match=message):
         testing.verify_completion(randomised("made_given_orders"))
 

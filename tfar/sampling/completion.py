@@ -8,7 +8,6 @@ p(x_u | x_o); for the K at hand it says how many completions count.
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,12 +16,8 @@ import tensorflow as tf
 from tfar import conditions, randomness
 from tfar.arguments import integer
 from tfar.layers import Schedule, WholeRows
-from tfar.sampling import fixed_point, loop, prefix
-from tfar.sampling.policy import Policy
+from tfar.sampling import particle_filter, prefix
 from tfar.typing import Seed
-
-STAGES = 256  # after which particles may replace each other, at most
-ENOUGH = 0.5  # of the particles, if weights are as even as those of so many alike
 
 
 class Completion(NamedTuple):
@@ -74,7 +69,7 @@ def complete(joint: Any, value: Any, draws: int, *, particles: int, seed: Seed) 
     seed = randomness.stateless_seed(seed)
     for number, pattern in enumerate(patterns):
         rows = np.flatnonzero(group.ravel() == number)
-        own = _rows(condition, rows)
+        own = particle_filter.rows_of(condition, rows)
         arguments = pattern.reshape(model.event_shape), value[rows], own, draws
         # With one pattern, exact draws are those of ``sample(value=...)`` from the same seed.
         options = {"seed": randomness.derived(seed, number) if number else seed}
@@ -117,171 +112,21 @@ def _by_particles(joint, observed, value, condition, draws, *, particles, seed):
     values, known, *_ = prefix.in_order(model, laid_out, given, batch=[count], member=member)
     values = tf.repeat(tf.cast(values, joint.dtype), particles, axis=0)
     known = tf.repeat(known, particles, axis=0)
-    rows = _rows(condition, np.repeat(np.arange(count), particles))
-    stages = _Rows if isinstance(model.schedule, WholeRows) else _Times
-    filtered = stages(model, member, len(values), rows, values, known)
-    x, log_weights, evidence, families = _filtered(filtered, [count, particles], seed)
+    rows = particle_filter.rows_of(condition, np.repeat(np.arange(count), particles))
+    whole = isinstance(model.schedule, WholeRows)
+    kind = particle_filter.ByRows if whole else particle_filter.ByTimes
+    stages = kind(model, member, condition=rows, values=values, known=known)
+    x, log_weights, evidence, effective = particle_filter.filtered(stages, [count, particles], seed)
     # Draws by their weights, which are those of the last stage.
-    weights = _normalised(log_weights)
+    weights = particle_filter.normalised(log_weights)
     uniforms = randomness.uniforms(randomness.derived(seed, 1), 0, [count, 1]).numpy()
     rng = np.random.default_rng(randomness.derived(seed, 2).numpy().view(np.uint32))
-    taken = rng.permuted(_systematic(weights, uniforms, draws), axis=1)
+    taken = rng.permuted(particle_filter.systematic(weights, uniforms, draws), axis=1)
     order = np.argsort(model.permutations[member])
     x = x[:, order].reshape([count, particles, *model.event_shape])
     samples = np.take_along_axis(x, taken.reshape([count, draws, *[1] * (x.ndim - 2)]), axis=1)
     samples = samples.swapaxes(0, 1)
-    every = _rows(condition, np.tile(np.arange(count), draws))
+    every = particle_filter.rows_of(condition, np.tile(np.arange(count), draws))
     inputs = conditions.joined(samples.reshape([-1, *model.event_shape]), every)
     log_prob = model.log_prob(inputs, member=member).numpy().reshape([draws, count])
-    return Completion(samples, log_prob - evidence, evidence, families)
-
-
-def _filtered(stages, shape, seed):
-    """``(x, log_weights, evidence, effective)`` of particles that replace each other."""
-    count, particles = shape
-    log_weights, evidence = np.zeros(shape), np.zeros(count)
-    family = np.tile(np.arange(particles), [count, 1])
-    drawn = False  # whether any site has been
-    for number in range(stages.count):
-        log_weights = log_weights + stages.advance(seed).reshape(shape)
-        if not drawn:
-            drawn = stages.has_drawn
-            if not drawn:  # all are alike: given sites at the start
-                continue
-            family = np.tile(np.arange(particles), [count, 1])
-        weights = _normalised(log_weights)
-        uneven = 1 / np.sum(weights**2, axis=1) < ENOUGH * particles
-        if not uneven.any():
-            continue
-        own = randomness.derived(seed, 3 + number)
-        chosen = _systematic(weights, randomness.uniforms(own, 0, [count, 1]).numpy(), particles)
-        chosen = np.where(uneven[:, None], chosen, np.arange(particles))
-        family = np.take_along_axis(family, chosen, axis=1)
-        stages.select((chosen + particles * np.arange(count)[:, None]).reshape(-1))
-        evidence += np.where(uneven, _log_mean(log_weights), 0)
-        log_weights = np.where(uneven[:, None], 0, log_weights)
-    evidence += _log_mean(log_weights)
-    weights, effective = _normalised(log_weights), np.zeros(count, np.float32)
-    for row in range(count):
-        effective[row] = 1 / np.sum(np.bincount(family[row], weights[row]) ** 2)
-    return stages.values(), log_weights, evidence.astype(np.float32), effective
-
-
-class _Times:
-    """The times of a schedule, some at once."""
-
-    def __init__(self, model, member, n, condition, values, known):
-        self.model, self.schedule, self.known = model, model.schedule, known
-        self.given, self.drawn = values, []
-        begin = functools.partial(loop.begin, model, member=member, schedule=self.schedule)
-        self.carry, self._axes = _begun(begin, n, condition)
-        self.each = -(-self.schedule.times // STAGES)
-        self.count = -(-self.schedule.times // self.each)
-        self.has_drawn, self._unknown = False, ~known.numpy()[0]
-
-        def make():
-            fixed = {"scored": "known", "member": member, "schedule": self.schedule}
-            own = functools.partial(loop.advance, model, policy=Policy(), **fixed)
-            return tf.function(own, autograph=False, reduce_retracing=True)
-
-        self._advance = model.once(("particles", member), make)
-
-    def advance(self, seed):
-        first = int(self.carry[0])
-        count = min(self.each, self.schedule.times - first)
-        values, known = self.given, self.known
-        if self.schedule.slots == 1:
-            values, known = values[:, first : first + count], known[:, first : first + count]
-        before = self.carry[3].numpy()
-        options = {"seed": seed, "values": values, "known": known}
-        self.carry, x = self._advance(carry=self.carry, count=tf.constant(count), **options)
-        self.drawn.append(x.numpy())
-        sites = self.schedule.places() // self.schedule.slots
-        self.has_drawn |= bool(self._unknown[sites < first + count].any())
-        return self.carry[3].numpy() - before
-
-    def select(self, chosen):
-        self.carry = _selected(self.carry, self._axes, chosen)
-        self.drawn = [x[:, chosen] for x in self.drawn]
-
-    def values(self):
-        x = np.concatenate(self.drawn)[self.schedule.places()]
-        return x.swapaxes(0, 1)
-
-
-class _Rows:
-    """The rows of sites, one after the other."""
-
-    def __init__(self, model, member, n, condition, values, known):
-        self.model, self.known, self.given, self.drawn = model, known, values, []
-        begin = functools.partial(fixed_point.begin_rows, model, member=member)
-        self.carry, self._axes = _begun(begin, n, condition)
-        self.count = model.schedule.rows
-        self.has_drawn, self._unknown = False, ~known.numpy()[0]
-
-        def make():
-            own = functools.partial(
-                fixed_point.advance_rows, model, count=1, policy=Policy(), scored="known"
-            )
-            return tf.function(own, autograph=False, reduce_retracing=True)
-
-        self._advance = model.once("particles", make)
-
-    def advance(self, seed):
-        before = self.carry[3].numpy()
-        options = {"seed": seed, "values": self.given, "known": self.known}
-        self.carry, x = self._advance(carry=self.carry, **options)
-        self.drawn.append(x.numpy())
-        done = int(self.carry[0]) * self.model.schedule.columns
-        self.has_drawn |= bool(self._unknown[:done].any())
-        return self.carry[3].numpy() - before
-
-    def select(self, chosen):
-        self.carry = _selected(self.carry, self._axes, chosen)
-        self.drawn = [x[chosen] for x in self.drawn]
-
-    def values(self):
-        return np.concatenate(self.drawn, axis=1)
-
-
-def _begun(begin, n, condition):
-    """What a loop starts from, and the axis of the examples in each of its tensors, or -1."""
-    carry = begin(n, condition=condition)
-    other = begin(n + 1, condition=_rows(condition, np.arange(n + 1) % n))
-
-    def axis(one, two):
-        differs = [i for i, (a, b) in enumerate(zip(one.shape, two.shape)) if a != b]
-        return differs[0] if differs else -1
-
-    return carry, tf.nest.map_structure(axis, carry, other)
-
-
-def _selected(carry, axes, chosen):
-    return tf.nest.map_structure(
-        lambda part, axis: part if axis < 0 else tf.gather(part, chosen, axis=axis), carry, axes
-    )
-
-
-def _rows(condition, which):
-    """Some rows of a condition; None of None."""
-    if condition is None:
-        return None
-    return tf.nest.map_structure(lambda part: tf.gather(part, which), condition)
-
-
-def _normalised(log_weights):
-    weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
-    return weights / weights.sum(axis=1, keepdims=True)
-
-
-def _log_mean(log_weights):
-    most = log_weights.max(axis=1)
-    return most + np.log(np.mean(np.exp(log_weights - most[:, None]), axis=1))
-
-
-def _systematic(weights, uniforms, count):
-    """Ints [B, count]: particle k about count w_k times (systematic resampling)."""
-    places = (np.arange(count) + uniforms) / count
-    edges = np.cumsum(weights, axis=1)
-    edges[:, -1] = 1
-    return (places[:, :, None] >= edges[:, None]).sum(axis=2)
+    return Completion(samples, log_prob - evidence, evidence, effective)

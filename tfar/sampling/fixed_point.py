@@ -89,8 +89,9 @@ def by_rows(
     """
     carry = begin_rows(model, n, member=member, condition=condition)
     options: Any = {"values": values, "known": known, "scored": scored, "selects": selects}
+    options.update(seed=seed, policy=policy)
     rows = model.schedule.rows  # type: ignore[union-attr]
-    carry, x = advance_rows(model, carry, rows, seed, policy, **options)
+    carry, x = advance_rows(model, carry, rows, **options)
     *_, log_prob, passes = carry
     return x, log_prob if scored else tf.zeros([0]), passes
 
@@ -110,9 +111,9 @@ def advance_rows(
     model: Conditionals,
     carry: tuple[Any, ...],
     count: int | tf.Tensor,
+    *,
     seed: tf.Tensor,
     policy: Policy,
-    *,
     values: tf.Tensor | None = None,
     known: tf.Tensor | None = None,
     scored: bool | Literal["known"] = False,

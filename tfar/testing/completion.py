@@ -6,7 +6,7 @@ import numpy as np
 
 from tfar.arguments import integer
 from tfar.models import AutoregressiveModel
-from tfar.sampling import completion
+from tfar.sampling import particle_filter
 from tfar.testing.checks import (
     conditions,
     demand,
@@ -54,7 +54,7 @@ def verify_completion(
     events = enumerate_events(model)
     sites = events.reshape([len(events), n, -1])
     place = np.argsort(model.permutations[0])  # of each site in the order
-    last = completion.ENOUGH
+    last = particle_filter.ENOUGH
     masks = [place == n - 1, place > 0, place % 2 == 1]
     for condition, given in itertools.product(conditions(model)[:2], np.unique(masks, axis=0)):
         member = 0 if model.members > 1 else None
@@ -65,11 +65,11 @@ def verify_completion(
         alike = (sites[:, given] == sites[chosen, given]).all(axis=(1, 2))
         entries = np.repeat(given, sites.shape[2]).reshape(model.event_shape)
         value = np.where(entries, events[chosen], np.nan)[None]
-        completion.ENOUGH = 1.1
+        particle_filter.ENOUGH = 1.1
         try:
             found = joint.complete(value, particles // 2, particles=particles, seed=seed)
         finally:
-            completion.ENOUGH = last
+            particle_filter.ENOUGH = last
         where = f" (given {np.flatnonzero(given).tolist()}, condition {condition})"
         kept = found.samples[:, 0][:, entries] == events[chosen][entries]
         demand(kept.all(), "A given entry is changed" + where)
