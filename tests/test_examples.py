@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import runpy
 
 import keras
@@ -10,7 +11,11 @@ import numpy as np
 import pytest
 
 from tfar import anomaly, zoo
+from tfar import text as model_text
 from tfar.anomaly import scores
+from tfar.heads import Characters
+from tfar.models import CharRNN
+from tfar.testing import randomise
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 
@@ -80,12 +85,37 @@ def anomalies():
     return runpy.run_path(str(EXAMPLES / "anomalies.py"))
 
 
-def test_the_table_of_anomalies_is_the_one_that_was_measured(anomalies):
-    held = json.loads((EXAMPLES / "anomalies.json").read_text())
+@pytest.mark.parametrize("name", ["anomalies", "pixeldefend", "adaptive_text", "compression"])
+def test_the_tables_are_those_that_were_measured(name):
+    held = json.loads((EXAMPLES / f"{name}.json").read_text())
     page = (EXAMPLES.parent / "docs" / "using.md").read_text()
-    assert anomalies["filled"](page, held) == page
-    figure = held[0]["rows"][4]["likelihood"]["auroc"]["value"]
-    assert f"| blank (100) | {figure:.3f}" in page
+    filled = runpy.run_path(str(EXAMPLES / f"{name}.py"))["filled"]
+    assert filled(page, held) == page
+    other = json.loads(re.sub(r"0\.(\d\d)", r"0.1\1", json.dumps(held)))
+    assert filled(page, other) != page
+
+
+def test_files_are_smaller_than_those_of_others():
+    example = runpy.run_path(str(EXAMPLES / "compression.py"))
+    x, log_prob = zoo.examples("made_mnist")
+    own = example["ours"](zoo.load("made_mnist"), x, "made_mnist")
+    assert own["ideal_bytes"] == pytest.approx(-log_prob.sum() / np.log(2) / 8, rel=1e-4)
+    others = example["others_of_images"](x)
+    assert own["bytes"] / len(x) < min(others.values())
+    assert others["PNG, a file each"] > others["PNG, one sheet"] > others["xz -9e, one stream"] / 2
+    text = example["others_of_text"]("to be, or not to be", "to be, or not to be? " * 9)
+    assert text["xz -9e"] > text["xz -9e, given the training text"]
+
+
+def test_adaptive_text_is_measured_in_bits(monkeypatch):
+    example = runpy.run_path(str(EXAMPLES / "adaptive_text.py"))
+    model = randomise(CharRNN([8], (5,), head=Characters("abc")))
+    monkeypatch.setattr(zoo, "load", lambda name: model)
+    told = "abcab" * 120
+    rows = example["measure"]("toy", told, "cab" * 9)
+    alone = -model_text.log_prob(model, told).sum() / np.log(2) / len(told)
+    assert rows[0]["bits"] == pytest.approx(alone, rel=1e-4)
+    assert rows[0]["bits"] > rows[1]["bits"] > 0 and rows[2]["standard_error"] > 0
 
 
 def test_anomalies_are_told_from_normal_images(anomalies):
