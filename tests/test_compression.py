@@ -2,6 +2,7 @@
 
 import builtins
 import os
+import struct
 import subprocess
 import sys
 import types
@@ -12,12 +13,13 @@ from click.testing import CliRunner
 from support.cases import randomised, shared
 
 from tfar import cli, compression, testing, zoo
-from tfar.compression import codec, coder, container, layout, lockstep
+from tfar.compression import codec, coder, container, layout, lockstep, portable
 from tfar.heads import Bernoulli, Categorical, Characters, Columns, GaussianMixture, Poisson
 from tfar.models import MADE, CharRNN, Transformer
 
 NAMES = [  # one site after the other, a wavefront, whole rows, without steps
     "fvsbn_categorical",
+    "made",
     "nade_counts",
     "made_given_orders",
     "pixel_cnn_colours",
@@ -86,17 +88,40 @@ BUGS = [
         [codec, container],
         "zlib",
         types.SimpleNamespace(crc32=without_sums),
-        "damaged file .* decoded|out of bounds",
+        "damaged file .* decoded|out of bounds|multiple of 12",
     ),
     ([layout.Examples], "from_digits", of_one_dtype, "hold|come back"),
 ]
+
+
+def without_a_list(logits):
+    return np.zeros(logits.shape, bool)
+
+
+def test_planted_in_portable_files(monkeypatch):
+    monkeypatch.setattr(portable, "ambiguous", without_a_list)
+    with pytest.raises(AssertionError, match="portable file"):
+        testing.verify_compression(randomised("made"))
+
+
+def test_the_list_of_ambiguous_sites_comes_back():
+    rng = np.random.RandomState(0)
+    logits = rng.normal(size=[40, 9], scale=5)
+    places = rng.rand(40, 9) < 0.2
+    logits[places] = portable.GRID * (np.floor(logits[places] / portable.GRID) + 0.5)
+    up, rest = portable._unlisted(portable._listed(logits) + b"rest", logits.shape)
+    assert rest == b"rest" and (up[~portable.ambiguous(logits)] == -1).all()
+    below = np.floor(logits / portable.GRID).clip(-portable.CELLS, portable.CELLS)
+    np.testing.assert_array_equal((below + up)[up >= 0], portable.cells(logits)[up >= 0])
+    np.testing.assert_array_equal(up >= 0, places & (np.abs(logits) < 12))
+    assert portable._unlisted(portable._listed(np.ones([1, 2])), [1, 2])[0].tolist() == [[-1, -1]]
 
 
 @pytest.mark.parametrize("owners, name, planted, message", BUGS)
 def test_planted(owners, name, planted, message, monkeypatch):
     for owner in owners:
         monkeypatch.setattr(owner, name, planted)
-    with pytest.raises((AssertionError, ValueError, IndexError), match=message):
+    with pytest.raises((AssertionError, ValueError, IndexError, struct.error), match=message):
         testing.verify_compression(randomised("made_given_orders"))
 
 
@@ -113,6 +138,8 @@ def test_what_cannot_be_compressed():
         compression.compress(BITS, 2 * X)
     with pytest.raises(ValueError, match="takes 0 or 1, got nan"):
         compression.compress(BITS, np.where(X, np.nan, 0))
+    with pytest.raises(ValueError, match="Portable files are of examples of zeros and ones"):
+        compression.compress(shared("nade_categorical"), np.zeros([2, 3], int), portable=True)
     with pytest.raises(ValueError, match="negative zeros"):
         compression.compress(BITS, X * -0.0)
     with pytest.raises(ValueError, match="Expected x of shape"):
@@ -249,10 +276,12 @@ np.testing.assert_array_equal(x, tfar.zoo.examples("pixelcnn_mnist")[0])
 """
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_in_another_process(threads, tmp_path):
+@pytest.mark.parametrize("threads, portable", [(1, False), (2, False), (2, True)])
+def test_in_another_process(threads, portable, tmp_path):
+    """With other numbers of threads and, of a portable file, without oneDNN."""
     x, _ = zoo.examples("pixelcnn_mnist")
-    content = compression.compress(zoo.load("pixelcnn_mnist"), x)
+    content = compression.compress(zoo.load("pixelcnn_mnist"), x, portable=portable)
     (tmp_path / "x.tfar").write_bytes(content)
     command = [sys.executable, "-c", DECODE, str(threads), str(tmp_path / "x.tfar")]
-    subprocess.run(command, check=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
+    other = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": str(int(not portable))}
+    subprocess.run(command, check=True, env={**os.environ, **other})

@@ -55,7 +55,8 @@ def numerators(log_probs: np.ndarray) -> np.ndarray:
     return counts
 
 
-def _library() -> Any:
+def library() -> Any:
+    """The module of constriction's coders; ImportError that says how to install it."""
     try:
         import constriction
     except ImportError as error:
@@ -80,7 +81,7 @@ class Encoder:
     """
 
     def __init__(self, digits: np.ndarray) -> None:
-        stream = _library()
+        stream = library()
         self.digits = digits
         self._family = stream.model.Categorical(perfect=False)
         self._coder = stream.queue.RangeEncoder()
@@ -104,7 +105,7 @@ class Decoder:
     """
 
     def __init__(self, content: bytes, shape: tuple[int, int, int]) -> None:
-        stream = _library()
+        stream = library()
         self.digits = np.zeros(shape, np.int32)
         self._family = stream.model.Categorical(perfect=False)
         words = np.frombuffer(content, "<u4").astype(np.uint32)

@@ -18,7 +18,7 @@ import zlib
 
 MAGIC, VERSION = b"tfar", 1
 START = struct.Struct("<4sBI")
-FIXED = struct.Struct("<4s8s8s4s8sIHBH")
+FIXED = struct.Struct("<4s8s8s4s8sIHBHB")
 CHUNK = struct.Struct("<III")
 
 
@@ -54,6 +54,7 @@ class Header:
       batch_size: examples that are computed together, those of a chunk, or texts.
       dtype: of the examples, "" for text.
       member: of an ensemble.
+      portable: whether logits are on a grid, see `tfar.compression.portable`.
       model: the name under which the model was given.
       chunks: a list of `Chunk`.
     """
@@ -67,6 +68,7 @@ class Header:
     batch_size: int
     dtype: str
     member: int
+    portable: bool
     model: str
     chunks: list[Chunk]
 
@@ -80,7 +82,7 @@ def packed(header: Header, payload: bytes) -> bytes:
     """
     digests = header.config, header.weights, header.machine, header.condition, header.data
     dtype, model = header.dtype.encode("ascii"), header.model.encode()
-    numbers = header.count, header.batch_size, len(dtype), header.member
+    numbers = header.count, header.batch_size, len(dtype), header.member, header.portable
     body = FIXED.pack(*digests, *numbers) + dtype
     body += struct.pack("<H", len(model)) + model
     body += b"".join(CHUNK.pack(c.size, c.sum, c.data_sum) for c in header.chunks)
@@ -122,7 +124,7 @@ def unpacked(content: bytes) -> tuple[Header, list[bytes | None]]:
 
 def _header(body):
     config, weights, machine, condition, data, *numbers = FIXED.unpack_from(body)
-    count, batch_size, length, member = numbers
+    count, batch_size, length, member, portable = numbers
     place = FIXED.size
     dtype, place = body[place : place + length].decode("ascii"), place + length
     (length,) = struct.unpack_from("<H", body, place)
@@ -137,6 +139,7 @@ def _header(body):
         batch_size=batch_size,
         dtype=dtype,
         member=member,
+        portable=bool(portable),
         model=model,
         chunks=[Chunk(*each) for each in CHUNK.iter_unpack(body[place:])],
     )

@@ -49,6 +49,14 @@ def talk(
         _by_steps(model, partner, counts, state, STEPS if brief else None)
 
 
+def turns(model: AutoregressiveModel) -> list[np.ndarray]:
+    """The sites that `talk` asks about at a time, ints, one array after the other."""
+    if isinstance(model.schedule, WholeRows):
+        return list(np.arange(model.num_sites)[:, None])
+    schedule = model.schedule or one_by_one(model.num_sites)
+    return [sites[sites >= 0] for sites in _sites_at(schedule, model.num_sites)]
+
+
 def _by_steps(model, partner, counts, given, times):
     schedule, n = model.schedule, len(counts)
     if not isinstance(schedule, Schedule):

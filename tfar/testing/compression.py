@@ -4,6 +4,7 @@ import numpy as np
 
 from tfar import compression, conditions, text
 from tfar.arguments import integer
+from tfar.compression import portable
 from tfar.compression.coder import PRECISION, numerators
 from tfar.compression.container import unpacked
 from tfar.compression.lockstep import talk
@@ -22,6 +23,7 @@ def verify_compression(model: AutoregressiveModel, *, seed: int = 0, count: int 
     * What examples are coded by are the conditionals that one parallel pass gives, in multiples of
       2^-20 of which none is more than 0.1 % too small.
     * A file is at most 100 bytes and the name of the model longer than -log2 p(x) bits.
+    * A portable file, of zeros and ones, decodes likewise where logits differ by up to 1e-5.
     * With one bit flipped, wherever, or cut off anywhere, a file is refused, and what `salvage`
       gives are the intact chunks.
 
@@ -44,6 +46,8 @@ def verify_compression(model: AutoregressiveModel, *, seed: int = 0, count: int 
         for size in sorted({1, 2, count}):
             part = conditions.joined(x[:size], stacked(examples_of(model), size))
             _verify_round_trip(model, part, member)
+    if model.head.digits == (2,) and not Texts.fits(model):
+        _verify_portable(model, conditions.joined(x, given), rng)
     _verify_damage(model, conditions.joined(x.astype(np.uint8), given), rng)
     if Texts.fits(model):
         _verify_text(model, rng)
@@ -90,6 +94,38 @@ def _verify_round_trip(model, data, member):
     bits = -float(np.sum(model.log_prob(data, member=member))) / np.log(2)
     most = 1.01 * bits / 8 + 100 + len("toy")
     demand(len(content) <= most, f"{len(content)} bytes, for {bits / 8:.1f} and 100.")
+
+
+def _verify_portable(model, data, rng):
+    """With logits that are all on borders of cells, too, and by those of another machine."""
+    condition = data["condition"] if isinstance(data, dict) else None
+    x = data["x"] if isinstance(data, dict) else data
+    told, exchange = portable.logits_of, portable.Decoder.exchange
+
+    def elsewhere(self, sites, digit, log_probs):
+        off = rng.uniform(-1e-5, 1e-5, log_probs.shape[:-1])
+        return exchange(self, sites, digit, log_probs + np.stack([0 * off, off], axis=-1))
+
+    def on_borders(*arguments, **options):
+        return to_border(told(*arguments, **options))
+
+    def to_border(logits):
+        return portable.GRID * (np.floor(logits / portable.GRID) + 0.5)
+
+    def decoded_there(self, sites, digit, log_probs):
+        logits = to_border(log_probs[..., 1] - log_probs[..., 0])
+        return elsewhere(self, sites, digit, np.stack([0 * logits, logits], axis=-1))
+
+    for encoded, decoded in ((told, exchange), (told, elsewhere), (on_borders, decoded_there)):
+        try:
+            portable.logits_of, portable.Decoder.exchange = encoded, decoded
+            content = compression.compress(model, data, portable=True)
+            back = compression.decompress(model, content, condition=condition)
+        except ValueError as error:
+            raise AssertionError(f"A portable file does not decode: {error}") from error
+        finally:
+            portable.logits_of, portable.Decoder.exchange = told, exchange
+        demand(np.array_equal(back, x), "What comes back of a portable file is something else.")
 
 
 def _verify_text(model, rng):
