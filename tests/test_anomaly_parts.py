@@ -55,8 +55,13 @@ def test_a_cell_is_as_odd_as_the_others_say():
     for site in range(4):
         joint = model.joint(observed=np.arange(4) != site)
         np.testing.assert_allclose(found[:, site], -joint.log_prob(x), rtol=1e-4, atol=1e-5)
-    with pytest.raises(ValueError, match="model of all orders"):
-        anomaly.cells(MADE([4], (8,)), x)
+    scores = anomaly.pseudolikelihood(model, x)
+    np.testing.assert_allclose(scores, -found.sum(axis=1), rtol=1e-5)
+    detector = anomaly.Detector(model, "pseudolikelihood", level=0.2).fit(x)
+    assert detector.predict(x[scores.argmin()][None]).tolist() == [-1]
+    for of in (anomaly.cells, anomaly.pseudolikelihood):
+        with pytest.raises(ValueError, match="model of all orders"):
+            of(MADE([4], (8,)), x)
 
 
 def tfar(*arguments):

@@ -85,7 +85,7 @@ def anomalies():
     return runpy.run_path(str(EXAMPLES / "anomalies.py"))
 
 
-@pytest.mark.parametrize("name", ["anomalies", "pixeldefend", "adaptive_text", "compression"])
+@pytest.mark.parametrize("name", ["anomalies", "pixeldefend", "adaptive_text", "compression", "odd_rows"])
 def test_the_tables_are_those_that_were_measured(name):
     held = json.loads((EXAMPLES / f"{name}.json").read_text())
     page = (EXAMPLES.parent / "docs" / "using.md").read_text()

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
+from support.toys import toy
 
-from tfar import cli, heads, serving, tables, testing
+from tfar import cli, heads, kinds, serving, tables, testing
 from tfar.models import FVSBN, OrderlessNADE
-from tfar.training import runs
+from tfar.training import feeding, runs
 
 
 def made_up(count=400, seed=0):
@@ -335,3 +336,20 @@ def test_from_the_shell(tmp_path):
         stopped = tfar("train-table", path, "--out", out, "--epochs", 2)
     assert stopped.exit_code == 130
     assert "Interrupted. Nothing is kept: no folder was given." in stopped.output
+
+
+def test_noise_is_added_to_real_columns_only():
+    """In units of a column's standard deviation, other noise each epoch, of validation too."""
+    columns = [{"name": "a", "mean": 5.0, "std": 20.0}, {"name": "b", "categories": ["x", "y"]}]
+    model = OrderlessNADE([2], (4,), head=heads.Table(columns, 2))
+    x = np.tile(np.float32([5, 1]), [4000, 1])
+    recipe = toy(noise=0.1, shift=0.0, epochs=2, batch_size=2000)
+    drawn = np.stack(list(feeding.batches(recipe, model, x).as_numpy_iterator())).reshape(
+        [2, -1, 2]
+    )
+    assert drawn.dtype == np.float32 and (drawn[..., 1] == 1).all()
+    assert drawn[..., 0].mean() == pytest.approx(5, abs=0.2)
+    assert drawn[..., 0].std() == pytest.approx(2, rel=0.05)
+    assert not np.isin(drawn[0, :, 0], drawn[1, :, 0]).any()
+    with pytest.raises(ValueError, match="real columns of tables, and these are vectors"):
+        kinds.of(OrderlessNADE([2], (4,))).noisy(x, 0.1, np.random.default_rng(0))

@@ -274,6 +274,7 @@ def test_shift_falls_to_zero():
         ("shift", 2, "a finite number of at least 0 and at most 1, got 2"),
         ("shift", (0.5, -1), "a finite number of at least 0 and at most 1, got -1"),
         ("shift_until", 0, "a finite number above 0 and at most 1, got 0"),
+        ("noise", -1, "a finite number of at least 0, got -1"),
         ("replaced", 1.5, "a finite number of at least 0 and at most 1, got 1.5"),
         ("patience", -1, "an integer of at least 1, got -1"),
         ("patience", 0, "an integer of at least 1, got 0"),

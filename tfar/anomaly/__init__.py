@@ -11,13 +11,14 @@ What They Don't Know? ICLR 2019.
 from tfar.anomaly.detector import Detector
 from tfar.anomaly.figures import report
 from tfar.anomaly.parts import cells, surprise
-from tfar.anomaly.scores import complexity, likelihood, ratio, typicality
+from tfar.anomaly.scores import complexity, likelihood, pseudolikelihood, ratio, typicality
 
 __all__ = [
     "Detector",
     "cells",
     "complexity",
     "likelihood",
+    "pseudolikelihood",
     "ratio",
     "report",
     "surprise",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SCORES = {
     "likelihood": scores.likelihood,
+    "pseudolikelihood": scores.pseudolikelihood,
     "complexity": scores.complexity,
     "typicality": scores.typicality,
 }
@@ -40,8 +41,9 @@ class Detector:
 
     Args:
       model: a trained `tfar.models.AutoregressiveModel`.
-      score: "likelihood", "complexity" or "typicality", or a function of the model and examples
-        that returns [N] numbers, lower for odder ones, such as ``tfar.anomaly.ratio(background)``.
+      score: "likelihood", "pseudolikelihood", "complexity" or "typicality", or a function of the
+        model and examples that returns [N] numbers, lower for odder ones, such as
+        ``tfar.anomaly.ratio(background)``.
       level: the rate of false alarms of `predict`, between 0 and 1.
 
     Attributes (after ``fit``):

@@ -30,6 +30,23 @@ def likelihood(model: AutoregressiveModel, x: Nest) -> np.ndarray:
     return kinds.of(model).log_prob(x)
 
 
+def pseudolikelihood(model: AutoregressiveModel, x: Nest) -> np.ndarray:
+    """sum_i log p(x_i | all other entries), [N] nats, of a model of all orders.
+
+    Entries that contradict each other are counted from both sides: of tables it finds more odd rows
+    than log p(x) does. It is no log-probability.
+
+    Raises:
+      ValueError: if the model has one order.
+
+    #### References
+    J. Besag. Statistical Analysis of Non-Lattice Data. The Statistician 24, 1975.
+    """
+    from tfar.anomaly.parts import cells
+
+    return -cells(model, x).sum(axis=1, dtype=np.float64)
+
+
 def ratio(background: AutoregressiveModel) -> Score:
     """log p(x) - log p_0(x): what is common to all images cancels (Ren et al. 2019).
 

@@ -16,7 +16,7 @@ from tfar.cli.shell import Command, existing_model, load, main, output, progress
 if TYPE_CHECKING:
     from typing import Any
 
-SCORES = "likelihood", "ratio", "complexity", "typicality"
+SCORES = "likelihood", "pseudolikelihood", "ratio", "complexity", "typicality"
 
 
 def _held(kind, name, data):

@@ -129,6 +129,22 @@ class Kind:
         """
         return data
 
+    def noisy(self, x: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
+        """Examples with Gaussian noise in their real entries, see ``noise`` of
+        `tfar.training.Recipe`.
+
+        Args:
+          x: examples [N, *event_shape].
+          noise: in standard deviations of an entry.
+          rng: ``np.random.Generator``.
+
+        Raises:
+          ValueError: for a kind that does not know these deviations.
+        """
+        raise ValueError(
+            f"Noise is added to the real columns of tables, and these are {self.name}."
+        )
+
     # Figures --------------------------------------------------------------------------------------
 
     def log_prob(

@@ -52,6 +52,10 @@ class Tables(Kind):
         frame = hasattr(data, "columns")
         return super().held(tables.to_array(self.columns, data) if frame else data)
 
+    def noisy(self, x: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
+        stds = [0.0 if "categories" in column else column["std"] for column in self.columns]
+        return x + (noise * np.array(stds) * rng.standard_normal(x.shape)).astype(x.dtype)
+
     def oddest(self, inputs: Any) -> tuple[list[str], np.ndarray] | None:
         """The oddest cell of each row given the others, if the model has all orders."""
         from tfar import anomaly

@@ -28,6 +28,7 @@ def fit_table(
     hidden: Sequence[int] = (256, 256),
     components: int = 10,
     dropout: float = 0.3,
+    noise: float = 0.0,
     num_orders: int = 8,
     epochs: int = 300,
     batch_size: int = 50,
@@ -50,6 +51,9 @@ def fit_table(
       hidden: units of hidden layers.
       components: components of the mixtures.
       dropout: rate for hidden units.
+      noise: in standard deviations of a column, of the Gaussian noise that is added to real columns
+        in training: the density is learnt as smooth as that, which rounded columns need where odd
+        rows are looked for (Rothfuss et al. 2019). Densities are then those of noisy data.
       num_orders: how many random orders of the columns; the model is their mixture.
       epochs, batch_size, learning_rate: as in Keras, with a warm-up and a cosine decay.
       validation: fraction of the rows that are held out.
@@ -69,6 +73,8 @@ def fit_table(
 
     #### References
     B. Uria, I. Murray, H. Larochelle. A Deep and Tractable Density Estimator. ICML 2014.
+    J. Rothfuss et al. Noise Regularization for Conditional Density Estimation. arXiv:1907.08982,
+    2019.
     """
     from tfar import models, training
 
@@ -102,6 +108,7 @@ def fit_table(
         ema=0.99,
         patience=patience,
         seed=seed,
+        noise=noise,
     )
     frame = data if isinstance(data, pd.DataFrame) else read_csv(data)
     if len(frame) < 10 or not len(frame.columns):

@@ -136,6 +136,7 @@ def batches(
             rng = np.random.default_rng([recipe.seed, epoch])
             fraction = shifted_fraction(recipe, epoch)
             shown = replaced(model, kind.epoch(x, rng, fraction), recipe.replaced, rng)
+            shown = kind.noisy(shown, recipe.noise, rng) if recipe.noise else shown
             shown = {**data, "x": shown} if isinstance(data, dict) else shown
             order = rng.permutation(len(events(shown)))[: steps * recipe.batch_size]
             done = first[1] if epoch == first[0] else 0

@@ -203,6 +203,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
         model.check(part)  # as `build` has done with the examples
     rng, held_out = np.random.default_rng(recipe.seed), data["validation"]
     shown = feeding.replaced(model, feeding.events(held_out), recipe.replaced, rng)
+    shown = kind.noisy(shown, recipe.noise, rng) if recipe.noise else shown
     data["validation"] = {**held_out, "x": shown} if isinstance(held_out, dict) else shown
     steps = feeding.steps_per_epoch(recipe, model, data["train"])
     cycles = cycles if start is None else cycles[-1:]

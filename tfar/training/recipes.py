@@ -65,6 +65,9 @@ class Recipe:
       replaced: fraction of the values, of validation too, that uniform ones replace, others in each
         epoch: for a background model of likelihood ratios (Ren et al. 2019), which learns what is
         common to all examples; see `tfar.anomaly.ratio`.
+      noise: standard deviation of the Gaussian noise that is added to the real columns of a table,
+        of validation too, in units of a column's own, other noise in each epoch: the density is
+        learnt as smooth as that (Rothfuss et al. 2019).
       validate_every: epochs from one validation to the next; the last epoch is validated too.
       patience: epochs without a lower validation NLL after which training stops; None for never.
       seed: seed of weights, batches, dropout, shifts and replaced values.
@@ -102,6 +105,7 @@ class Recipe:
     shift: float | tuple = 0.0
     shift_until: float = 0.9
     replaced: float = 0.0
+    noise: float = 0.0
     validate_every: int = 1
     patience: int | None = None
     seed: int = 1
@@ -131,6 +135,7 @@ class Recipe:
         check("shift", _one_or_each, least=0, most=1)
         check("shift_until", arguments.number, above=0, most=1)
         check("replaced", arguments.number, least=0, most=1)
+        check("noise", arguments.number, least=0)
         check("patience", _optional, arguments.integer, least=1)
         check("seed", arguments.integer, least=0, most=2**32 - 1)
         check("source", _optional, arguments.string)
