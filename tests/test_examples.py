@@ -85,7 +85,9 @@ def anomalies():
     return runpy.run_path(str(EXAMPLES / "anomalies.py"))
 
 
-@pytest.mark.parametrize("name", ["anomalies", "pixeldefend", "adaptive_text", "compression", "odd_rows"])
+@pytest.mark.parametrize(
+    "name", ["anomalies", "pixeldefend", "adaptive_text", "compression", "odd_rows"]
+)
 def test_the_tables_are_those_that_were_measured(name):
     held = json.loads((EXAMPLES / f"{name}.json").read_text())
     page = (EXAMPLES.parent / "docs" / "using.md").read_text()
@@ -105,6 +107,25 @@ def test_files_are_smaller_than_those_of_others():
     assert others["PNG, a file each"] > others["PNG, one sheet"] > others["xz -9e, one stream"] / 2
     text = example["others_of_text"]("to be, or not to be", "to be, or not to be? " * 9)
     assert text["xz -9e"] > text["xz -9e, given the training text"]
+
+
+def test_odd_rows_are_told_from_others(tmp_path):
+    """Rows that break the tie between two columns, which no column shows by itself."""
+    example = runpy.run_path(str(EXAMPLES / "odd_rows.py"))
+    example["ours"].__globals__["STEPS"] = 300
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=[700, 1]) * [1.0, 1.0] + 0.1 * rng.normal(size=[700, 2])
+    y = (np.arange(700) >= 600).astype(int)
+    x[y == 1, 1] *= -1
+    np.savez(tmp_path / "1_made_up.npz", X=x, y=y)
+    train, test, odd = example["split"](x, y, 0)
+    assert len(train) == 300 and len(test) == 400 and odd.sum() == 100
+    assert not (train[:, None] == test).all(axis=2).any()
+    row = example["measure"](tmp_path / "1_made_up.npz", 0)
+    for name in ("pseudolikelihood", "likelihood", "kNN", "LOF"):
+        assert row[name] > 0.9, row
+    lines = list(example["table"]([row, row]))
+    assert len(lines) == 8 and f"| kNN | {100 * row['kNN']:.2f} |  |" in lines
 
 
 def test_adaptive_text_is_measured_in_bits(monkeypatch):

@@ -35,6 +35,7 @@ def fit_table(
     learning_rate: float = 2e-3,
     validation: float = 0.1,
     patience: int = 50,
+    validate_every: int = 1,
     seed: int = 0,
     folder: Path | None = None,
     verbose: int | str = "auto",
@@ -58,6 +59,8 @@ def fit_table(
       epochs, batch_size, learning_rate: as in Keras, with a warm-up and a cosine decay.
       validation: fraction of the rows that are held out.
       patience: epochs without a better validation NLL after which training stops.
+      validate_every: epochs from one validation to the next. One takes as many passes as there are
+        columns, which is most of the time of small tables.
       seed: the seed of everything random.
       folder: the folder of the run, which resumes where it stopped, if the table is the same; by
         default a temporary one.
@@ -107,6 +110,7 @@ def fit_table(
         clip_norm=1.0,
         ema=0.99,
         patience=patience,
+        validate_every=validate_every,
         seed=seed,
         noise=noise,
     )
