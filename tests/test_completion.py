@@ -160,3 +160,6 @@ def test_in_the_shell(tmp_path):
         assert tfar(*wrong, *options).exit_code == 2
     np.save(tmp_path / "mask.npy", mask[:5])
     assert "Expected bools" in tfar("--mask", tmp_path / "mask.npy", *options).output
+    with (tmp_path / "mask.npy").open("wb") as file:
+        np.savez(file, mask=mask)
+    assert "an archive" in tfar("--mask", tmp_path / "mask.npy", *options).output

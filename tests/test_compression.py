@@ -10,28 +10,15 @@ import types
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from support.cases import randomised, shared
+from support.cases import SCHEDULES, randomised, shared
 
 from tfar import cli, compression, testing, zoo
 from tfar.compression import codec, coder, container, layout, lockstep, portable
 from tfar.heads import Bernoulli, Categorical, Characters, Columns, GaussianMixture, Poisson
 from tfar.models import MADE, CharRNN, Transformer
 
-NAMES = [  # one site after the other, a wavefront, whole rows, without steps
-    "fvsbn_categorical",
-    "made",
-    "nade_counts",
-    "made_given_orders",
-    "pixel_cnn_colours",
-    "gated_pixel_cnn_labels",
-    "pixel_cnn_pp_labels",
-    "transformer_image",
-    "char_rnn_gru",
-    "own_plain",
-]
 
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["made", *SCHEDULES])
 def test_contract(name):
     testing.verify_compression(shared(name))
 

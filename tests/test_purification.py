@@ -3,27 +3,15 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from support.cases import randomised, shared
+from support.cases import SCHEDULES, randomised, shared
 
 from tfar import testing
 from tfar.heads import Bernoulli
 from tfar.models import MADE
 from tfar.sampling import loop, prefix, purification
 
-NAMES = [  # one site after the other, a wavefront, whole rows, whole passes
-    "fvsbn_categorical",
-    "nade_counts",
-    "made_given_orders",
-    "pixel_cnn_colours",
-    "gated_pixel_cnn_labels",
-    "pixel_cnn_pp_labels",
-    "transformer_image",
-    "char_rnn_gru",
-    "own_plain",
-]
 
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SCHEDULES)
 def test_contract(name):
     testing.verify_purification(shared(name))
 

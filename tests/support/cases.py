@@ -309,6 +309,18 @@ MODELS = {
     ),
 }
 
+SCHEDULES = [  # of discrete values: site by site, a wavefront, whole rows, whole passes
+    "fvsbn_categorical",
+    "nade_counts",
+    "made_given_orders",
+    "pixel_cnn_colours",
+    "gated_pixel_cnn_labels",
+    "pixel_cnn_pp_labels",
+    "transformer_image",
+    "char_rnn_gru",
+    "own_plain",
+]
+
 ENSEMBLES = [name for name in MODELS if "orders" in name or "masks" in name]
 ENSEMBLES += ["orderless_nade_real", "orderless_columns_real", "orderless_counts"]
 

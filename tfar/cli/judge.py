@@ -21,13 +21,12 @@ SCORES = "likelihood", "pseudolikelihood", "ratio", "complexity", "typicality"
 
 def _held(kind, name, data):
     """Examples from a file, or the test split of a data set; ``name`` is that of the option."""
-    from tfar import datasets
-    from tfar.kinds.base import array_of
+    from tfar import contents, datasets
     from tfar.training import feeding
 
     path = pathlib.Path(data)
     if path.suffix == ".npy":
-        return array_of(files.read(path), data)
+        return contents.array(files.read(path), data)
     if path.suffix and kind.reads:
         return kind.read(files.read(path), data)
     if path.suffix or path.exists():

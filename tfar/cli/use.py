@@ -222,8 +222,7 @@ def complete(
     """
     import numpy as np
 
-    from tfar import datasets, kinds
-    from tfar.kinds.base import array_of
+    from tfar import contents, datasets, kinds
     from tfar.training import feeding
 
     if (rows is None) == (mask is None):
@@ -243,7 +242,7 @@ def complete(
     if rows is not None:
         kept = kind.first_rows(x, rows)  # type: ignore[attr-defined]  # as it keeps rows
     else:
-        kept = array_of(files.read(mask), mask)  # type: ignore[arg-type]  # one of both is given
+        kept = contents.array(files.read(mask), mask)  # type: ignore[arg-type]  # one of both is given
         if kept.dtype != bool or kept.shape not in (loaded.grid_shape, loaded.event_shape):
             raise ValueError(
                 f"Expected bools of shape {list(loaded.event_shape)} in {mask}, got {kept.dtype} "

@@ -103,7 +103,7 @@ def compress(
     header = Header(
         config=config,
         weights=weights,
-        machine=bytes(8) if portable else _fingerprint(model, plan.batch_size, member, adapt),
+        machine=_machine(model, plan, member, adapt, portable=portable),
         portable=portable,
         condition=_digest((condition, adapt))[:4],
         data=_digest(x)[:8],
@@ -196,10 +196,7 @@ def salvage(
         raise ValueError(
             "The file was made with other conditions, or another text to adapt from: give the same."
         )
-    machine = header.machine
-    if not header.portable and machine != _fingerprint(
-        model, plan.batch_size, header.member, adapt
-    ):
+    if header.machine != _machine(model, plan, header.member, adapt, portable=header.portable):
         raise ValueError(
             "The file was made on a machine, or with a version of TensorFlow, whose arithmetic "
             "differs in the last digits: decoding would go wrong. Decompress it there."
@@ -279,9 +276,11 @@ def _adapted(model, partner, adapt):
     return partner if adapt is None else Adapted(partner, text.mixer_of(model, adapt))
 
 
-def _fingerprint(model, batch_size, member, adapt):
-    """What a `Witness` saw of the model's conditionals, computed here."""
-    witness, condition = Witness(), None
+def _machine(model, plan, member, adapt, *, portable):
+    """What a `Witness` sees of the conditionals that this machine computes; zeros for any."""
+    if portable:
+        return bytes(8)
+    witness, condition, batch_size = Witness(), None, plan.batch_size
     if model.condition is not None:
         example = model.condition.tensors(model.condition.examples()[0])
         condition = model.condition.rows(example, [batch_size])

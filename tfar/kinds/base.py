@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfar import arguments, files, plots, records
+from tfar import arguments, contents, files, plots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -210,7 +210,7 @@ class Kind:
         Raises:
           ValueError: if they are not of this kind.
         """
-        return array_of(content, name)
+        return contents.array(content, name)
 
     def to_bytes(self, data: Any) -> bytes:
         """The bytes of a file with what `from_bytes` gives.
@@ -338,24 +338,6 @@ class Vectors(Kind):
     @staticmethod
     def fits(model: Any) -> bool:
         return len(model.event_shape) == 1
-
-
-def array_of(content: bytes, name: str) -> np.ndarray:
-    """The array in the bytes of an ``.npy`` file; ValueError that names the file if it has none."""
-    try:
-        return np.load(io.BytesIO(content))
-    except Exception as error:  # whatever NumPy raises on the content
-        raise records.damaged(name, records.words(error), "Expected an array in .npy.") from error
-
-
-def decoded(content: bytes, name: str) -> str:
-    """The text in the bytes of a file; ValueError that names the file if they are not UTF-8."""
-    try:
-        return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8").read()
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"Expected {name} to be text in UTF-8, got other bytes at position {error.start}."
-        ) from error
 
 
 def standard_error(each: np.ndarray) -> float:

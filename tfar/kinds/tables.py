@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfar.kinds.base import Kind, decoded
+from tfar import contents
+from tfar.kinds.base import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +71,7 @@ class Tables(Kind):
         """The rows [N, n] of a CSV file in UTF-8."""
         from tfar import tables
 
-        text = decoded(content, name)
+        text = contents.text(content, name)
         if not text.strip():
             raise ValueError(f"Expected a table in {name}, got nothing.")
         file = io.StringIO(text)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfar.kinds.base import Kind, decoded, summary
+from tfar import contents
+from tfar.kinds.base import Kind, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -118,11 +119,11 @@ class Texts(Kind):
 
     def read(self, content: bytes, name: str) -> Any:
         """The string in a UTF-8 file."""
-        return decoded(content, name)
+        return contents.text(content, name)
 
     def from_bytes(self, content: bytes, name: str) -> Any:
         """The string in UTF-8, with the ends of its lines as they are."""
-        decoded(content, name)  # or the clear error
+        contents.text(content, name)  # or the clear error
         return content.decode("utf-8")
 
     def to_bytes(self, data: Any) -> bytes:
