@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -41,3 +43,16 @@ def test_no_permutation(bad):
 def test_unknown_name():
     with pytest.raises(ValueError, match=r"one of .*'raster'.*'random'.*, got 'spiral'"):
         orders.get("spiral", 3)
+
+
+def test_scans_are_the_raster_orders_of_turned_and_mirrored_images():
+    image = np.arange(9).reshape([3, 3])
+    turns = [np.rot90(image, k) for k in range(4)]
+    expected = {tuple(turn.ravel()) for turn in [*turns, *(turn.T for turn in turns)]}
+    options = itertools.product([False, True], repeat=3)
+    scans = [orders.scan([3, 3], columns=c, upwards=u, leftwards=v).tolist() for c, u, v in options]
+    assert len(scans) == 8 and {tuple(scan) for scan in scans} == expected
+    colours = orders.scan([2, 1, 3], upwards=True)
+    assert colours.tolist() == [3, 4, 5, 0, 1, 2]
+    with pytest.raises(ValueError, match=r"\(H, W\) or \(H, W, C\)"):
+        orders.scan([4])

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfar.arguments import integer
+from tfar.arguments import flag, integer, integers
 
 if TYPE_CHECKING:
-    from tfar.typing import Order
+    from tfar.typing import Order, Shape
 
-__all__ = ["get", "random", "raster", "reversed", "several"]
+__all__ = ["get", "random", "raster", "reversed", "scan", "several"]
 
 
 def raster(num_sites: int) -> np.ndarray:
@@ -46,6 +46,46 @@ def random(num_sites: int, seed: int = 0) -> np.ndarray:
     num_sites = integer("num_sites", num_sites, least=1)
     rng = np.random.RandomState(integer("seed", seed, least=0, most=2**32 - 1))
     return rng.permutation(num_sites).astype(np.int32)
+
+
+def scan(
+    grid_shape: Shape, *, columns: bool = False, upwards: bool = False, leftwards: bool = False
+) -> np.ndarray:
+    """One of the eight orders in which neighbours in the order are neighbours in the image.
+
+    They are the raster order of the image after a reflection, a rotation or a transposition, and
+    what a convolutional network can be given: site i of the order is pixel i of another image. The
+    colours of a pixel stay together, in their own order.
+
+    Args:
+      grid_shape: (H, W) or (H, W, C), the grid of the sites.
+      columns: by columns instead of rows. The image must be square for a network that takes an
+        image of (H, W).
+      upwards: from the last row to the first.
+      leftwards: from the last column to the first.
+
+    Returns:
+      int32 array [H W C].
+
+    Raises:
+      ValueError: if ``grid_shape`` is not that of an image.
+
+    >>> scan([2, 3]).tolist(), scan([2, 3], leftwards=True).tolist()
+    ([0, 1, 2, 3, 4, 5], [2, 1, 0, 5, 4, 3])
+    >>> scan([2, 3], columns=True, upwards=True).tolist()
+    [3, 0, 4, 1, 5, 2]
+    """
+    shape = integers("grid_shape", grid_shape, least=1)
+    if len(shape) not in (2, 3):
+        raise ValueError(f"Expected grid_shape to be (H, W) or (H, W, C), got {list(shape)}.")
+    sites = raster(int(np.prod(shape))).reshape([*shape[:2], -1])
+    if flag("upwards", upwards):
+        sites = sites[::-1]
+    if flag("leftwards", leftwards):
+        sites = sites[:, ::-1]
+    if flag("columns", columns):
+        sites = sites.transpose(1, 0, 2)
+    return sites.reshape(-1).copy()
 
 
 NAMED = {"raster": raster, "reversed": reversed, "random": random}

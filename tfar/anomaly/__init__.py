@@ -11,13 +11,21 @@ What They Don't Know? ICLR 2019.
 from tfar.anomaly.detector import Detector
 from tfar.anomaly.figures import report
 from tfar.anomaly.parts import cells, surprise
-from tfar.anomaly.scores import complexity, likelihood, pseudolikelihood, ratio, typicality
+from tfar.anomaly.scores import (
+    complexity,
+    likelihood,
+    product,
+    pseudolikelihood,
+    ratio,
+    typicality,
+)
 
 __all__ = [
     "Detector",
     "cells",
     "complexity",
     "likelihood",
+    "product",
     "pseudolikelihood",
     "ratio",
     "report",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,25 +97,16 @@ def cells(model: AutoregressiveModel, x: Any) -> np.ndarray:
     >>> cells(model, np.zeros([5, 3])).shape
     (5, 3)
     """
-    from tfar.models import OrderlessNADE
+    from tfar.models import AnyOrder
 
-    instance("model", model, OrderlessNADE, "a tfar.models.OrderlessNADE, a model of all orders")
+    instance("model", model, AnyOrder, "a model of all orders, as fit_table makes them")
     if model.condition is not None:
         raise ValueError("Expected a model without a condition.")
     x = np.asarray(kinds.of(model).held(x))
     found = np.zeros([len(x), model.num_sites], np.float32)
-    of = model.once("cells", lambda: tf.function(functools.partial(_cells, model), autograph=False))
+    of = model.once("cells", lambda: tf.function(model.log_prob_of_site, autograph=False))
     for first in range(0, len(x), BATCH):
         rows = tf.constant(x[first : first + BATCH])
         for site in range(model.num_sites):
-            found[first : first + BATCH, site] = of(rows, tf.constant(site)).numpy()
+            found[first : first + BATCH, site] = -of(rows, tf.constant(site)).numpy()
     return found
-
-
-def _cells(model, x, site):
-    """-log p(x_i | the others), [B], of one site."""
-    sites = tf.reshape(x, [-1, model.num_sites, *model.head.site_shape])
-    known = tf.broadcast_to(tf.range(model.num_sites) != site, tf.shape(sites)[:2])
-    encoded = model.head.encode(sites, model.compute_dtype)
-    params = tf.cast(model.network.given(encoded, known), tf.float32)
-    return -tf.gather(model.head.log_prob(params, sites), site, axis=1)

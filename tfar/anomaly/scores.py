@@ -65,12 +65,43 @@ def ratio(background: AutoregressiveModel) -> Score:
     """
 
     def score(model: AutoregressiveModel, x: Nest) -> np.ndarray:
-        if model.event_shape != background.event_shape:
-            raise ValueError(
-                f"Expected a background model of examples of shape {list(model.event_shape)}, got "
-                f"one of {list(background.event_shape)}."
-            )
+        _check_alike(model, background)
         return likelihood(model, x) - likelihood(background, x)
+
+    return score
+
+
+def _check_alike(model, other):
+    if model.event_shape != other.event_shape:
+        raise ValueError(
+            f"Expected another model of examples of shape {list(model.event_shape)}, got one of "
+            f"{list(other.event_shape)}."
+        )
+
+
+def product(*others: AutoregressiveModel, own: Score = likelihood) -> Score:
+    """log p(x) + sum_m log p_m(x), a product of experts: odd is what any of the models finds odd.
+
+    Models of different kinds are right about different rows, for instance
+    `tfar.models.KernelDensity`, near its examples only, and a network.
+
+    Args:
+      *others: the models p_m, of the same shape of examples.
+      own: the score of the detector's own model, for instance `pseudolikelihood`.
+
+    #### References
+    G. Hinton. Training Products of Experts by Minimizing Contrastive Divergence. Neural Computation
+    14, 2002.
+    """
+    if not others or not callable(own):
+        raise ValueError(
+            f"Expected at least one other model, and a score as own, got {others} and {own!r}."
+        )
+
+    def score(model: AutoregressiveModel, x: Nest) -> np.ndarray:
+        for other in others:
+            _check_alike(model, other)
+        return own(model, x) + sum(likelihood(other, x) for other in others)
 
     return score
 

@@ -1,5 +1,7 @@
 """Mixtures of Gaussians and of logistics, given by tensors."""
 
+import statistics
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -10,6 +12,16 @@ from tfar.distributions import casting
 
 # Beyond this many scales from loc, z^2 overflows, and with it log p or its gradient: log p is -inf.
 FAR = 1e19
+
+
+def spread(components: int) -> np.ndarray:
+    """The quantiles (k + 1/2) / K of a standard normal, float32 [K]: where components begin.
+
+    >>> spread(3).round(2).tolist()
+    [-0.97, 0.0, 0.97]
+    """
+    middles = (np.arange(components) + 0.5) / components
+    return np.array([statistics.NormalDist().inv_cdf(p) for p in middles], np.float32)
 
 
 class _Mixture(tfd.MixtureSameFamily):

@@ -1,6 +1,5 @@
 """Heads for real values: mixtures of Gaussians and of logistics."""
 
-import statistics
 from typing import Any
 
 import keras
@@ -10,6 +9,7 @@ from tensorflow_probability import distributions as tfd
 
 from tfar import distributions
 from tfar.arguments import flag, integer, number
+from tfar.distributions.mixtures import spread
 from tfar.heads.base import Head, tempered_categories
 from tfar.typing import Temperature
 
@@ -44,7 +44,7 @@ class _RealMixture(Head):
         parts = tf.split(params, self.num_params // self.num_components, axis=-1)
         loc, log_scale = parts[-2:]
         logits = tf.zeros_like(loc) if self.equal_weights else parts[0]
-        loc = self.mean + self.std * (loc + self._places())
+        loc = self.mean + self.std * (loc + spread(self.num_components))
         log_scale = tf.clip_by_value(log_scale, -7.0, 7.0) + np.float32(np.log(self.std))
         if temperature is not None:
             log_scale += tf.math.log(tf.cast(temperature, log_scale.dtype))
@@ -55,17 +55,13 @@ class _RealMixture(Head):
     ) -> tf.Tensor:
         return self.distribution(params, temperature).invert(uniforms)
 
-    def _places(self):
-        middles = (np.arange(self.num_components) + 0.5) / self.num_components
-        return np.float32([statistics.NormalDist().inv_cdf(p) for p in middles])
-
     def marginal(self, x: np.ndarray) -> np.ndarray:
         """Components at quantiles of each column's values, as wide as these are apart."""
         k = self.num_components
         x = (np.sort(x, axis=0).astype(np.float64) - self.mean) / self.std
         loc = x[((np.arange(k) + 0.5) / k * len(x)).astype(int)].T  # [n, K]
         scale = np.maximum(x.std(axis=0) / k**0.5, 0.01)[:, None]
-        parts = [loc - self._places(), np.log(scale) + np.zeros_like(loc)]
+        parts = [loc - spread(self.num_components), np.log(scale) + np.zeros_like(loc)]
         return np.concatenate(parts if self.equal_weights else [0 * loc, *parts], axis=1)
 
     def in_support(self, x: tf.Tensor) -> tf.Tensor:

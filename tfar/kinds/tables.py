@@ -60,9 +60,9 @@ class Tables(Kind):
     def oddest(self, inputs: Any) -> tuple[list[str], np.ndarray] | None:
         """The oddest cell of each row given the others, if the model has all orders."""
         from tfar import anomaly
-        from tfar.models import OrderlessNADE
+        from tfar.models import AnyOrder
 
-        if not isinstance(self.model, OrderlessNADE):
+        if not isinstance(self.model, AnyOrder):
             return None
         cells = anomaly.cells(self.model, inputs)
         return [self.columns[i]["name"] for i in cells.argmax(axis=1)], cells.max(axis=1)

@@ -3,6 +3,7 @@
 from tfar.layers.attention import CausalSelfAttention
 from tfar.layers.base import CausalLayer
 from tfar.layers.biases import ConditionBias, SiteBias
+from tfar.layers.components import Components
 from tfar.layers.composition import Causal, Composite, Pointwise, Shift, Sum, residual_block
 from tfar.layers.conv import CausalConv2D
 from tfar.layers.dense import Dense, MaskedDense
@@ -22,6 +23,7 @@ __all__ = [
     "CausalConv2D",
     "CausalLayer",
     "CausalSelfAttention",
+    "Components",
     "Composite",
     "ConditionBias",
     "Dense",

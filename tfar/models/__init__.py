@@ -1,9 +1,12 @@
 """The models, one file per paper."""
 
+from tfar.models.any_order import AnyOrder
 from tfar.models.base import AutoregressiveModel
 from tfar.models.char_rnn import CharRNN
 from tfar.models.fvsbn import FVSBN
 from tfar.models.gated_pixel_cnn import GatedPixelCNN
+from tfar.models.gmm import GMM
+from tfar.models.kernel_density import KernelDensity
 from tfar.models.made import MADE
 from tfar.models.nade import NADE
 from tfar.models.orderless_nade import OrderlessNADE
@@ -16,12 +19,15 @@ from tfar.models.transformer import Transformer
 
 __all__ = [
     "FVSBN",
+    "GMM",
     "MADE",
     "NADE",
     "RNADE",
+    "AnyOrder",
     "AutoregressiveModel",
     "CharRNN",
     "GatedPixelCNN",
+    "KernelDensity",
     "OrderlessNADE",
     "PixelCNN",
     "PixelCNNpp",

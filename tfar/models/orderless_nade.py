@@ -7,7 +7,7 @@ Estimation. JMLR 17, 2016, section 5.
 """
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,12 +17,12 @@ from tensorflow_probability import distributions as tfd
 from tfar import conditions, heads, orders
 from tfar.arguments import instance, integer, integers, rate
 from tfar.layers import OrderlessHidden
-from tfar.models.base import AutoregressiveModel
+from tfar.models.any_order import AnyOrder
 from tfar.typing import Activation, Member, Nest, Order, Shape, Training
 
 
 @keras.saving.register_keras_serializable(package="tfar")
-class OrderlessNADE(AutoregressiveModel):
+class OrderlessNADE(AnyOrder):
     """p(x_i | x_o) for any set o of known sites, by one network that takes x_o and o.
 
     It is trained on random sets: d of an example's n sites, chosen at random, are known, with d
@@ -34,9 +34,7 @@ class OrderlessNADE(AutoregressiveModel):
     model of its own; several are an ensemble, p(x) = (1/R) sum_r p_r(x). Scoring one order takes n
     passes, except for their first and last layers.
 
-    Since every order is modelled, any sites may be observed: ``model.joint(observed=...)`` uses one
-    order, which begins with these sites and continues in that of the member (of an ensemble, by
-    default the first).
+    Since every order is modelled, any sites may be observed, see `AnyOrder`.
 
     Args:
       event_shape: shape of one example.
@@ -105,7 +103,6 @@ class OrderlessNADE(AutoregressiveModel):
         instance("network", network, OrderlessHidden, "that of an OrderlessNADE")
         super().__init__(network, event_shape, head, order=order, condition=condition, **kwargs)
         self.set_seeds = keras.random.SeedGenerator(seed)
-        object.__setattr__(self, "_reordered", {})
 
     def _permutations(self, order):
         count, seed = self.hyperparameters["num_orders"], self.hyperparameters["seed"]
@@ -114,25 +111,16 @@ class OrderlessNADE(AutoregressiveModel):
         each = order if orders.several(order) else [order]
         return np.stack([orders.get(one, self.num_sites) for one in each])
 
-    def of_order(self, order: Order) -> Self:
-        """The model with another order, or several, and the same weights."""
-        config = {**self.get_config(), "num_orders": None, "order": order}
-        config.pop("num_classes", None)
-        config.update(head=self.head, dtype=self.dtype_policy, network=self.network)
-        config.update(condition=self.condition)
-        return type(self)(**config)
+    def _of_one_order(self):
+        return {"num_orders": None}
 
-    def ordered_for(self, observed: np.ndarray, member: Member = None) -> Self:
-        """As in `AutoregressiveModel`; the other sites follow in the member's order."""
-        observed = self._observed_sites(observed)
-        order = self.permutations[self.check_member(member) or 0]
-        order = order[np.argsort(~observed[order], kind="stable")]
-        key = order.tobytes()
-        if key not in self._reordered:  # kept, with their compiled samplers
-            if len(self._reordered) >= 32:
-                self._reordered.pop(next(iter(self._reordered)))
-            self._reordered[key] = self.of_order(order)
-        return self._reordered[key]
+    def log_prob_of_site(self, x: tf.Tensor, site: int | tf.Tensor) -> tf.Tensor:
+        """As in `AnyOrder`, by one pass."""
+        sites = tf.reshape(x, [-1, self.num_sites, *self.head.site_shape])
+        known = tf.broadcast_to(tf.range(self.num_sites) != site, tf.shape(sites)[:2])
+        encoded = self.head.encode(sites, self.compute_dtype)
+        params = tf.cast(self.network.given(encoded, known), tf.float32)
+        return tf.gather(self.head.log_prob(params, sites), site, axis=1)
 
     def call(
         self, inputs: Nest, training: Training = None, member: Member = None
@@ -170,15 +158,3 @@ class OrderlessNADE(AutoregressiveModel):
         log_prob = super()._score(inputs, conditionals.distribution, unknown)
         count = tf.reduce_sum(tf.cast(tf.reshape(unknown, [-1, self.num_sites]), tf.float32), 1)
         return log_prob * self.num_sites / count
-
-    def _given(self, condition, member):
-        order = tf.gather(tf.constant(self.permutations), member)
-        return {"condition": condition, "order": order}
-
-    def _parameters(self, x, condition, member, training=None):
-        given = self._given(condition, member)
-        y = self.network(tf.gather(x, given["order"], axis=1), training=training, **given)
-        return tf.gather(y, tf.math.invert_permutation(given["order"]), axis=1)
-
-    def _marginal_layout(self, params):
-        return params

@@ -1,0 +1,340 @@
+"""The conditionals of a finite mixture, whose components are Gaussian, categorical or both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfar.arguments import choice, integer, integers
+from tfar.distributions.mixtures import spread
+from tfar.layers.base import CausalLayer
+from tfar.layers.schedule import Plan, Sites
+from tfar.typing import BatchSize, KerasShape, Member, Nest, Rows, Training
+
+COVARIANCES = "full", "tied", "diag"
+LIMIT = 7.0  # of log-scales, as in `tfar.heads.GaussianMixture`
+HALF_LOG_2_PI = np.float32(0.5 * np.log(2 * np.pi))
+
+
+class Ordered(NamedTuple):
+    """The weights of n sites, in the order, of K components; M is K, or 1 if they share a factor.
+
+    Attributes:
+      loc: [n, K], 0 at categorical sites.
+      scale: [n, K] or [n, 1], of x_i given x_<i.
+      factor: [M, n, n], C with C C^T the covariance, or [0, n, n] without correlations.
+      whitened: [n, K], C^-1 loc if the components share C, else [0, K].
+      log_p: [n, K, V], of categories; 0 for what a site does not have.
+      real, binary: [n], 1 for real sites, and for those of 0 or 1; otherwise 0.
+    """
+
+    loc: tf.Tensor
+    scale: tf.Tensor
+    factor: tf.Tensor
+    whitened: tf.Tensor
+    log_p: tf.Tensor
+    real: tf.Tensor
+    binary: tf.Tensor
+
+    def at(self, site: tf.Tensor) -> Ordered:
+        """Those of one site, with n = 1: rows of factors."""
+        row = self.factor[:, site][:, None]
+        others = (part[site][None] for part in (self.log_p, self.real, self.binary))
+        return Ordered(self.loc[site][None], self.scale[site][None], row, self.whitened, *others)
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class Components(CausalLayer):
+    """p(x_i | x_<i) = sum_k w_k(x_<i) p_k(x_i | x_<i),  w_k(x_<i) = pi_k p_k(x_<i) / p(x_<i).
+
+    These are the conditionals of p(x) = sum_k pi_k p_k(x): a softmax attends to the components that
+    explain the sites so far. p_k is Gaussian in the real sites, with mean m_k and covariance
+    C_k C_k^T, and independent in the others. The outputs are what a `tfar.heads.Columns` of
+    `GaussianMixture`, `Bernoulli` and `Categorical` heads takes. Exclusive.
+
+    The weights belong to sites of the layout, and the order is the argument ``order`` of `call` and
+    `initial_state`, a permutation [n] as in `tfar.orders`, or None for the raster order. p(x) is
+    the same in every order. All arithmetic is in float32.
+
+    Args:
+      components: K.
+      logits: for each site how many logits its head takes: the number of categories, 1 for a site
+        of 0 or 1, or 0 for a real one.
+      covariance: of the real sites, in units of the head: "full", each component its own; "tied",
+        one for all; "diag", each its own, without correlations.
+      condition_size: entries of a condition s, or 0; the weights are then
+        pi(s) = softmax(b + U s).
+    """
+
+    def __init__(
+        self,
+        components: int,
+        logits: Sequence[int],
+        *,
+        covariance: str = "full",
+        condition_size: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.pop("exclusive", None)
+        super().__init__(exclusive=True, **kwargs)
+        self.components = integer("components", components, least=1)
+        self.logits = list(integers("logits", logits, least=0))
+        self.covariance = choice("covariance", covariance, COVARIANCES)
+        self.condition_size = integer("condition_size", condition_size, least=0)
+        self.num_values = max(v if v > 1 else 2 * v for v in self.logits)  # 0: all are real
+        self.channels = max(v or 3 * self.components for v in self.logits)
+
+    def build(self, input_shape: KerasShape) -> None:
+        n, k = len(self.logits), self.components
+        m = 1 if self.covariance == "tied" else k
+        self.weight_logits = self.add_weight(shape=(k,), initializer="zeros", name="weight_logits")
+        normal = keras.initializers.RandomNormal(stddev=1.0)  # components must differ
+        self.loc = self.add_weight(shape=(n, k), initializer=normal, name="loc")
+        self.log_scale = self.add_weight(shape=(n, m), initializer="zeros", name="log_scale")
+        if self.covariance != "diag":
+            self.below = self.add_weight(shape=(m, n, n), initializer="zeros", name="below")
+        if self.num_values:
+            self.categories = self.add_weight(
+                shape=(n, k, self.num_values), initializer=normal, name="categories"
+            )
+        self.condition_kernel = self.condition_weights(k)
+
+    def compute_output_shape(self, input_shape: KerasShape) -> KerasShape:
+        return (*input_shape[:2], self.channels)
+
+    def log_weights(self, condition: Rows = None) -> tf.Tensor:
+        """log pi, [1, K], or [B, K] given a condition."""
+        logits = tf.cast(self.weight_logits, tf.float32)[None]
+        added = self.of_condition(condition, self.condition_kernel, tf.float32)
+        return tf.nn.log_softmax(logits + added)
+
+    def ordered(self, order: tf.Tensor | None = None) -> Ordered:
+        """The weights in the order."""
+        counts = np.array(self.logits)
+        is_real = (counts == 0).astype(np.float32)
+        loc = tf.cast(self.loc, tf.float32) * is_real[:, None]
+        scale = tf.exp(tf.clip_by_value(tf.cast(self.log_scale, tf.float32), -LIMIT, LIMIT))
+        factor = tf.zeros([0, len(counts), len(counts)])
+        if self.covariance != "diag":
+            related = np.tril(np.outer(is_real, is_real), -1)
+            factor = tf.cast(self.below, tf.float32) * related
+            factor += tf.linalg.diag(tf.transpose(scale))
+        log_p = tf.zeros([len(counts), 0, 0])
+        if self.num_values:
+            sizes = np.where(counts == 1, 2, np.where(counts == 0, self.num_values, counts))
+            absent = (sizes[:, None] <= np.arange(self.num_values))[:, None]
+            logits = tf.where(absent, -np.inf, tf.cast(self.categories, tf.float32))
+            log_p = tf.where(absent, 0.0, tf.nn.log_softmax(logits))
+        real, binary = tf.constant(is_real), tf.constant((counts == 1).astype(np.float32))
+        if order is not None:
+            loc, scale, log_p, real, binary = (
+                tf.gather(part, order) for part in (loc, scale, log_p, real, binary)
+            )
+            if self.covariance != "diag":
+                factor = _triangular(tf.gather(factor, order, axis=1))
+                scale = tf.transpose(tf.linalg.diag_part(factor))
+        whitened = loc[:0]
+        if self.covariance == "tied":
+            whitened = tf.linalg.triangular_solve(factor[0], loc)
+        return Ordered(loc, scale, factor, whitened, log_p, real, binary)
+
+    def call(
+        self,
+        x: tf.Tensor,
+        condition: Rows = None,
+        member: Member = None,
+        training: Training = None,
+        *,
+        order: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        x, weights = tf.cast(x, tf.float32), self.ordered(order)
+        loc = self._loc(x, weights)
+        before = tf.cumsum(self._each(x, loc, weights), axis=1, exclusive=True)
+        log_w = tf.nn.log_softmax(self.log_weights(condition)[:, None] + before)
+        return tf.cast(self._outputs(log_w, loc, weights), self.compute_dtype)
+
+    def log_prob(
+        self, x: tf.Tensor, condition: Rows = None, but: int | tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """log p(x), [B] nats in units of the head, without the conditionals; in the layout.
+
+        The memory is that of a site's K components, not of those of all sites.
+
+        Args:
+          x: codes [B, n, c].
+          condition: as in `call`.
+          but: the number of a site i, for log p(x_i | the others) instead.
+        """
+        x, weights = tf.cast(x, tf.float32), self.ordered()
+        total = self.log_weights(condition) + self._density(x, weights)
+        whole = tf.reduce_logsumexp(total, axis=1)
+        if but is None:
+            return whole
+        return whole - tf.reduce_logsumexp(total - self._given_the_rest(x, but, weights), axis=1)
+
+    def initial_state(
+        self,
+        batch_size: BatchSize,
+        condition: Rows = None,
+        member: Member = None,
+        schedule: Plan | None = None,
+        *,
+        order: tf.Tensor | None = None,
+    ) -> Nest:
+        """(the ordered weights, log w [B, K], z [B, K or 1, n])."""
+        k, m = self.components, self.components if self.covariance == "full" else 1
+        log_w = tf.broadcast_to(self.log_weights(condition), [batch_size, k])
+        return self.ordered(order), log_w, tf.zeros([batch_size, m, len(self.logits)])
+
+    def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
+        (weights, log_w, z), site = state, sites.one
+        x, last = tf.cast(x, tf.float32), tf.maximum(site - 1, 0)
+        before, here = weights.at(last), weights.at(site)
+        seen = tf.cast(site > 0, tf.float32)
+        loc = self._loc_at(last, z, before)
+        log_w = tf.nn.log_softmax(log_w + seen * self._each(x, loc, before)[:, 0])
+        if self.covariance != "diag":
+            values, c = x[:, :, 0] * before.real, before.factor[:, 0, last]
+            m = loc[:, 0] if self.covariance == "full" else self._mean_at(z, before)
+            new = (values - m) / c * before.real
+            z += new[..., None] * seen * tf.one_hot(last, len(self.logits))
+        y = self._outputs(log_w[:, None], self._loc_at(site, z, here), here)
+        return tf.cast(y, self.compute_dtype), (weights, log_w, z)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "components": self.components,
+            "logits": self.logits,
+            "covariance": self.covariance,
+            "condition_size": self.condition_size,
+        }
+
+    # Means of the real sites given those before ---------------------------------------------------
+
+    def _loc(self, x, weights):
+        """The mean of x_i given x_<i in each component, [B, n, K] or [1, n, K]."""
+        if self.covariance == "diag":
+            return weights.loc[None]
+        u, c = x[..., 0] * weights.real, weights.factor
+        below = tf.linalg.set_diag(c, tf.zeros_like(tf.linalg.diag_part(c)))
+        if self.covariance == "tied":
+            m = tf.transpose(below[0] @ tf.linalg.triangular_solve(c[0], tf.transpose(u)))
+            return m[..., None] + weights.scale * weights.whitened
+        centred = tf.transpose(u[:, None] - tf.transpose(weights.loc), [1, 2, 0])  # [K, n, B]
+        z = tf.linalg.triangular_solve(c, centred)
+        return weights.loc + tf.transpose(below @ z, [2, 1, 0])
+
+    def _mean_at(self, z, weights):
+        """sum_{j<i} C_ij z_j at one site, [B, K or 1]."""
+        return tf.reduce_sum(z * weights.factor[:, 0], axis=-1)
+
+    def _loc_at(self, site, z, weights):
+        """As `_loc`, of one site, [B or 1, 1, K]."""
+        if self.covariance == "diag":
+            return weights.loc[None]
+        before = self._mean_at(z, weights)[:, None]
+        if self.covariance == "tied":
+            return before + weights.scale * weights.whitened[site]
+        return before + weights.loc
+
+    # Log-densities of the components --------------------------------------------------------------
+
+    def _each(self, x, loc, weights):
+        """log p_k(x_i | x_<i), [B, n, K], of codes [B, n, c] with the means ``loc``."""
+        z = (x[..., :1] - loc) / weights.scale
+        each = -0.5 * z**2 - tf.math.log(weights.scale) - HALF_LOG_2_PI
+        if not self.num_values:
+            return each
+        return tf.where(weights.real[:, None] > 0, each, self._of_categories(x, weights))
+
+    def _of_categories(self, x, weights):
+        """log p_k of the codes of categories, linear in the codes."""
+        missing = self.num_values - x.shape[-1]
+        many = tf.pad(x, [[0, 0], [0, 0], [0, missing]]) if missing > 0 else x
+        two = tf.pad(
+            tf.concat([1 - x[..., :1], x[..., :1]], -1), [[0, 0], [0, 0], [0, many.shape[-1] - 2]]
+        )
+        codes = tf.where(weights.binary[:, None] > 0, two, many)[..., : self.num_values]
+        return tf.einsum("biv,ikv->bik", codes, weights.log_p)
+
+    def _density(self, x, weights):
+        """log p_k(x), [B, K], site by site."""
+        if self.covariance == "full":
+            return tf.reduce_sum(self._each(x, self._loc(x, weights), weights), axis=1)
+        u = x[..., 0] * weights.real
+        where = weights.loc
+        if self.covariance == "tied":
+            where = weights.whitened
+            u = tf.transpose(tf.linalg.triangular_solve(weights.factor[0], tf.transpose(u)))
+
+        def add(i, total):
+            z = u[:, i, None] - where[i]
+            if self.covariance == "diag":
+                z /= weights.scale[i]
+            each = -0.5 * z**2 - tf.math.log(weights.scale[i]) - HALF_LOG_2_PI
+            if self.num_values:
+                one = weights.at(i)
+                codes = self._of_categories(x[:, i, None], one)[:, 0]
+                each = tf.where(one.real > 0, each, codes)
+            return i + 1, total + each
+
+        start = tf.constant(0), tf.zeros([tf.shape(x)[0], self.components])
+        return tf.while_loop(lambda i, _: i < len(self.logits), add, start)[1]
+
+    def _given_the_rest(self, x, site, weights):
+        """log p_k(x_i | all other sites), [B, K], of one site."""
+        one, here = weights.at(site), x[:, site, None]
+        loc, scale = one.loc[None], one.scale
+        if self.covariance != "diag":
+            # x_i given the others has the precision P_ii, and the mean x_i - (P (x - m))_i / P_ii.
+            unit = tf.one_hot(tf.fill([1], site), len(self.logits))
+            unit = tf.broadcast_to(unit[..., None], [*weights.factor.shape[:2], 1])
+            column = tf.linalg.triangular_solve(weights.factor, unit)
+            row = tf.linalg.triangular_solve(weights.factor, column, adjoint=True)[..., 0]  # [M, n]
+            scale = tf.gather(row, site, axis=1)[None] ** -0.5
+            u = x[..., 0] * weights.real
+            if self.covariance == "tied":
+                far = tf.linalg.matvec(u, row[0])[:, None] - row @ weights.loc
+            else:
+                far = u @ tf.transpose(row) - tf.einsum("kn,nk->k", row, weights.loc)
+            loc = (u[:, site, None] - far * scale**2)[:, None]
+        return self._each(here, loc, one._replace(scale=scale))[:, 0]
+
+    # Outputs --------------------------------------------------------------------------------------
+
+    def _outputs(self, log_w, loc, weights):
+        """What the heads take, [B, n, channels]."""
+        k = self.components
+        shape = tf.shape(log_w)
+        log_scale = tf.broadcast_to(tf.math.log(weights.scale), shape)
+        loc = tf.broadcast_to(loc - spread(k), shape)
+        real = _padded(tf.concat([log_w, loc, log_scale], axis=-1), self.channels)
+        if not self.num_values:
+            return real
+        log_p = tf.reduce_logsumexp(log_w[..., None] + weights.log_p, axis=-2)
+        odds = _padded(log_p[..., 1:2] - log_p[..., :1], self.channels)
+        categories = tf.where(weights.binary[:, None] > 0, odds, _padded(log_p, self.channels))
+        return tf.where(weights.real[:, None] > 0, real, categories)
+
+
+def _triangular(factor):
+    """The lower triangular factors, with a positive diagonal, of the covariances C C^T.
+
+    C^T = Q R gives C C^T = R^T R, without squaring what may be nearly singular.
+    """
+    r = tf.linalg.qr(tf.linalg.matrix_transpose(factor)).r
+    signs = tf.sign(tf.linalg.diag_part(r))[..., None]
+    return tf.linalg.matrix_transpose(r * signs)
+
+
+def _padded(x, channels):
+    """x [..., c] with zeros to, or cut to, [..., channels]."""
+    missing = channels - x.shape[-1]
+    if missing <= 0:
+        return x[..., :channels]
+    return tf.pad(x, [[0, 0]] * (x.shape.rank - 1) + [[0, missing]])

@@ -1,0 +1,74 @@
+"""What models of all orders share: one network, to which the order is an argument."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import tensorflow as tf
+
+from tfar.models.base import AutoregressiveModel
+from tfar.typing import Member, Order
+
+KEPT = 32  # models in other orders, with their compiled samplers
+
+
+class AnyOrder(AutoregressiveModel):
+    """A model whose network takes any order of the sites: any of them may be observed.
+
+    Its ``network`` takes the argument ``order`` in `call` and `initial_state`, a permutation [n],
+    and has inputs and outputs in that order, while its weights belong to sites of the layout. A
+    subclass takes the argument ``network``, the network of another such model.
+
+    ``model.joint(observed=...)`` uses one order, which begins with the observed sites and continues
+    in that of the member (of an ensemble, by default the first).
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        object.__setattr__(self, "_reordered", {})
+
+    def of_order(self, order: Order) -> Self:
+        """The model with another order, or several, and the same weights."""
+        config = {**self.get_config(), **self._of_one_order(), "order": order}
+        config.pop("num_classes", None)
+        config.update(head=self.head, dtype=self.dtype_policy, network=self.network)
+        config.update(condition=self.condition)
+        return type(self)(**config)
+
+    def _of_one_order(self):
+        """What differs in the config of a model of another order."""
+        return {}
+
+    def ordered_for(self, observed: np.ndarray, member: Member = None) -> Self:
+        """As in `AutoregressiveModel`; the other sites follow in the member's order."""
+        observed = self._observed_sites(observed)
+        order = self.permutations[self.check_member(member) or 0]
+        order = order[np.argsort(~observed[order], kind="stable")]
+        key = order.tobytes()
+        if key not in self._reordered:  # kept, with their compiled samplers
+            if len(self._reordered) >= KEPT:
+                self._reordered.pop(next(iter(self._reordered)))
+            self._reordered[key] = self.of_order(order)
+        return self._reordered[key]
+
+    def log_prob_of_site(self, x: tf.Tensor, site: int | tf.Tensor) -> tf.Tensor:
+        """log p(x_i | all other sites), [B] float32 nats, of a model without a condition.
+
+        Args:
+          x: valid examples [B, *event_shape].
+          site: i, counted in the layout, an int or a scalar tensor.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no log_prob_of_site.")
+
+    def _given(self, condition, member):
+        order = tf.gather(tf.constant(self.permutations), member)
+        return {"condition": condition, "order": order}
+
+    def _parameters(self, x, condition, member, training=None):
+        given = self._given(condition, member)
+        y = self.network(tf.gather(x, given["order"], axis=1), training=training, **given)
+        return tf.gather(y, tf.math.invert_permutation(given["order"]), axis=1)
+
+    def _marginal_layout(self, params):
+        return params
