@@ -24,7 +24,8 @@ Initializer: TypeAlias = str | dict[str, Any] | keras.initializers.Initializer
 # The encoded condition that a network is given, [B, d] numbers, a row per example; or None.
 Rows: TypeAlias = tf.Tensor | None
 Training: TypeAlias = bool | None  # as in Keras
-# The number of one member of an ensemble; each function says what None stands for.
+# The number of one member of an ensemble; each function says what None stands for. Where a model of
+# any order is drawn from, also orders [B, n], one for each example.
 Member: TypeAlias = int | tf.Tensor | None
 # A name of `tfar.orders`, a permutation of the sites, or several of them.
 Order: TypeAlias = str | Sequence[int] | Sequence[Sequence[int]] | np.ndarray

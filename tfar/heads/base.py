@@ -131,7 +131,8 @@ class Head(abc.ABC):
     def at(self, site: int | tf.Tensor) -> Any:
         """The head of one site, for a head that differs between sites.
 
-        ``site``, an int or a scalar tensor, is the site's number in the layout.
+        ``site``, an int or a scalar tensor, is the site's number in the layout; or [B], an own site
+        for each example.
         """
         return self
 

@@ -119,7 +119,9 @@ class Columns(Head):
         return _padded(log_probs, self.digits[i], -np.inf)
 
     def at(self, site: int | tf.Tensor) -> Any:
-        return _OneColumn(self, site) if tf.is_tensor(site) else self.heads[site]
+        if not isinstance(site, tf.Tensor):
+            return self.heads[site]
+        return _OwnColumns(self, site) if site.shape.rank else _OneColumn(self, site)
 
     def get_config(self) -> dict[str, Any]:
         return {"heads": [keras.saving.serialize_keras_object(head) for head in self.heads]}
@@ -163,6 +165,33 @@ class _OneColumn:
 
     def digit_log_probs(self, params: tf.Tensor, digits: tf.Tensor, i: int) -> tf.Tensor:
         return self._switch(lambda head: self.columns._digit(head, params, digits, i))
+
+
+class _OwnColumns(_OneColumn):
+    """The heads of columns whose numbers are a tensor [B], an own one for each example."""
+
+    def _switch(self, function):
+        """``function(head)`` is [B, ...]; of each row that of its own column is taken."""
+        return self._chosen([function(head) for head in self.columns.heads])
+
+    def _chosen(self, each):
+        taken = each[0]
+        for i, found in enumerate(each[1:], 1):
+            taken = tf.where(self._has(i, found), found, taken)
+        return taken
+
+    def _has(self, i, like):
+        """Which rows of a tensor [B, ...] are of column i, [B, 1 ...]."""
+        return tf.reshape(self.site == i, [-1, *[1] * (like.shape.rank - 1)])
+
+    def log_prob(self, params: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+        """With 0 for the values of other columns, at which some distributions fail."""
+        return self._chosen(
+            [
+                head.log_prob(params[..., : head.num_params], tf.where(self._has(i, x), x, 0))
+                for i, head in enumerate(self.columns.heads)
+            ]
+        )
 
 
 def _padded(x, size, value):

@@ -21,15 +21,18 @@ HALF_LOG_2_PI = np.float32(0.5 * np.log(2 * np.pi))
 
 
 class Ordered(NamedTuple):
-    """The weights of n sites, in the order, of K components; M is K, or 1 if they share a factor.
+    """The weights of n sites, in an order, of K components; or of s of them, by `Components.at`.
+
+    There are M factors: K, or 1 if the components share it. The first axis is 1, or B if each
+    example has an order of its own.
 
     Attributes:
-      loc: [n, K], 0 at categorical sites.
-      scale: [n, K] or [n, 1], of x_i given x_<i.
-      factor: [M, n, n], C with C C^T the covariance, or [0, n, n] without correlations.
-      whitened: [n, K], C^-1 loc if the components share C, else [0, K].
-      log_p: [n, K, V], of categories; 0 for what a site does not have.
-      real, binary: [n], 1 for real sites, and for those of 0 or 1; otherwise 0.
+      loc: [1, n, K], 0 at categorical sites.
+      scale: [1, n, K] or [1, n, 1], of x_i given x_<i.
+      factor: [1, M, n, n], C with C C^T the covariance, or [1, 0, n, n] without correlations.
+      whitened: [1, n, K], C^-1 loc if the components share C, else [1, n, 0].
+      log_p: [1, n, K, V], of categories; 0 for what a site does not have.
+      real, binary: [1, n], 1 for real sites, and for those of 0 or 1; otherwise 0.
     """
 
     loc: tf.Tensor
@@ -40,11 +43,11 @@ class Ordered(NamedTuple):
     real: tf.Tensor
     binary: tf.Tensor
 
-    def at(self, site: tf.Tensor) -> Ordered:
-        """Those of one site, with n = 1: rows of factors."""
-        row = self.factor[:, site][:, None]
-        others = (part[site][None] for part in (self.log_p, self.real, self.binary))
-        return Ordered(self.loc[site][None], self.scale[site][None], row, self.whitened, *others)
+    def at(self, site: int | tf.Tensor) -> Ordered:
+        """Those of one site, n = 1, with a row of each factor."""
+        rows = self.factor[:, :, site, None]
+        others = {k: part[:, site, None] for k, part in self._asdict().items() if k != "factor"}
+        return Ordered(**others, factor=rows)
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -57,8 +60,9 @@ class Components(CausalLayer):
     `GaussianMixture`, `Bernoulli` and `Categorical` heads takes. Exclusive.
 
     The weights belong to sites of the layout, and the order is the argument ``order`` of `call` and
-    `initial_state`, a permutation [n] as in `tfar.orders`, or None for the raster order. p(x) is
-    the same in every order. All arithmetic is in float32.
+    `initial_state`, a permutation [n] as in `tfar.orders`, or None for the raster order; for `step`
+    also orders [B, n], an own one for each example. p(x) is the same in every order. All arithmetic
+    is in float32.
 
     Args:
       components: K.
@@ -113,7 +117,7 @@ class Components(CausalLayer):
         return tf.nn.log_softmax(logits + added)
 
     def ordered(self, order: tf.Tensor | None = None) -> Ordered:
-        """The weights in the order."""
+        """The weights in an order [n], or in orders [B, n]."""
         counts = np.array(self.logits)
         is_real = (counts == 0).astype(np.float32)
         loc = tf.cast(self.loc, tf.float32) * is_real[:, None]
@@ -129,17 +133,21 @@ class Components(CausalLayer):
             absent = (sizes[:, None] <= np.arange(self.num_values))[:, None]
             logits = tf.where(absent, -np.inf, tf.cast(self.categories, tf.float32))
             log_p = tf.where(absent, 0.0, tf.nn.log_softmax(logits))
-        real, binary = tf.constant(is_real), tf.constant((counts == 1).astype(np.float32))
+        is_binary = (counts == 1).astype(np.float32)
+        of_sites = loc, scale, log_p, tf.constant(is_real), tf.constant(is_binary)
         if order is not None:
-            loc, scale, log_p, real, binary = (
-                tf.gather(part, order) for part in (loc, scale, log_p, real, binary)
-            )
-            if self.covariance != "diag":
-                factor = _triangular(tf.gather(factor, order, axis=1))
-                scale = tf.transpose(tf.linalg.diag_part(factor))
-        whitened = loc[:0]
+            of_sites = tuple(tf.gather(part, order) for part in of_sites)
+            factor = tf.gather(factor, order, axis=1)  # [M, n, n] or [M, B, n, n]
+        if order is None or order.shape.rank == 1:
+            of_sites, factor = tuple(part[None] for part in of_sites), factor[:, None]
+        loc, scale, log_p, real, binary = of_sites
+        factor = tf.transpose(factor, [1, 0, 2, 3])
+        if self.covariance != "diag" and order is not None:
+            factor = _triangular(factor)
+            scale = tf.linalg.matrix_transpose(tf.linalg.diag_part(factor))
+        whitened = loc[..., :0]
         if self.covariance == "tied":
-            whitened = tf.linalg.triangular_solve(factor[0], loc)
+            whitened = tf.linalg.triangular_solve(factor[:, 0], loc)
         return Ordered(loc, scale, factor, whitened, log_p, real, binary)
 
     def call(
@@ -195,14 +203,14 @@ class Components(CausalLayer):
         x, last = tf.cast(x, tf.float32), tf.maximum(site - 1, 0)
         before, here = weights.at(last), weights.at(site)
         seen = tf.cast(site > 0, tf.float32)
-        loc = self._loc_at(last, z, before)
+        loc = self._loc_at(z, before)
         log_w = tf.nn.log_softmax(log_w + seen * self._each(x, loc, before)[:, 0])
         if self.covariance != "diag":
-            values, c = x[:, :, 0] * before.real, before.factor[:, 0, last]
-            m = loc[:, 0] if self.covariance == "full" else self._mean_at(z, before)
-            new = (values - m) / c * before.real
+            values, c = x[:, :, 0] * before.real, before.factor[:, :, 0, last]  # [B, 1], [1, M]
+            mean = loc[:, 0] if self.covariance == "full" else self._sum_at(z, before)
+            new = (values - mean) / c * before.real
             z += new[..., None] * seen * tf.one_hot(last, len(self.logits))
-        y = self._outputs(log_w[:, None], self._loc_at(site, z, here), here)
+        y = self._outputs(log_w[:, None], self._loc_at(z, here), here)
         return tf.cast(y, self.compute_dtype), (weights, log_w, z)
 
     def get_config(self) -> dict[str, Any]:
@@ -217,29 +225,29 @@ class Components(CausalLayer):
     # Means of the real sites given those before ---------------------------------------------------
 
     def _loc(self, x, weights):
-        """The mean of x_i given x_<i in each component, [B, n, K] or [1, n, K]."""
+        """The mean of x_i given x_<i in each component, [B, n, K] or [1, n, K], in one order."""
         if self.covariance == "diag":
-            return weights.loc[None]
-        u, c = x[..., 0] * weights.real, weights.factor
+            return weights.loc
+        u, c = x[..., 0] * weights.real, weights.factor[0]
         below = tf.linalg.set_diag(c, tf.zeros_like(tf.linalg.diag_part(c)))
         if self.covariance == "tied":
-            m = tf.transpose(below[0] @ tf.linalg.triangular_solve(c[0], tf.transpose(u)))
-            return m[..., None] + weights.scale * weights.whitened
-        centred = tf.transpose(u[:, None] - tf.transpose(weights.loc), [1, 2, 0])  # [K, n, B]
+            mean = tf.transpose(below[0] @ tf.linalg.triangular_solve(c[0], tf.transpose(u)))
+            return mean[..., None] + weights.scale * weights.whitened
+        centred = tf.transpose(u[..., None] - weights.loc, [2, 1, 0])  # [K, n, B]
         z = tf.linalg.triangular_solve(c, centred)
         return weights.loc + tf.transpose(below @ z, [2, 1, 0])
 
-    def _mean_at(self, z, weights):
-        """sum_{j<i} C_ij z_j at one site, [B, K or 1]."""
-        return tf.reduce_sum(z * weights.factor[:, 0], axis=-1)
+    def _sum_at(self, z, weights):
+        """sum_{j<i} C_ij z_j at one site, [B, M]."""
+        return tf.reduce_sum(z * weights.factor[:, :, 0], axis=-1)
 
-    def _loc_at(self, site, z, weights):
-        """As `_loc`, of one site, [B or 1, 1, K]."""
+    def _loc_at(self, z, weights):
+        """As `_loc`, of one site, [B or 1, 1, K], given z of the sites before."""
         if self.covariance == "diag":
-            return weights.loc[None]
-        before = self._mean_at(z, weights)[:, None]
+            return weights.loc
+        before = self._sum_at(z, weights)[:, None]
         if self.covariance == "tied":
-            return before + weights.scale * weights.whitened[site]
+            return before + weights.scale * weights.whitened
         return before + weights.loc
 
     # Log-densities of the components --------------------------------------------------------------
@@ -250,35 +258,30 @@ class Components(CausalLayer):
         each = -0.5 * z**2 - tf.math.log(weights.scale) - HALF_LOG_2_PI
         if not self.num_values:
             return each
-        return tf.where(weights.real[:, None] > 0, each, self._of_categories(x, weights))
+        return tf.where(weights.real[..., None] > 0, each, self._of_categories(x, weights))
 
     def _of_categories(self, x, weights):
         """log p_k of the codes of categories, linear in the codes."""
-        missing = self.num_values - x.shape[-1]
-        many = tf.pad(x, [[0, 0], [0, 0], [0, missing]]) if missing > 0 else x
-        two = tf.pad(
-            tf.concat([1 - x[..., :1], x[..., :1]], -1), [[0, 0], [0, 0], [0, many.shape[-1] - 2]]
-        )
-        codes = tf.where(weights.binary[:, None] > 0, two, many)[..., : self.num_values]
-        return tf.einsum("biv,ikv->bik", codes, weights.log_p)
+        many = _padded(x, self.num_values)
+        two = _padded(tf.concat([1 - x[..., :1], x[..., :1]], axis=-1), self.num_values)
+        codes = tf.where(weights.binary[..., None] > 0, two, many)
+        return tf.linalg.matvec(weights.log_p, codes)
 
     def _density(self, x, weights):
         """log p_k(x), [B, K], site by site."""
         if self.covariance == "full":
             return tf.reduce_sum(self._each(x, self._loc(x, weights), weights), axis=1)
-        u = x[..., 0] * weights.real
-        where = weights.loc
+        u, where = x[..., 0] * weights.real, weights.loc[0]
         if self.covariance == "tied":
-            where = weights.whitened
-            u = tf.transpose(tf.linalg.triangular_solve(weights.factor[0], tf.transpose(u)))
+            where = weights.whitened[0]
+            u = tf.transpose(tf.linalg.triangular_solve(weights.factor[0, 0], tf.transpose(u)))
 
         def add(i, total):
-            z = u[:, i, None] - where[i]
-            if self.covariance == "diag":
-                z /= weights.scale[i]
-            each = -0.5 * z**2 - tf.math.log(weights.scale[i]) - HALF_LOG_2_PI
+            one = weights.at(i)
+            z, scale = u[:, i, None] - where[i], one.scale[0]
+            z = z / scale if self.covariance == "diag" else z
+            each = -0.5 * z**2 - tf.math.log(scale) - HALF_LOG_2_PI
             if self.num_values:
-                one = weights.at(i)
                 codes = self._of_categories(x[:, i, None], one)[:, 0]
                 each = tf.where(one.real > 0, each, codes)
             return i + 1, total + each
@@ -287,23 +290,20 @@ class Components(CausalLayer):
         return tf.while_loop(lambda i, _: i < len(self.logits), add, start)[1]
 
     def _given_the_rest(self, x, site, weights):
-        """log p_k(x_i | all other sites), [B, K], of one site."""
+        """log p_k(x_i | all other sites), [B, K], of one site, in the layout."""
         one, here = weights.at(site), x[:, site, None]
-        loc, scale = one.loc[None], one.scale
-        if self.covariance != "diag":
-            # x_i given the others has the precision P_ii, and the mean x_i - (P (x - m))_i / P_ii.
-            unit = tf.one_hot(tf.fill([1], site), len(self.logits))
-            unit = tf.broadcast_to(unit[..., None], [*weights.factor.shape[:2], 1])
-            column = tf.linalg.triangular_solve(weights.factor, unit)
-            row = tf.linalg.triangular_solve(weights.factor, column, adjoint=True)[..., 0]  # [M, n]
-            scale = tf.gather(row, site, axis=1)[None] ** -0.5
-            u = x[..., 0] * weights.real
-            if self.covariance == "tied":
-                far = tf.linalg.matvec(u, row[0])[:, None] - row @ weights.loc
-            else:
-                far = u @ tf.transpose(row) - tf.einsum("kn,nk->k", row, weights.loc)
-            loc = (u[:, site, None] - far * scale**2)[:, None]
-        return self._each(here, loc, one._replace(scale=scale))[:, 0]
+        if self.covariance == "diag":
+            return self._each(here, one.loc, one)[:, 0]
+        # x_i given the others has the precision P_ii, and the mean x_i - (P (x - m))_i / P_ii.
+        factor, loc = weights.factor[0], weights.loc[0]
+        unit = tf.one_hot(tf.fill([factor.shape[0], 1], site), len(self.logits), axis=1)
+        column = tf.linalg.triangular_solve(factor, unit)
+        row = tf.linalg.triangular_solve(factor, column, adjoint=True)[..., 0]  # [M, n]
+        scale = tf.gather(row, site, axis=1) ** -0.5
+        u = x[..., 0] * weights.real
+        far = u @ tf.transpose(row) - tf.reduce_sum(tf.transpose(row) * loc, axis=0)
+        mean = u[:, site, None] - far * scale**2
+        return self._each(here, mean[:, None], one._replace(scale=scale[None, None]))[:, 0]
 
     # Outputs --------------------------------------------------------------------------------------
 
@@ -318,8 +318,8 @@ class Components(CausalLayer):
             return real
         log_p = tf.reduce_logsumexp(log_w[..., None] + weights.log_p, axis=-2)
         odds = _padded(log_p[..., 1:2] - log_p[..., :1], self.channels)
-        categories = tf.where(weights.binary[:, None] > 0, odds, _padded(log_p, self.channels))
-        return tf.where(weights.real[:, None] > 0, real, categories)
+        categories = tf.where(weights.binary[..., None] > 0, odds, _padded(log_p, self.channels))
+        return tf.where(weights.real[..., None] > 0, real, categories)
 
 
 def _triangular(factor):

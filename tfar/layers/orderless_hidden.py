@@ -33,7 +33,8 @@ class OrderlessHidden(CausalLayer):
     With a condition s, c + C s replaces c.
 
     An exact evaluation needs a pass through f for every site; blocks of sites pass together.
-    `given` is one pass for any set of known sites.
+    `given` is one pass for any set of known sites. `step` also takes orders [B, n], an own one for
+    each example.
 
     Args:
       hidden: the width of the input of f, then the units of its dense layers.
@@ -168,13 +169,19 @@ class OrderlessHidden(CausalLayer):
         self, x: tf.Tensor, state: Nest, sites: Sites, training: Training = None
     ) -> tuple[tf.Tensor, Nest]:
         (order, sums), site = state, sites.one
-        here, before = order[site], order[tf.maximum(site - 1, 0)]
+        here, before = (tf.gather(order, s, axis=-1) for s in (site, tf.maximum(site - 1, 0)))
         known = tf.cast(self._inputs(x[:, 0]), tf.float32)
-        known = known @ tf.cast(self.kernel[before], tf.float32)
+        known = self._of_site(known, self.kernel, before)
         sums += known * tf.cast(site > 0, tf.float32)
         h = self._deep(sums, training)
-        y = h @ tf.cast(self.out_kernel[here], h.dtype) + tf.cast(self.bias[here], h.dtype)
-        return y[:, None], (order, sums)
+        y = self._of_site(h, self.out_kernel, here)
+        return (y + tf.cast(tf.gather(self.bias, here), h.dtype))[:, None], (order, sums)
+
+    @staticmethod
+    def _of_site(x, kernels, site):
+        """x [B, a] times the kernel [a, b] of a site, or of an own site for each example."""
+        kernel = tf.cast(tf.gather(kernels, site), x.dtype)
+        return x @ kernel if site.shape.rank == 0 else tf.einsum("ba,bac->bc", x, kernel)
 
     @property
     def output_bias(self) -> keras.Variable | None:

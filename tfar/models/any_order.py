@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfar.models.base import AutoregressiveModel
+from tfar.sampling import prefix
 from tfar.typing import Member, Order
 
 KEPT = 32  # models in other orders, with their compiled samplers
@@ -21,7 +22,8 @@ class AnyOrder(AutoregressiveModel):
     subclass takes the argument ``network``, the network of another such model.
 
     ``model.joint(observed=...)`` uses one order, which begins with the observed sites and continues
-    in that of the member (of an ensemble, by default the first).
+    in that of the member (of an ensemble, by default the first). In ``joint().sample(value=...)``
+    and ``joint().complete(...)`` each example has an order of its own.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -52,6 +54,13 @@ class AnyOrder(AutoregressiveModel):
             self._reordered[key] = self.of_order(order)
         return self._reordered[key]
 
+    def orders_for(self, known: tf.Tensor, member: Member = None) -> tf.Tensor:
+        """As in `AutoregressiveModel`: the other sites follow in the member's order."""
+        member = self.check_member(member)
+        order = tf.gather(tf.constant(self.permutations), 0 if member is None else member)
+        later = tf.cast(~tf.gather(known, order, axis=-1), tf.int32)
+        return tf.gather(order, tf.argsort(later, axis=-1, stable=True))
+
     def log_prob_of_site(self, x: tf.Tensor, site: int | tf.Tensor) -> tf.Tensor:
         """log p(x_i | all other sites), [B] float32 nats, of a model without a condition.
 
@@ -62,8 +71,7 @@ class AnyOrder(AutoregressiveModel):
         raise NotImplementedError(f"{type(self).__name__} has no log_prob_of_site.")
 
     def _given(self, condition, member):
-        order = tf.gather(tf.constant(self.permutations), member)
-        return {"condition": condition, "order": order}
+        return {"condition": condition, "order": prefix.order_of(self, member)}
 
     def _parameters(self, x, condition, member, training=None):
         given = self._given(condition, member)

@@ -156,9 +156,20 @@ class Scoring(OfModel):
             raise ValueError(
                 "The observed sites are not a prefix of this model's order, in which site "
                 f"{order[np.argmin(known)]}, not observed, comes before site "
-                f"{order[np.flatnonzero(known)[-1]]}: tfar.models.OrderlessNADE takes any sites."
+                f"{order[np.flatnonzero(known)[-1]]}: a tfar.models.AnyOrder takes any sites."
             )
         return self
+
+    def orders_for(self, known: tf.Tensor, member: Member = None) -> tf.Tensor | None:
+        """For each example an order that begins with its known sites, int32 [..., n].
+
+        None for a model of one order, and of some: only `tfar.models.AnyOrder` has them all.
+
+        Args:
+          known: bool [..., n], in the layout.
+          member: the number of a member of an ensemble; by default the first.
+        """
+        return None
 
     def _observed_sites(self, observed):
         observed = np.asarray(observed)

@@ -36,7 +36,7 @@ def by_passes(
     values: tf.Tensor | None = None,
     known: tf.Tensor | None = None,
     condition: Nest = None,
-    scored: bool = False,
+    scored: bool | Literal["drawn", "known"] = False,
     selects: bool = True,
 ) -> Drawn:
     """Draws all sites at once: it needs no ``step`` of the network.
@@ -65,7 +65,8 @@ def by_passes(
     x, passes = _settled(redraw, start, selects)
     log_prob = tf.zeros([0])
     if scored:
-        log_prob = tf.reduce_sum(model.head.log_prob(parameters(x, None), x), axis=1)
+        each = model.head.log_prob(parameters(x, None), x)
+        log_prob = tf.reduce_sum(_counted(each, given[1], scored), axis=1)
     return tf.gather(x, order, axis=1), log_prob, passes
 
 
@@ -79,7 +80,7 @@ def by_rows(
     values: tf.Tensor | None = None,
     known: tf.Tensor | None = None,
     condition: Nest = None,
-    scored: bool = False,
+    scored: bool | Literal["drawn", "known"] = False,
     selects: bool = True,
 ) -> Drawn:
     """Draws an image row by row, the sites of a row at once, by ``extend`` of the network.
@@ -116,7 +117,7 @@ def advance_rows(
     policy: Policy,
     values: tf.Tensor | None = None,
     known: tf.Tensor | None = None,
-    scored: bool | Literal["known"] = False,
+    scored: bool | Literal["drawn", "known"] = False,
     selects: bool = True,
 ) -> tuple[tuple[Any, ...], tf.Tensor]:
     """The next rows, as `tfar.sampling.loop.advance` does it for times of a schedule.
@@ -145,8 +146,7 @@ def advance_rows(
         params, after = model.extend(new, state, first)
         after = tf.nest.map_structure(lambda a, b: tf.ensure_shape(a, b.shape), after, state)
         if scored:
-            each = head.log_prob(params, new)
-            each = tf.where(given[1], each, 0.0) if scored == "known" else each
+            each = _counted(head.log_prob(params, new), given[1], scored)
             log_prob += tf.reduce_sum(each, axis=1)
         return row + 1, new, after, log_prob, passes + more, drawn.write(row - first_row, new)
 
@@ -156,6 +156,13 @@ def advance_rows(
     )
     x = tf.transpose(drawn.stack(), [1, 0, 2, *range(3, 3 + len(head.site_shape))])
     return tuple(carry), tf.reshape(x, [n, count * columns, *head.site_shape])
+
+
+def _counted(each, known, scored):
+    """Log-probabilities of sites [n, sites], with 0 for those that ``scored`` leaves out."""
+    if known is None or scored is True:
+        return each
+    return tf.where(known if scored == "known" else ~known, each, 0.0)
 
 
 def _settled(

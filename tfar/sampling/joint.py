@@ -2,7 +2,7 @@
 
 import math
 import os
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +16,8 @@ from tfar.sampling import completion, loop, prefix, purification
 from tfar.sampling.policy import Policy
 from tfar.sampling.protocol import Conditionals
 from tfar.typing import Member, Nest, Seed
+
+AS_IT_IS = Policy()
 
 
 class Autoregressive(tfd.Distribution):
@@ -42,9 +44,10 @@ class Autoregressive(tfd.Distribution):
 
     * ``seed``: ``None``, an int, a scalar int tensor, or a pair of ints (TFP's stateless seed).
     * ``value``: [*batch, *event_shape], float with NaN where an entry is drawn. The given
-      entries must be a prefix of the order and are returned unchanged. If an array is shorter along
-      the first axis of the event, the rest is drawn (the lower rows of an image). The samples have
-      shape ``sample_shape + batch + event_shape``.
+      entries must be a prefix of the order and are returned unchanged; a model of all orders takes
+      any entries, others in each example. If an array is shorter along the first axis of the event,
+      the rest is drawn (the lower rows of an image). The samples have shape
+      ``sample_shape + batch + event_shape``.
     * ``temperature``, ``top_k``, ``top_p``: see `tfar.sampling.Policy`. They change what is
       drawn, not ``log_prob``.
 
@@ -256,13 +259,18 @@ class Autoregressive(tfd.Distribution):
             )
         return sample_shape
 
+    @property
+    def own_orders(self) -> bool:
+        """Whether examples are drawn in orders of their own, where the model has all."""
+        return self.cached and not self.jit_compile and self.observed is None
+
     def _sample_n(self, n, seed=None, value=None, **policy):
-        return self._sampled(n, seed, value, Policy(**policy), scored=False)[0]
+        return self.sample_and_score(n, seed, value, False, policy=Policy(**policy))[0]
 
     def _sample_and_log_prob(self, sample_shape, seed=None, value=None, **policy):
         n = tf.reduce_prod(sample_shape)
         scored = self.observed is None
-        x, log_prob = self._sampled(n, seed, value, Policy(**policy), scored)
+        x, log_prob = self.sample_and_score(n, seed, value, scored, policy=Policy(**policy))
         if not scored:  # the loop scores observed sites, too
             log_prob = self._log_prob(x)
         lead = tf.concat([sample_shape, tf.shape(log_prob)[1:]], 0)
@@ -327,10 +335,10 @@ class Autoregressive(tfd.Distribution):
         """Examples of which any entries are given, with the others drawn several times.
 
         Exact if the given sites are a prefix of the order, or the model has all orders: then it is
-        ``sample(value=...)``. Otherwise by a particle filter (Gordon et al. 1993; here a bootstrap
-        filter with systematic resampling), which is approximate: its draws are from p(x_u | x_o)
-        for infinitely many particles, and `Completion.effective` says how many count. For a model
-        that is sampled by steps or by rows.
+        ``sample(value=...)``, in one run of the loop whatever entries each example has. Else by a
+        particle filter (Gordon et al. 1993; here a bootstrap filter with systematic resampling),
+        which is approximate: its draws are from p(x_u | x_o) for infinitely many particles, and
+        `Completion.effective` says how many count. For a model that is sampled by steps or by rows.
 
         Args:
           value: [B, *event_shape], NaN where an entry is drawn; all the entries along the last axis
@@ -368,22 +376,37 @@ class Autoregressive(tfd.Distribution):
             return x
         return super()._set_sample_static_shape(x, sample_shape, **kwargs)
 
-    def _sampled(self, n, seed, value, policy, scored):
+    def sample_and_score(
+        self,
+        n: int | tf.Tensor,
+        seed: Seed,
+        value: Any = None,
+        scored: bool | Literal["drawn", "known"] = True,
+        *,
+        policy: Policy = AS_IT_IS,
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """``(samples, log_prob)``, [n, *batch, *event_shape] and [n, *batch] nats.
+
+        ``scored`` says of which sites: of all, of those that are "drawn" given the others, or of
+        those that are "known"; None is returned if it is False.
+        """
         policy.check(self.model.head)
-        values = known = None
+        given: dict[str, Any] = {}
         condition, batch = self.condition, self._batch_shape()
         if self.observed is not None:
-            value = self._observed_of(value)
+            value = prefix.observed_of(self.event_shape, self.observed, value)
         if value is not None:
-            values, known = self._prefix(value)
-            batch = tf.broadcast_static_shape(batch, known.shape[:-1])
-            shapes = (values.shape[known.shape.rank - 1 :], known.shape[-1:])
-            values, known = (
-                tf.reshape(tf.broadcast_to(v, batch + shape), [-1, *shape])
-                for v, shape in zip((values, known), shapes)
-            )
+            clamped = prefix.clamped(self.model, value, self.member, own=self.own_orders)
+            values = self._asserting(clamped.values, *clamped.checks)
+            clamped = clamped._replace(values=values)
+            batch = tf.broadcast_static_shape(batch, clamped.known.shape[:-1])
+            for name in ("values", "known", "order"):
+                part = getattr(clamped, name)
+                if part is not None:
+                    shape = part.shape[clamped.known.shape.rank - 1 :]
+                    given[name] = tf.reshape(tf.broadcast_to(part, batch + shape), [-1, *shape])
         if condition is not None:
-            condition = self.model.condition.rows(condition, batch)
+            condition = self.model.condition.rows(condition, batch)  # type: ignore[union-attr]
         size = batch.num_elements()
         static = tf.get_static_value(n)
         n = n if static is None else int(static)
@@ -391,12 +414,13 @@ class Autoregressive(tfd.Distribution):
         rows = n * size
         if not self.jit_compile and tf.executing_eagerly():
             rows = tf.convert_to_tensor(rows, tf.int32)  # one trace serves every number of samples
-        values, known, condition = tf.nest.map_structure(
+        values, known, order, condition = tf.nest.map_structure(
             lambda v: None if v is None else tf.tile(v, [n, *[1] * (v.shape.rank - 1)]),
-            (values, known, condition),
+            (*(given.get(name) for name in ("values", "known", "order")), condition),
         )
         arguments = randomness.stateless_seed(seed), policy, values, known, condition, scored
-        x, log_prob = loop.draw(self.model, self.member, self._sampler(), rows, *arguments)
+        member = self.member if order is None else order
+        x, log_prob = loop.draw(self.model, member, self._sampler(), rows, *arguments)
         lead = tf.concat([[n], batch.as_list()], 0) if batch.rank else [n]
         x = tf.reshape(x, tf.concat([lead, self.model.event_shape], 0))
         return x, tf.reshape(log_prob, lead) if scored else None
@@ -407,64 +431,6 @@ class Autoregressive(tfd.Distribution):
             return loop.compiled_by_xla(self.model, self.member or 0, self.cached)
         kind = loop.compiled if tf.executing_eagerly() else loop.plain
         return kind(self.model, self.cached)
-
-    def _observed_of(self, value):
-        """A value with NaN at the entries that are not observed."""
-        if value is None:
-            raise ValueError("Samples of p(x_u | x_o) need x_o: give value=x.")
-        value = tf.cast(casting.tensor("value", value), tf.float32)
-        if not value.shape[-len(self.model.event_shape) :].is_compatible_with(self.event_shape):
-            raise ValueError(
-                f"Expected a value of the shape [..., *{list(self.model.event_shape)}], got "
-                f"{value.shape}."
-            )
-        value = tf.where(self.observed, value, np.nan)
-        if tf.executing_eagerly() and bool(tf.reduce_any(tf.math.is_nan(value) & self.observed)):
-            raise ValueError("An observed entry of the value is NaN.")
-        return value
-
-    def _prefix(self, value):
-        """``(values, known)``, [*batch, n, *site_shape] and [*batch, n], in the model's order."""
-        model = self.model
-        if self.member is None and model.members > 1:
-            raise ValueError(
-                f"A clamped value needs one order, and this is an ensemble of {model.members}: "
-                "use model.joint(member=r)."
-            )
-        value = tf.cast(casting.tensor("value", value), tf.float32)
-        rank = len(model.event_shape)
-        shape = value.shape.as_list() if value.shape.rank is not None else []
-        event = shape[-rank:]
-        if len(event) == rank and None not in event and event[1:] == list(model.event_shape[1:]):
-            missing = model.event_shape[0] - event[0]
-            if missing > 0:
-                pad = [[0, 0]] * (len(shape) - rank) + [[0, missing]] + [[0, 0]] * (rank - 1)
-                value = tf.pad(value, pad, constant_values=np.nan)
-        if None in shape or value.shape.as_list()[-rank:] != list(model.event_shape):
-            raise ValueError(
-                f"Expected a value of the static shape [..., *{list(model.event_shape)}], or "
-                f"shorter along the first axis of the event, got {value.shape}."
-            )
-        laid_out = tf.where(tf.math.is_nan(value), tf.zeros_like(value), value)
-        given = ~tf.math.is_nan(value)
-        values, known, whole, follows = prefix.in_order(
-            model, laid_out, given, batch=shape[:-rank], member=self.member or 0
-        )
-        words = "Expected a clamped value to give"
-        if tf.executing_eagerly():
-            if not whole:
-                raise ValueError(f"{words} {prefix.WHOLE}.")
-            if not follows:
-                gap = np.argwhere(~known.numpy()[..., :-1] & known.numpy()[..., 1:])[0]
-                raise ValueError(
-                    f"{words} {prefix.FOLLOWS}: site {gap[-1] + 1} of the order is given, site "
-                    f"{gap[-1]} is missing (NaN)."
-                )
-            model.check_support(laid_out)
-        else:
-            checks = (whole, f"{words} {prefix.WHOLE}."), (follows, f"{words} {prefix.FOLLOWS}.")
-            values = self._asserting(values, *checks, self._supported(laid_out))
-        return tf.cast(values, self.dtype), known
 
 
 def _memory():

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfar import conditions, randomness
 from tfar.layers import Schedule, one_by_one
-from tfar.sampling import fixed_point
+from tfar.sampling import fixed_point, prefix
 from tfar.sampling.policy import Policy
 from tfar.sampling.protocol import Conditionals
 from tfar.typing import Member, Nest
@@ -24,13 +24,14 @@ def draw(
     values: tf.Tensor | None = None,
     known: tf.Tensor | None = None,
     condition: Nest = None,
-    scored: bool = False,
+    scored: bool | Literal["drawn", "known"] = False,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws from a model, or from one member of an ensemble.
 
     Args:
       model: a `tfar.models.AutoregressiveModel`.
-      member: the number of a member, an int or a scalar tensor, or None for the mixture of all.
+      member: the number of a member, an int or a scalar tensor, or None for the mixture of all; of
+        a model of any order, also an order for each sample, int32 [n, sites].
       sampler: what `plain`, `compiled` or `compiled_by_xla` gives.
       n: how many samples, an int or a scalar tensor.
       seed: a pair of ints.
@@ -39,7 +40,8 @@ def draw(
       known: bool [n, sites], which of ``values`` are used instead of draws; None if they only
         guide the policy.
       condition: n rows of a condition, or None.
-      scored: a bool, whether log-probabilities are wanted.
+      scored: whether log-probabilities are wanted: of all sites, or of those that are "drawn", or
+        "known", given those before them.
 
     Returns:
       ``(x, log_prob)``, [n, *event_shape] and [n] ([0] or meaningless if not ``scored``).
@@ -84,6 +86,8 @@ def compiled(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
         def make():
             given = {k: tf.nest.map_structure(_of_any_length, part) for k, part in rows.items()}
             numbers = [tf.TensorSpec([], tf.int32)] * (1 if member is None else 2)
+            if own:
+                numbers[0] = tf.TensorSpec([None, model.num_sites], tf.int32)
             pair = tf.TensorSpec([2], tf.int32)
             if member is None:
                 function = of_mixture
@@ -95,7 +99,8 @@ def compiled(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
                 input_signature=[*numbers, pair, tf.type_spec_from_value(policy), given],
             )
 
-        key = "draw", member is None, cached, scored, tf.type_spec_from_value(policy), *rows
+        own = tf.is_tensor(member) and member.shape.rank == 2
+        key = "draw", member is None, own, cached, scored, tf.type_spec_from_value(policy), *rows
         numbers = [n] if member is None else [member, n]
         return model.once(key, make)(*numbers, seed, policy, rows)
 
@@ -158,8 +163,10 @@ def _one_member(model, cached, member, n, seed, policy, rows, scored, selects=Tr
         by = fixed_point.by_passes if plan is None else fixed_point.by_rows
         options = {**rows, "member": member, "scored": scored, "selects": selects}
         x, log_prob, _ = by(model, n, seed, policy, **options)
-    order = tf.gather(tf.constant(model.permutations), member)
-    x = tf.gather(x, tf.math.invert_permutation(order), axis=1)
+    order = prefix.order_of(model, member)
+    own = order.shape.rank - 1  # whether each sample has its own
+    places = tf.argsort(order, axis=1) if own else tf.math.invert_permutation(order)
+    x = tf.gather(x, places, axis=1, batch_dims=own)
     return tf.reshape(x, [n, *model.event_shape])[:count], log_prob[:count]
 
 
@@ -211,7 +218,7 @@ def advance(
     policy: Policy,
     values: tf.Tensor | None = None,
     known: tf.Tensor | None = None,
-    scored: bool | Literal["known"] = False,
+    scored: bool | Literal["drawn", "known"] = False,
     member: Member = 0,
     schedule: Schedule | None = None,
 ) -> tuple[tuple[Any, ...], tf.Tensor]:
@@ -226,7 +233,7 @@ def advance(
       count: how many times, an int or a scalar tensor.
       seed, policy, member: as in `draw`.
       values, known: as in `draw`, for the sites from the first time on.
-      scored: as in `draw`, or "known" for the log-probability of those sites alone.
+      scored: as in `draw`.
       schedule: as given to `begin`; by default a time is a site.
 
     Returns:
@@ -235,7 +242,7 @@ def advance(
     """
     schedule = schedule or one_by_one(model.num_sites)
     head, first, previous = model.head, carry[0], carry[1]
-    order, last = tf.gather(tf.constant(model.permutations), member), model.num_sites - 1
+    order, last = prefix.order_of(model, member), model.num_sites - 1
     n = tf.shape(previous)[0] if previous.shape[0] is None else previous.shape[0]
     begun = first if schedule.slots == 1 else 0  # the first site of values
 
@@ -245,7 +252,7 @@ def advance(
         noise = randomness.uniforms_of_each(seed, sites.number, [n, head.num_uniforms])
         noise = tf.transpose(noise, [1, 0, 2])
         # Texts may be longer than the windows.
-        own = head.at(order[tf.minimum(sites.number[0], last)])
+        own = head.at(tf.gather(order, tf.minimum(sites.number[0], last), axis=-1))
         given = None if values is None else tf.gather(values, sites.number - begun, axis=1)
         x = policy.draw(own, params, noise, given)
         if known is not None:
@@ -254,8 +261,9 @@ def advance(
             x = tf.where(here, given, x)
         if scored:
             some = sites.valid
-            if scored == "known":
-                some &= tf.gather(known, sites.number - begun, axis=1)
+            if known is not None and scored in ("drawn", "known"):
+                here = tf.gather(known, sites.number - begun, axis=1)
+                some &= here if scored == "known" else ~here
             counted = tf.where(some, own.log_prob(params, x), 0.0)
             log_prob += tf.reduce_sum(counted, axis=1)
         return time + 1, own.encode(x), state, log_prob, drawn.write(time - first, x)

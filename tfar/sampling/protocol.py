@@ -54,6 +54,9 @@ class Conditionals(Protocol):
     def ordered_for(self, observed: np.ndarray, member: int | None = None) -> "Conditionals":
         """The model in an order that begins with the observed sites, or ValueError."""
 
+    def orders_for(self, known: tf.Tensor, member: Any = None) -> tf.Tensor | None:
+        """For each example an order that begins with its known sites; None without such orders."""
+
     def log_prob(self, inputs: Any, *, member: Any = None, counted: Any = None) -> tf.Tensor:
         """log p(x), [B] nats, of all sites or of those that are counted."""
 

@@ -10,14 +10,16 @@ signature           inputs                                    outputs
 ``conditionals``    x [B, *event]                             the parameters of every p(x_i | x_<i),
                                                               order [n]
 ``sample``          num_samples, seed [2], temperature        samples [num_samples, *event]
-``complete``        x, known [B, *event], num_samples,        samples [num_samples, B, *event]
-                    seed [2], temperature
+``complete``        x, known [B, *event], num_samples,        samples [num_samples, B, *event],
+                    seed [2], temperature                     log_prob [num_samples, B] nats
 ``generate``        prompt, length, seed [2],                 text
                     temperature, top_k, top_p
 ==================  ========================================  =====================================
 
 num_samples and seed are int32, temperature is float32 and known is bool: it marks the entries of x
-that are given, a prefix of the model's order; the other entries of x are ignored. ``order``, int32,
+that are given, a prefix of the model's order, or any of them for a model of all orders, others in
+each row; the other entries of x are ignored. The log_prob of a completion is that of what was drawn
+given the others, at a temperature of 1. ``order``, int32,
 lists the numbers of the sites, in a flattened event, in that order. A conditional model takes a
 ``condition`` for each row of x, int32 [B] for a label and float32 [B, *shape] for numbers, and
 draws samples [num_samples, B, *event] for B conditions; ``generate`` takes one, without the axis B.

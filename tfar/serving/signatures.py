@@ -129,7 +129,7 @@ class Functions:
         num_samples, temperature = self._checked_draws(num_samples, temperature, rows)
         if condition is not None:
             condition = _tiled(condition, num_samples)
-        x = self._drawn(None, num_samples * rows, seed, temperature, None, None, condition)
+        x, _ = self._drawn(None, num_samples * rows, seed, temperature, None, None, condition)
         return self._samples(x, [num_samples, *lead])
 
     def complete(
@@ -152,21 +152,26 @@ class Functions:
         if condition is not None:
             condition = _tiled(self._checked_condition(condition, x), num_samples)
         x = self._checked_x(tf.where(known, x, tf.zeros_like(x)))
+        orders = self.model.orders_for(prefix.sites_of(self.model, known, [-1]), member)
+        member = member if orders is None else orders
         values, known = self._prefix(x, known, member)
-        values, known = _tiled((values, known), num_samples)
+        values, known, orders = _tiled((values, known, orders), num_samples)
+        member = member if orders is None else orders
         count = num_samples * batch
-        drawn = self._drawn(member, count, seed, temperature, values, known, condition)
-        return self._samples(drawn, [num_samples, batch])
+        drawn, log_prob = self._drawn(member, count, seed, temperature, values, known, condition)
+        log_prob = tf.reshape(log_prob, [num_samples, batch])
+        return {**self._samples(drawn, [num_samples, batch]), "log_prob": log_prob}
 
     def _drawn(self, member, n, seed, temperature, values, known, condition):
-        """Without values, no site is marked as known: one sampler serves both signatures."""
+        """Samples and log p of what is drawn. Without values, no site is marked as known: one
+        sampler serves both signatures."""
         if values is None:
             sites = [n, self.model.num_sites]
             values = tf.zeros([*sites, *self.model.head.site_shape], self.model.head.dtype)
             known = tf.zeros(sites, tf.bool)
         sampler, policy = loop.compiled(self.model), Policy(temperature)
         arguments = seed, policy, values, known, condition
-        return loop.draw(self.model, member, sampler, n, *arguments)[0]
+        return loop.draw(self.model, member, sampler, n, *arguments, scored="drawn")
 
     def _samples(self, x, lead):
         return {"samples": tf.reshape(x, [*lead, *self.model.event_shape])}
@@ -227,7 +232,8 @@ def rows_of(condition: Nest) -> tf.Tensor:
 def _tiled(tensors, count):
     """A nest of tensors [B, ...], repeated as a whole: [count B, ...]."""
     return tf.nest.map_structure(
-        lambda part: tf.tile(part, [count, *[1] * (part.shape.rank - 1)]), tensors
+        lambda part: None if part is None else tf.tile(part, [count, *[1] * (part.shape.rank - 1)]),
+        tensors,
     )
 
 

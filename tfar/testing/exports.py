@@ -140,11 +140,36 @@ def _verify_draws(model, signatures, condition, batch):
         given = given.reshape([*model.grid_shape, *[1] * len(model.head.site_shape)])
         known = np.broadcast_to(given, x.shape)
         chosen = {} if model.members == 1 else {"member": tf.constant(member)}
-        answer = signatures["complete"](
+        answers = signatures["complete"](
             x=tf.constant(np.where(known, x, -1)), known=tf.constant(known), **asked, **chosen
-        )["samples"]
+        )
+        answer = answers["samples"]
         expected = joint.sample(count, seed=seed, value=np.where(known, x, np.nan))
         demand(
             same_draws(answer.numpy(), expected.numpy()),
             f"The export completes a prefix differently from the model (member {member}).",
         )
+        sites = ~given.reshape([*model.grid_shape, -1])[..., 0]
+        scored = [
+            model.log_prob(conditioning.joined(draw, condition), member=member, counted=sites)
+            for draw in answer
+        ]
+        what = "The exported log_prob of a completion differs"
+        demand_close(answers["log_prob"], tf.stack(scored), what, rtol=1e-4, atol=1e-4)
+        if model.orders_for(tf.constant(sites.reshape([1, -1]))) is not None:
+            _verify_any_mask(signatures["complete"], joint, x, asked | chosen)
+
+
+def _verify_any_mask(signature, joint, x, asked):
+    """Of a model of all orders: other entries are known in each row."""
+    rng = np.random.RandomState(0)
+    known = rng.random_sample([len(x), *joint.model.grid_shape]) < 0.5
+    known = np.broadcast_to(known.reshape([*known.shape, *[1] * (x.ndim - known.ndim)]), x.shape)
+    options = {"x": tf.constant(np.where(known, x, 0)), "known": tf.constant(known)}
+    answer = signature(**options, **asked)
+    count, seed = int(asked["num_samples"]), asked["seed"]
+    value = np.where(known, x, np.nan).astype(np.float32)
+    expected, log_prob = joint.sample_and_score(count, seed, value, "drawn")
+    what = "The export completes other entries of each row differently from the model."
+    demand(same_draws(answer["samples"].numpy(), expected.numpy()), what)
+    demand_close(answer["log_prob"], log_prob, "Their log_prob differs", rtol=1e-4, atol=1e-4)
