@@ -118,6 +118,21 @@ def number(
     return real
 
 
+def numbers(name: str, values: Any) -> list[float]:
+    """Finite numbers; ValueError if there are others.
+
+    >>> numbers("atoms", (0, 2.5))
+    [0.0, 2.5]
+    """
+    try:
+        each = list(() if isinstance(values, str) else values)
+    except TypeError:
+        each = []
+    if not each:
+        _refuse(name, "a sequence of at least one finite number", values)
+    return [number(f"{name}[{i}]", value) for i, value in enumerate(each)]
+
+
 def choice(name: str, value: T, options: Iterable[Any]) -> T:
     """One of the options.
 

@@ -4,15 +4,19 @@ One head serves `call` and `step`. It samples in data space, so that what is fed
 sampling is exactly what training saw.
 """
 
+from tfar.heads.atoms import Atoms
 from tfar.heads.base import Head, tempered, tempered_categories
-from tfar.heads.columns import Columns, Table
+from tfar.heads.columns import Columns
 from tfar.heads.counts import NegativeBinomial, Poisson
 from tfar.heads.discrete import Bernoulli, Categorical, Characters
+from tfar.heads.integers import Integers
 from tfar.heads.mixtures import DiscretizedLogisticMixture
 from tfar.heads.real import GaussianMixture, LogisticMixture
+from tfar.heads.table import Table
 from tfar.heads.vocabulary import Vocabulary
 
 __all__ = [
+    "Atoms",
     "Bernoulli",
     "Categorical",
     "Characters",
@@ -20,6 +24,7 @@ __all__ = [
     "DiscretizedLogisticMixture",
     "GaussianMixture",
     "Head",
+    "Integers",
     "LogisticMixture",
     "NegativeBinomial",
     "Poisson",

@@ -124,6 +124,10 @@ class Head(abc.ABC):
         """Maps examples ``[N, n]``, an array, to parameters ``[n, num_params]`` of each column's
         marginal, smoothed as if every value had been observed once more."""
 
+    def missing(self, x: tf.Tensor) -> tf.Tensor | None:
+        """bool ``[...]``: which entries are missing; None for a head that needs all of them."""
+        return None
+
     @abc.abstractmethod
     def in_support(self, x: tf.Tensor) -> tf.Tensor:
         """bool ``[...]``: whether each value is in the support. NaN is not."""

@@ -10,13 +10,9 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfar import distributions
-from tfar.arguments import choice, integer, items
+from tfar.arguments import items
 from tfar.heads.base import Head
-from tfar.heads.discrete import Bernoulli, Categorical
-from tfar.heads.real import GaussianMixture, LogisticMixture
 from tfar.typing import Temperature
-
-FAMILIES = {"logistic": LogisticMixture, "gaussian": GaussianMixture}
 
 
 @keras.saving.register_keras_serializable(package="tfar")
@@ -198,62 +194,3 @@ def _padded(x, size, value):
     """x [..., k] with ``value`` for what is missing to [..., size]."""
     missing = [[0, 0]] * (x.shape.rank - 1) + [[0, size - x.shape[-1]]]
     return tf.pad(x, missing, constant_values=value)
-
-
-def _is_column(column):
-    if not isinstance(column, dict) or "name" not in column:
-        return False
-    if "categories" in column:
-        return isinstance(column["categories"], list | tuple)
-    return {"mean", "std"} <= set(column)
-
-
-@keras.saving.register_keras_serializable(package="tfar")
-class Table(Columns):
-    """`Columns` of a table, whose names and units are saved with the model, see `tfar.tables`.
-
-    A column with ``"categories"`` has a `Categorical` head, or a `Bernoulli` head for two;
-    one with ``"mean"`` and ``"std"`` has a mixture in those units.
-
-    Args:
-      columns: a list of dicts ``{"name": str, "categories": list}`` or
-        ``{"name": str, "mean": float, "std": float}``.
-      num_components: of each mixture.
-      family: of the mixtures, "logistic" for `LogisticMixture` or "gaussian" for `GaussianMixture`.
-
-    >>> Table([{"name": "side", "categories": ["left", "right"]}, {"name": "x", "mean": 3.0,
-    ...     "std": 2.0}]).heads[0]
-    Bernoulli(centered=False)
-    """
-
-    def __init__(
-        self,
-        columns: Sequence[dict[str, Any]],
-        num_components: int = 10,
-        *,
-        family: str = "logistic",
-    ) -> None:
-        what = "a list of at least one dict, each with a name and categories or a mean and a std"
-        self.columns = [dict(column) for column in items("columns", columns, what, _is_column)]
-        self.num_components = integer("num_components", num_components, least=1)
-        self.family = choice("family", family, tuple(FAMILIES))
-        super().__init__([self._head(column) for column in self.columns])
-
-    def _head(self, column):
-        if "categories" not in column:
-            family = FAMILIES[self.family]
-            return family(self.num_components, mean=column["mean"], std=column["std"])
-        count = len(column["categories"])
-        return Bernoulli() if count == 2 else Categorical(count)
-
-    def get_config(self) -> dict[str, Any]:
-        config = {"columns": self.columns, "num_components": self.num_components}
-        return config if self.family == "logistic" else {**config, "family": self.family}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        return cls(**config)
-
-    def __repr__(self) -> str:
-        family = "" if self.family == "logistic" else f", family={self.family!r}"
-        return f"Table({self.columns!r}, {self.num_components}{family})"
