@@ -10,7 +10,8 @@ import tfar
 
 PACKAGES = [name for _, name, package in pkgutil.iter_modules(tfar.__path__) if package]
 ROOMS = ("distribute", "kinds", "sampling", "serving", "training", "zoo")
-PUBLIC = [name for name in tfar.__all__ if name not in ("client", "export", "fit_table", "load")]
+NOT_MODULES = ("client", "export", "fit_images", "fit_table", "fit_text", "load")
+PUBLIC = [name for name in tfar.__all__ if name not in NOT_MODULES]
 PUBLIC += [
     f"{room}.{name}"
     for room in ROOMS

@@ -555,10 +555,11 @@ MISTAKES = """
 2 | sample text.keras --length 0 | 0 is not in the range
 1 | sample text.keras --top-k 0 | top_k to be an integer of at least 1
 1 | sample text.keras --top-p 2 | top_p to be a finite number above 0
-1 | score pixelcnn_mnist table.csv | pixelcnn_mnist is a model of images: `tfar score` takes texts
-1 | score real.keras table.csv | real.keras is a model of vectors
-2 | score text.keras none.txt | No such file
-2 | score text.keras folder | Is a directory
+1 | score pixelcnn_mnist table.csv | table.csv is damaged, or not an image that can be read
+1 | score pixelcnn_mnist folder | There are no images in the folder folder
+1 | score real.keras table.csv | Expected table.csv to be an .npy file of vectors
+2 | score text.keras none.txt | does not exist
+1 | score text.keras folder | Is a directory
 1 | score text.keras binary | Expected binary to be text in UTF-8, got other bytes at position 128
 1 | score text.keras empty.csv | at least one character, got an empty text
 1 | score text.keras unknown.txt | no 'c', which the text has at position 2
@@ -581,6 +582,20 @@ MISTAKES = """
 2 | evaluate image.keras | give --data
 1 | evaluate fvsbn_mnist --data mnits | did you mean
 2 | evaluate image.keras --split all | 'all' is not one of
+1 | evaluate table.keras --data table.csv --split test | table.csv has no splits: it takes no
+1 | evaluate table.keras --data none.csv | none.csv could not be read: No such file
+1 | compare text.keras table.keras --data table.csv | Expected two models of the same data
+1 | compare image.keras real.keras --data three.npy | got images [2, 2, 1] of 2 values and vectors
+2 | compare image.keras labels.keras | Missing option '--data'
+2 | train-images none | 'none' does not exist
+2 | train-images three.npy --out x.npy | does not end in .keras
+2 | train-images three.npy --size 3by3 | neither a number, as 28, nor HxW
+1 | train-images three.npy --device gpu:7 | There is no gpu:7
+1 | train-images three.npy --device tpu | Expected --device to be cpu, gpu or gpu:N, got 'tpu'
+1 | train-images three.npy | three.npy has the shape [4, 3]: expected images
+1 | train-images word.npz | Expected in word.npz one array of images
+1 | train-images folder | There are no images in the folder folder
+1 | train-images binary | binary is damaged, or not an image
 2 | train | Missing argument 'RECIPE'
 1 | train fvsbn | did you mean
 1 | train none.py | There is no recipe file

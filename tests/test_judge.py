@@ -76,6 +76,7 @@ def test_purify_writes_what_the_library_gives(tmp_path):
 def test_mistakes(images, tmp_path):
     normal, blank = images
     GatedPixelCNN([2, 2, 1], 4, 1, num_classes=2).save(tmp_path / "c.keras")
+    (tmp_path / "folder").mkdir()
     (tmp_path / "broken.npy").write_bytes(b"no array")
     cases = [
         (("detect", "fvsbn_mnist", normal, "--normal", normal), "ranked among themselves"),
@@ -85,7 +86,7 @@ def test_mistakes(images, tmp_path):
         (("detect", "fvsbn_mnist", tmp_path / "none.npy"), "could not be read"),
         (("detect", "fvsbn_mnist", tmp_path / "broken.npy"), "broken.npy"),
         (("detect", "fvsbn_mnist", "no_such_data"), "no_such_data"),
-        (("detect", "fvsbn_mnist", tmp_path), "name of a data set or a file .npy"),
+        (("detect", "fvsbn_mnist", tmp_path / "folder"), "There are no images in the folder"),
         (("detect", "fvsbn_mnist", blank, "--normal", normal, "--level", 0.01), "cannot resolve"),
         (("purify", tmp_path / "c.keras", blank, "--eps", 1), "is conditional"),
         (("purify", "fvsbn_mnist", blank), "--eps"),

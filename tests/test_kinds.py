@@ -89,7 +89,7 @@ class Tunes(kinds.Kind):
     name = samples = "tunes"
     formats = (".abc",)
     number = 3
-    printed = reads = True
+    printed = True
     per = "tune"
     digits = 3
     bits_unit = "bits/note"
@@ -111,7 +111,7 @@ class Tunes(kinds.Kind):
         return self.inputs(data)
 
     def read(self, content, name):
-        return self.inputs(content.decode())
+        return content.decode()
 
     def strings(self, samples):
         return ["".join(NOTES[note] for note in tune) + "\n" for tune in samples]

@@ -18,10 +18,10 @@ from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import CodeBlockParser
 from sybil.region import Lexeme
 
-from tfar import cli, tables, zoo
+from tfar import cli, plots, tables, zoo
 from tfar.heads import Bernoulli, Characters
 from tfar.models import PixelCNN, Transformer
-from tfar.training import recipes
+from tfar.training import budget, recipes
 from tfar.zoo import artefacts
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -94,7 +94,7 @@ class Shell:
 
 @pytest.fixture
 def small(monkeypatch):
-    """Small untrained models in place of two of the zoo, and short fits of tables."""
+    """Small untrained models in place of two of the zoo, and short fits."""
     head = Characters("".join(map(chr, [10, *range(32, 127)])))
     models = {
         "pixelcnn_mnist": PixelCNN([28, 28, 1], 4, 1, head=Bernoulli(centered=True)),
@@ -103,6 +103,7 @@ def small(monkeypatch):
     load = zoo.load
     for module in (zoo, artefacts):
         monkeypatch.setattr(module, "load", lambda name: models.get(name) or load(name))
+    monkeypatch.setattr(budget, "seconds", lambda given: 0.1)
     monkeypatch.setattr(tables, "fit_table", functools.partial(tables.fit_table, epochs=2))
 
 
@@ -135,7 +136,11 @@ def blocks(path, shell, served):
 def test_documents(path, served, tmp_path, monkeypatch):
     """In an empty folder, but for the files that the reader has."""
     monkeypatch.chdir(tmp_path)
-    pathlib.Path("play.txt").write_text("KING LEAR:\nBlow, winds!\n")
+    pathlib.Path("play.txt").write_text("KING LEAR:\nBlow, winds!\n" * 50)
+    pathlib.Path("photos").mkdir()
+    digits, _ = zoo.examples("fvsbn_mnist")
+    for number, digit in enumerate(digits):
+        plots.save_grid(digit[None], f"photos/{number}.png", scale=1, margin=0)
     x = np.linspace(0, 1, 40)
     frame = pd.DataFrame({"x": x, "side": np.where(x < 0.5, "l", "r")})
     for name in ("data.csv", "held_out.csv"):

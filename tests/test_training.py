@@ -240,7 +240,11 @@ def test_shift_falls_to_zero():
     [
         ("name", None, "a string, got None"),
         ("summary", 3, "a string, got 3"),
-        ("dataset", b"mnist", "a string, got b'mnist'"),
+        (
+            "dataset",
+            b"mnist",
+            "the name of a data set, a function of a split, or a dict of the files",
+        ),
         ("model", "made", "a function, got 'made'"),
         ("paper", {}, "a dict of nats, what, reference, or"),
         ("paper", {"nats": 80.0}, "a dict of nats, what, reference, or"),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         layers,
         models,
         orders,
+        pictures,
         plots,
         sampling,
         serving,
@@ -36,9 +37,11 @@ if TYPE_CHECKING:
         zoo,
     )
     from tfar.models import AutoregressiveModel
+    from tfar.pictures import fit_images
     from tfar.serving import client
     from tfar.serving.savedmodel import export
     from tfar.tables import fit_table
+    from tfar.text import fit_text
 
 __version__ = "0.1.0"
 
@@ -51,13 +54,16 @@ __all__ = [
     "distribute",
     "distributions",
     "export",
+    "fit_images",
     "fit_table",
+    "fit_text",
     "heads",
     "kinds",
     "layers",
     "load",
     "models",
     "orders",
+    "pictures",
     "plots",
     "sampling",
     "serving",
@@ -67,6 +73,13 @@ __all__ = [
     "training",
     "zoo",
 ]
+
+
+FITS = {
+    "fit_images": "pictures",
+    "fit_table": "tables",
+    "fit_text": "text",
+}  # and the rooms that have them
 
 
 def load(model: str | os.PathLike[str]) -> AutoregressiveModel:
@@ -91,8 +104,8 @@ def load(model: str | os.PathLike[str]) -> AutoregressiveModel:
 def __getattr__(name: str) -> Any:
     if name == "export":
         return importlib.import_module("tfar.serving").export
-    if name == "fit_table":
-        return importlib.import_module("tfar.tables").fit_table
+    if name in FITS:
+        return getattr(importlib.import_module(f"tfar.{FITS[name]}"), name)
     if name == "client":
         return importlib.import_module("tfar.serving.client")
     if name in __all__:

@@ -4,38 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import pathlib
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from tfar import files, zoo
-from tfar.cli.shell import Command, existing_model, load, main, output, progress, say
+from tfar.cli.shell import Command, examples, existing_model, load, main, output, progress, say
 
 if TYPE_CHECKING:
     from typing import Any
 
 SCORES = "likelihood", "pseudolikelihood", "ratio", "complexity", "typicality"
-
-
-def _held(kind, name, data):
-    """Examples from a file, or the test split of a data set; ``name`` is that of the option."""
-    from tfar import contents, datasets
-    from tfar.training import feeding
-
-    path = pathlib.Path(data)
-    if path.suffix == ".npy":
-        return contents.array(files.read(path), data)
-    if path.suffix and kind.reads:
-        return kind.read(files.read(path), data)
-    if path.suffix or path.exists():
-        takes = ".npy" + " or .csv" * kind.reads
-        raise ValueError(
-            f"Expected as {name} the name of a data set or a file {takes}, got {data}."
-        )
-    inputs = kind.inputs(datasets.load(data, "test"))
-    return inputs if kind.model.condition is not None else feeding.events(inputs)
 
 
 @main.command(cls=Command)
@@ -56,7 +36,8 @@ def purify(
 ) -> None:
     """Replace examples by the most likely ones near them (PixelDefend).
 
-    DATA is an .npy file of examples, or the name of a data set, whose test split is taken.
+    DATA is the name of a data set, whose test split is taken, or a file or folder of examples, as
+    `tfar score` takes them.
     """
     import numpy as np
 
@@ -66,7 +47,7 @@ def purify(
     if loaded.condition is not None:
         raise ValueError(f"{model} is conditional: use model.joint(condition=...).purify.")
     kind = kinds.of(loaded)
-    x = _held(kind, "DATA", data)[:num]
+    x = kind.inputs(examples(kind, data))[:num]
     inputs, joint = kind.held(x), loaded.joint()
     batches = progress("Purifying")(range(0, len(inputs), 100))
     found = [joint.purify(inputs[i : i + 100], eps, threshold=threshold) for i in batches]
@@ -108,9 +89,9 @@ def purify(
 def detect(model: str, *, data: str, score: str, level: float, **options: Any) -> None:
     """Which examples of DATA are odd to MODEL: scores and p-values, as CSV.
 
-    DATA and --normal are names of data sets, whose test splits are taken, .npy files, CSV files for
-    a model of a table, whose oddest cells are named, or texts, which are cut into windows. The
-    p-value of an example is its rank among the normal ones.
+    DATA and --normal are names of data sets, whose test splits are taken, .npy files, folders of
+    images, CSV files for a model of a table, whose oddest cells are named, or texts, which are cut
+    into windows. The p-value of an example is its rank among the normal ones.
     """
     from tfar import anomaly, kinds
 
@@ -134,9 +115,9 @@ def detect(model: str, *, data: str, score: str, level: float, **options: Any) -
     p_0 = load(background)[0] if background else None
     chosen: Any = score if p_0 is None else anomaly.ratio(p_0)
     detector = anomaly.Detector(loaded, score=chosen, level=level)
-    x = kind.held(_held(kind, "DATA", data))
+    x = kind.held(examples(kind, data))
     say(f"Scoring the normal examples, {normal}")
-    detector.fit(_held(kind, "--normal", normal))
+    detector.fit(examples(kind, normal))
     say(f"Scoring {data}")
     scores, p_values = detector.score_samples(x), detector.p_values(x)
     odd = scores < detector.offset_

@@ -149,6 +149,34 @@ def primer(adapt: str | None, kind: Kind, model: str) -> str | None:
     return kind.from_bytes(files.read(adapt), adapt)
 
 
+def device(function: Any) -> Any:
+    """Adds --device, see `use_device`."""
+    return click.option("--device", help="cpu, gpu, or gpu:1 for the second.  [default: any]")(
+        function
+    )
+
+
+def use_device(name: str | None) -> None:
+    """Hides all devices but one from TensorFlow, which must not have computed anything yet.
+
+    Raises:
+      ValueError: if there is no such device.
+    """
+    if name is None:
+        return
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if name.lower() == "cpu":
+        return tf.config.set_visible_devices([], "GPU")
+    kind, _, number = name.lower().partition(":")
+    if kind != "gpu" or (number and not number.isdecimal()):
+        raise ValueError(f"Expected --device to be cpu, gpu or gpu:N, got {name!r}.")
+    if int(number or 0) >= len(gpus):
+        raise ValueError(f"There is no {name} that TensorFlow can use: it finds {len(gpus)} GPUs.")
+    tf.config.set_visible_devices(gpus[int(number or 0)], "GPU")
+
+
 # What commands share ------------------------------------------------------------------------------
 
 
@@ -160,6 +188,24 @@ def progress(label: str) -> Callable[[Sequence[Any]], Iterable[Any]]:
             yield from bar
 
     return wrap
+
+
+def is_own(data: str) -> bool:
+    """Whether what the user means is a file or a folder, and not the name of a data set."""
+    from tfar import datasets
+
+    return data not in datasets.list() and (os.path.exists(data) or bool(pathlib.Path(data).suffix))
+
+
+def examples(kind: Kind, data: str, split: str = "test") -> Any:
+    """The examples of a split of a data set, or those in a file or a folder, see `Kind.at`."""
+    from tfar import datasets
+    from tfar.training import feeding
+
+    if is_own(data):
+        return kind.at(data)
+    inputs = datasets.load(data, split)
+    return inputs if kind.model.condition is not None else feeding.events(inputs)
 
 
 def say(doing: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pathlib
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,9 @@ from tfar import files, records, zoo
 from tfar.cli.shell import (
     Command,
     adaptation,
+    examples,
     existing_model,
+    is_own,
     load,
     main,
     output,
@@ -24,7 +27,7 @@ from tfar.cli.shell import (
 )
 
 if TYPE_CHECKING:
-    from typing import IO, Any
+    from typing import Any
 
 
 def _writable(context, parameter, out):
@@ -153,26 +156,22 @@ def sample(
 
 @main.command(cls=Command)
 @click.argument("model", callback=existing_model)
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=click.Path(exists=True, allow_dash=True))
 @adaptation
-def score(model: str, file: IO[bytes], *, adapt: str | None) -> None:
-    """The log-likelihood of the text or table in FILE (- for standard input) under MODEL.
+def score(model: str, file: str, *, adapt: str | None) -> None:
+    """The log-likelihood of the text, table or images in FILE (- for standard input) under MODEL.
 
-    A table is a CSV file; the figure is the mean over its rows.
+    A table is a CSV file; the figure is the mean over its rows. Images are in a folder, or in an
+    .npy or .npz file, or a single one; see `tfar detect` for the figure of each.
     """
     from tfar import kinds
 
-    content = file.read()
+    content = sys.stdin.buffer.read() if file == "-" else None
     loaded, _ = load(model)
     kind = kinds.of(loaded)
-    if not kind.reads:
-        takes = " and ".join(kind.name for kind in kinds.KINDS if kind.reads)
-        raise ValueError(
-            f"{model} is a model of {kind.name}: `tfar score` takes {takes}. `tfar evaluate` "
-            "scores a data set."
-        )
-    name, options = getattr(file, "name", "<stdin>"), {"adapt": primer(adapt, kind, model)}
-    click.echo(kind.score(content, name, progress=progress("Scoring"), **options))
+    data = kind.at(file) if content is None else kind.read(content, "<stdin>")
+    adapt = primer(adapt, kind, model)
+    click.echo(kind.score(data, progress=progress("Scoring"), adapt=adapt))
 
 
 @main.command(cls=Command)
@@ -190,7 +189,11 @@ def score(model: str, file: IO[bytes], *, adapt: str | None) -> None:
     type=click.IntRange(1),
     help="For pixels that the model draws before ones that are kept.",
 )
-@click.option("--data", help="Data set of the test images; by default those packed with MODEL.")
+@click.option(
+    "--data",
+    help="Data set, of which the test split is taken, or a file or folder of images; by default "
+    "the test images packed with MODEL.",
+)
 @click.option("-n", "--num", default=8, show_default=True, type=click.IntRange(1), help="Images.")
 @click.option("--draws", default=7, show_default=True, type=click.IntRange(1), help="Per image.")
 @click.option(
@@ -222,7 +225,7 @@ def complete(
     """
     import numpy as np
 
-    from tfar import contents, datasets, kinds
+    from tfar import contents, kinds
     from tfar.training import feeding
 
     if (rows is None) == (mask is None):
@@ -233,7 +236,7 @@ def complete(
         raise ValueError(f"Expected images to complete: {model} is a model of {kind.name}.")
     out = _named(out, "completed", kind, model)
     if data:
-        inputs = datasets.load(data, "test")
+        inputs = examples(kind, data)
     elif name:
         inputs, _ = zoo.examples(name)
     else:
@@ -271,31 +274,72 @@ def complete(
 
 @main.command(cls=Command)
 @click.argument("model", callback=existing_model)
-@click.option("--data", help="Data set; by default the one that MODEL was trained on.")
+@click.option(
+    "--data",
+    help="Data set, or a file or folder of examples, as `tfar score` takes them; by default the "
+    "data set that MODEL was trained on.",
+)
 @click.option(
     "--split",
     default="test",
     show_default=True,
     type=click.Choice(["train", "validation", "test"]),
 )
-def evaluate(model: str, *, data: str | None, split: str) -> None:
-    """The NLL of a whole split, in nats and bits/dim, with its standard error."""
-    from tfar import datasets, kinds
-    from tfar.training import feeding
+@click.pass_context
+def evaluate(context: click.Context, model: str, *, data: str | None, split: str) -> None:
+    """The NLL of a whole split, or of all examples in a file or folder, with its standard error."""
+    from tfar import kinds
     from tfar.zoo import cards, publishing
 
     loaded, name = load(model)
     kind, known = kinds.of(loaded), zoo.info(name) if name else {}
     if not (data or known):
         raise click.UsageError("This model does not say what it was trained on: give --data.")
-    inputs = datasets.load(data or known["dataset"], split)
-    if loaded.condition is None:
-        inputs = feeding.events(inputs)
-    found = kind.figures(inputs, progress(f"Scoring {split}"))
+    data = data or known["dataset"]
+    if is_own(data):
+        refuse(context, f"{data} has no splits", "split")
+    found = kind.figures(examples(kind, data, split), progress("Scoring"))
     click.echo(f"{model}: {cards.measured(found, kind.per)}")
-    if known and data in (None, known["dataset"]):
+    if known and data == known["dataset"]:
         click.echo(f"paper: {cards.versus(known)}")
         publishing.check_published(known, split, found)
+
+
+@main.command(cls=Command)
+@click.argument("a", callback=existing_model)
+@click.argument("b", callback=existing_model)
+@click.option(
+    "--data", required=True, help="Data set, or a file or folder, as `tfar evaluate` takes them."
+)
+@click.option(
+    "--split",
+    default="test",
+    show_default=True,
+    type=click.Choice(["train", "validation", "test"]),
+)
+@click.pass_context
+def compare(context: click.Context, a: str, b: str, *, data: str, split: str) -> None:
+    """By how much A explains the same examples better than B: log p of A less that of B.
+
+    The figure is the mean difference with its standard error, over pairs: of the same example under
+    both models or, in a text, of the same block of 256 characters.
+    """
+    from tfar import kinds
+    from tfar.zoo import cards
+
+    if is_own(data):
+        refuse(context, f"{data} has no splits", "split")
+    found, each = [], []
+    for name in (a, b):
+        found.append(kinds.of(load(name)[0]))
+        found[0].check_comparable(found[-1])
+    for name, kind in zip((a, b), found):
+        inputs = examples(kind, data, split)
+        each.append(kind.log_probs(inputs, progress(f"Scoring by {name}")))
+        click.echo(f"{name}: {cards.measured(kind.averaged(-each[-1], inputs), kind.per)}")
+    gap = found[0].averaged(each[0] - each[1], inputs)
+    better = "equal" if not gap["nats"] else f"{a if gap['nats'] > 0 else b} is better"
+    click.echo(f"difference of log p: {cards.nats(gap, kind.per)} nats{kind.each} ({better})")
 
 
 @main.command(cls=Command)

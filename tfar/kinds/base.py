@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tfar.serving.costs import Limits
     from tfar.typing import Nest, Path, Progress, Seed
 
+SHOWN = 16  # samples, while training
+
 
 class Kind:
     """Everything that depends on a model's kind of data; this class is for arrays of any shape.
@@ -35,7 +37,6 @@ class Kind:
       options: options of `tfar sample` that `draw` takes, besides those of every kind.
       samples: what samples are called.
       printed: whether samples are strings, which are printed if no file is named.
-      reads: whether `read` reads files.
       adapts: whether the model can learn as it reads, see ``adapt`` of `tfar.text.log_prob`.
       keeps_rows: whether the first rows of an example can be kept, as `Images.complete` does.
       shifts: whether `epoch` shifts examples, see ``shift`` of `tfar.training.Recipe`.
@@ -60,7 +61,6 @@ class Kind:
     options: tuple[str, ...] = ()
     samples = "samples"
     printed = False
-    reads = False
     adapts = False
     keeps_rows = False
     shifts = False
@@ -186,11 +186,38 @@ class Kind:
         Returns:
           ``{"examples", "nats", "standard_error", "bits_per_dim"}``.
         """
-        each = -self.log_prob(self.inputs(data), progress=progress)
-        return summary(each.mean(), each, len(each), self.model.num_dimensions)
+        return self.averaged(-self.log_probs(data, progress), data)
+
+    def log_probs(self, data: Any, progress: Progress = None) -> np.ndarray:
+        """log p of the parts of a split of which figures are made, float64 [N] nats.
+
+        Args: as in `figures`.
+        """
+        return self.log_prob(self.inputs(data), progress=progress)
+
+    def averaged(self, nats: np.ndarray, data: Any) -> dict[str, Any]:
+        """What `figures` returns, from a number of each of the parts that `log_probs` tells apart.
+
+        Args:
+          nats: [N].
+          data: as in `figures`.
+        """
+        return summary(nats.mean(), nats, len(nats), self.model.num_dimensions)
+
+    def check_comparable(self, other: Kind) -> None:
+        """Raises ValueError unless log p of another model is that of the same examples."""
+        own, others = (
+            (kind.name, list(kind.model.event_shape), kind.model.head.digits)
+            for kind in (self, other)
+        )
+        if own != others:
+            raise ValueError(
+                f"Expected two models of the same data, got {self.name} {own[1]}{_values(own[2])} "
+                f"and {other.name} {others[1]}{_values(others[2])}."
+            )
 
     def read(self, content: bytes, name: str) -> Any:
-        """The contents of a file, as `log_prob` takes them.
+        """The contents of a file, as `figures` takes them.
 
         Args:
           content: bytes.
@@ -199,7 +226,23 @@ class Kind:
         Raises:
           ValueError: if they are not of this kind.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not read files.")
+        if not content.startswith(b"\x93NUMPY") and not name.endswith(".npy"):
+            raise ValueError(f"Expected {name} to be an .npy file of {self.name}.")
+        return contents.array(content, name)
+
+    def at(self, path: Path) -> Any:
+        """What `read` gives of a file or, where the kind has such, of a folder.
+
+        Args:
+          path: of the file or the folder. An ``.npy`` file has examples of any kind.
+
+        Raises:
+          ValueError: as `read`.
+          OSError: if it cannot be read.
+        """
+        path = arguments.path("path", path)
+        read = Kind.read if path.suffix == ".npy" else type(self).read
+        return read(self, files.read(path), str(path))
 
     def from_bytes(self, content: bytes, name: str) -> Any:
         """Examples in the bytes of a file that is kept exactly, here an ``.npy`` file.
@@ -223,11 +266,9 @@ class Kind:
         np.save(file, data)
         return file.getvalue()
 
-    def score(
-        self, content: bytes, name: str, *, progress: Progress = None, adapt: str | None = None
-    ) -> str:
-        """The log-likelihood of the contents of a file, as a sentence; see `read` and `adapts`."""
-        nats = self.log_prob(self.read(content, name), progress=progress)
+    def score(self, data: Any, *, progress: Progress = None, adapt: str | None = None) -> str:
+        """The log-likelihood of what `read` or `at` gives, as a sentence; see `adapts`."""
+        nats = self.log_probs(data, progress)
         error = f" ± {standard_error(nats):.4f}" if len(nats) > 1 else ""
         return f"{nats.mean():.4f}{error} nats a {self.per}, {self.per}s: {len(nats):,}"
 
@@ -302,6 +343,13 @@ class Kind:
             with partial.open("w", encoding="utf-8", newline="") as file:
                 file.writelines(self.strings(samples))
 
+    def preview(self, condition: Nest = None) -> Any:
+        """A few samples, as `write` takes them, the same seed's each time, for training to show.
+
+        ``condition`` is as in `draw`.
+        """
+        return self.draw(SHOWN, seed=1, condition=condition)
+
     def show(self, condition: Nest = None) -> None:
         """Writes samples to the default writer of TensorBoard, if they can be shown.
 
@@ -338,6 +386,10 @@ class Vectors(Kind):
     @staticmethod
     def fits(model: Any) -> bool:
         return len(model.event_shape) == 1
+
+
+def _values(digits):
+    return f" of {digits[0]} values" if digits else ""
 
 
 def standard_error(each: np.ndarray) -> float:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tfar.sampling import Completion
     from tfar.typing import Nest, Path, Seed
 
-SHOWN = 16  # to TensorBoard
 PICTURED = 96  # of maps
 
 
@@ -33,6 +32,67 @@ class Images(Kind):
 
     def epoch(self, data: Any, rng: np.random.Generator, shift: float) -> np.ndarray:
         return shifted(data, shift, rng) if shift else data
+
+    def read(self, content: bytes, name: str) -> Nest:
+        """The images in a file, as the model has them: see `at`."""
+        if not self._pictured:
+            return super().read(content, name)
+        from tfar import pictures
+
+        size, labels = self.model.event_shape[:2], self.model.num_classes is not None
+        return self._taken(pictures.of_bytes(content, name, size=size, labels=labels), name)
+
+    def at(self, path: Path) -> Nest:
+        """The images in a folder, or an image, or the images in an ``.npy`` or ``.npz`` file.
+
+        They are resized to the model's images, if they have their proportions, grey ones become
+        colours for a model of colours, and 8 bits become the model's levels, see
+        `tfar.pictures.to_levels`. Of a model that is conditioned on labels they are a dict: the
+        labels are the numbers of the sub-folders, by name, or an array "labels" of an ``.npz``.
+        """
+        if not self._pictured:
+            return super().at(path)
+        from tfar import pictures
+
+        size, labels = self.model.event_shape[:2], self.model.num_classes is not None
+        return self._taken(pictures.read(path, size=size, labels=labels), path)
+
+    @property
+    def _pictured(self):
+        """Whether the model's images are those that `tfar.pictures` reads."""
+        return self.model.head.digits is not None and self.model.event_shape[2] in (1, 3)
+
+    def _taken(self, found, name):
+        from tfar import pictures
+
+        *_, channels = self.model.event_shape
+        x = found.x
+        if x.shape[-1] > channels:
+            raise ValueError(f"The images of {name} have colours, and the model's are grey.")
+        x = pictures.to_levels(x, self.model.head.digits[0])
+        x = np.repeat(x, channels // x.shape[-1], axis=-1)
+        if self.model.condition is None:
+            return x
+        if found.labels is None:
+            raise ValueError(
+                f"The model is conditional: images alone are not enough, but "
+                f"{self.model.condition.support}."
+            )
+        known = self.model.num_classes
+        differ = found.names and len(found.classes) != known  # of folders, all are needed to count
+        if differ or found.labels.max() >= known:
+            raise ValueError(
+                f"Expected {known} labels in {name}, as the model has, got "
+                f"{len(found.classes)}: {', '.join(found.classes)}."
+            )
+        return {"x": x, "condition": found.labels}
+
+    def _shades(self, samples):
+        """Samples of 3 to 255 levels in the 256 of a picture."""
+        digits = self.model.head.digits
+        if not digits or digits[0] == 2:
+            return samples
+        return np.asarray(samples, np.int32) * 255 // (digits[0] - 1)
 
     def first_rows(self, x: np.ndarray, rows: int) -> np.ndarray:
         """Which entries of images are in the first rows of pixels that the model draws.
@@ -105,6 +165,8 @@ class Images(Kind):
         if samples.ndim == 5 and pathlib.Path(path).suffix == ".png":
             options = {"columns": samples.shape[1], **options}
             samples = samples.reshape([-1, *samples.shape[2:]])
+        if pathlib.Path(path).suffix == ".png":
+            samples = self._shades(samples)
         super().write(samples, path, **options)
 
     def write_maps(self, inputs: Nest, maps: np.ndarray, path: Path) -> None:
@@ -119,15 +181,16 @@ class Images(Kind):
         sums = maps[:PICTURED].reshape([*x.shape[:3], -1]).sum(axis=3, keepdims=True)
         least = min(0.0, float(sums.min()))
         grey = 255 * (sums - least) / max(float(sums.max()) - least, 1e-9)
-        scale = 255 if x.max() <= 1 else 1
-        pairs = np.stack([x * scale, np.broadcast_to(grey, x.shape)], axis=1).astype(np.uint8)
+        shades = self._shades(x)
+        shades = shades * 255 if shades.max() <= 1 else shades
+        pairs = np.stack([shades, np.broadcast_to(grey, x.shape)], axis=1).astype(np.uint8)
         plots.save_grid(pairs.reshape([-1, *x.shape[1:]]), path, columns=16)
 
     def show(self, condition: Nest = None) -> None:
         import tensorflow as tf
 
         if ".png" in self.endings:
-            drawn = self.draw(SHOWN, seed=1, condition=condition)
+            drawn = self._shades(self.preview(condition))
             tf.summary.image("samples", plots.grid(drawn)[None])
 
 

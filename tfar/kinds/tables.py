@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from tfar.typing import Seed
+    from tfar.typing import Progress, Seed
 
 
 class Tables(Kind):
@@ -26,7 +26,6 @@ class Tables(Kind):
     samples = "rows"
     formats = (".csv",)
     printed = True
-    reads = True
     per = "row"
 
     @staticmethod
@@ -40,11 +39,12 @@ class Tables(Kind):
         return self.model.head.columns  # type: ignore[attr-defined]  # as it fits
 
     def described(self) -> dict[str, Any]:
-        columns = ", ".join(
-            f"{column['name']} ({'categorical' if 'categories' in column else 'real'})"
-            for column in self.columns
-        )
+        columns = ", ".join(f"{c['name']} ({self._kind(c)})" for c in self.columns)
         return {"head": type(self.model.head).__name__, "columns": columns}
+
+    @staticmethod
+    def _kind(column):
+        return column.get("kind") or ("categorical" if "categories" in column else "real")
 
     def held(self, data: Any) -> Any:
         """As in `Kind`, or a data frame with these columns."""
@@ -54,8 +54,22 @@ class Tables(Kind):
         return super().held(tables.to_array(self.columns, data) if frame else data)
 
     def noisy(self, x: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
-        stds = [0.0 if "categories" in column else column["std"] for column in self.columns]
-        return x + (noise * np.array(stds) * rng.standard_normal(x.shape)).astype(x.dtype)
+        """In codes, whose standard deviation is 1; atoms stay as they are."""
+        real = np.array([not {"categories", "levels"} & set(c) for c in self.columns])
+        moved = x + (noise * real * rng.standard_normal(x.shape)).astype(x.dtype)
+        for i, column in enumerate(self.columns):
+            atoms = np.isin(x[:, i], np.float32(column.get("atoms", ())))
+            moved[atoms, i] = x[atoms, i]
+        return moved
+
+    def log_prob(
+        self, inputs: Any, *, batch_size: int = 500, progress: Progress = None
+    ) -> np.ndarray:
+        """As in `Kind`, of rows of codes, in the units of the data."""
+        from tfar.tables import codec
+
+        nats = super().log_prob(inputs, batch_size=batch_size, progress=progress)
+        return nats + codec.log_units(self.columns, np.asarray(inputs))
 
     def oddest(self, inputs: Any) -> tuple[list[str], np.ndarray] | None:
         """The oddest cell of each row given the others, if the model has all orders."""
@@ -67,6 +81,17 @@ class Tables(Kind):
         cells = anomaly.cells(self.model, inputs)
         return [self.columns[i]["name"] for i in cells.argmax(axis=1)], cells.max(axis=1)
 
+    def check_comparable(self, other: Kind) -> None:
+        own, others = (
+            {column["name"]: column.get("categories") for column in getattr(kind, "columns", ())}
+            for kind in (self, other)
+        )
+        if own != others:
+            raise ValueError(
+                f"Expected two models of the same columns, got {sorted(own)} and "
+                f"{sorted(others) or other.name}, or with other categories."
+            )
+
     def read(self, content: bytes, name: str) -> Any:
         """The rows [N, n] of a CSV file in UTF-8."""
         from tfar import tables
@@ -76,7 +101,15 @@ class Tables(Kind):
             raise ValueError(f"Expected a table in {name}, got nothing.")
         file = io.StringIO(text)
         file.name = name
-        return tables.to_array(self.columns, tables.read_csv(file))
+        # Categories that are text stay so, whatever they look like.
+        text_columns = {c["name"]: str for c in self.columns if self._is_text(c)}
+        frame = tables.read_csv(file, header=0, dtype=text_columns)
+        return tables.to_array(self.columns, frame)
+
+    @staticmethod
+    def _is_text(column):
+        categories = column.get("categories", [0])
+        return all(isinstance(category, str) for category in categories)
 
     def from_bytes(self, content: bytes, name: str) -> Any:
         """The rows of a CSV file. Its values are kept, not how they are spelt."""

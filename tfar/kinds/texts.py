@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tfar.typing import Nest, Progress, Seed
 
 BLOCK = 256  # characters whose log-probability is one observation for the standard error
-SHOWN = 300  # characters, to TensorBoard
+SHOWN = 300  # characters, while training
 
 
 class Texts(Kind):
@@ -29,7 +29,6 @@ class Texts(Kind):
     options = ("prompt", "length")
     formats = (".txt",)
     printed = True
-    reads = True
     adapts = True
     max_length = 10_000
 
@@ -104,18 +103,24 @@ class Texts(Kind):
 
     # Figures --------------------------------------------------------------------------------------
 
-    def figures(self, data: Any, progress: Progress = None) -> dict[str, Any]:
-        """For a string, the mean over its characters, each given all characters before it.
-
-        The standard error is computed over blocks of 256 characters.
-        """
+    def log_probs(self, data: Any, progress: Progress = None) -> np.ndarray:
+        """For a string, of its blocks of 256 characters, each given all characters before it."""
         from tfar import text
 
         if not isinstance(data, str):
-            return super().figures(data, progress)
-        blocks = -text.log_prob(self.model, data, block=BLOCK, progress=progress)
-        each = blocks[: len(data) // BLOCK] / BLOCK
-        return summary(blocks.sum() / len(data), each, len(data), dimensions=1)
+            return super().log_probs(data, progress)
+        return text.log_prob(self.model, data, block=BLOCK, progress=progress)
+
+    def averaged(self, nats: np.ndarray, data: Any) -> dict[str, Any]:
+        """For a string, the mean over its characters; the standard error is that of its blocks."""
+        if not isinstance(data, str):
+            return super().averaged(nats, data)
+        each = nats[: len(data) // BLOCK] / BLOCK
+        return summary(nats.sum() / len(data), each, len(data), dimensions=1)
+
+    def check_comparable(self, other: Kind) -> None:
+        if self.name != other.name:  # windows and vocabularies may differ
+            super().check_comparable(other)
 
     def read(self, content: bytes, name: str) -> Any:
         """The string in a UTF-8 file."""
@@ -129,16 +134,15 @@ class Texts(Kind):
     def to_bytes(self, data: Any) -> bytes:
         return data.encode("utf-8")
 
-    def score(
-        self, content: bytes, name: str, *, progress: Progress = None, adapt: str | None = None
-    ) -> str:
+    def score(self, data: Any, *, progress: Progress = None, adapt: str | None = None) -> str:
         from tfar import text
 
-        given = self.read(content, name)
-        nats = text.log_prob(self.model, given, progress=progress, adapt=adapt).sum()
-        each = nats / len(given)
+        if not isinstance(data, str):
+            return super().score(data, progress=progress)
+        nats = text.log_prob(self.model, data, progress=progress, adapt=adapt).sum()
+        each = nats / len(data)
         return (
-            f"{nats:.2f} nats, {len(given):,} characters, {each:.4f} nats or "
+            f"{nats:.2f} nats, {len(data):,} characters, {each:.4f} nats or "
             f"{-each / np.log(2):.4f} bits a character" + " (adaptive)" * (adapt is not None)
         )
 
@@ -178,10 +182,13 @@ class Texts(Kind):
     def strings(self, samples: Any) -> Iterable[str]:
         return samples
 
+    def preview(self, condition: Nest = None) -> Iterator[str]:
+        return self.draw(1, seed=1, condition=condition, length=SHOWN)
+
     def show(self, condition: Nest = None) -> None:
         import tensorflow as tf
 
-        drawn = "".join(self.draw(1, seed=1, condition=condition, length=SHOWN))
+        drawn = "".join(self.preview(condition))
         tf.summary.text("samples", f"```\n{drawn}```")
 
     # Exports --------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfar import arguments, conditions, kinds, randomness
 from tfar.sampling import Policy, loop
 from tfar.text import adaptive
+from tfar.text.fit import fit_text
 from tfar.typing import Nest, Progress, Seed, Temperature
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 READ = 256  # characters at a time: attention takes memory for the square of it
 
-__all__ = ["generate", "is_text", "log_prob", "stream", "windows"]
+__all__ = ["fit_text", "generate", "is_text", "log_prob", "stream", "windows"]
 
 
 def is_text(model: Any) -> bool:

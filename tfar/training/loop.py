@@ -14,14 +14,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar import arguments, datasets, files, kinds, models, private, zoo
+from tfar import arguments, files, kinds, models, private, zoo
 from tfar.distribute import strategies
-from tfar.training import checkpoints, feeding, progress, recipes, runs
+from tfar.training import checkpoints, feeding, progress, recipes, runs, sources
 from tfar.training.recipes import OPTIMIZERS, POLICIES, Recipe
 from tfar.training.schedule import Schedule
 from tfar.typing import Path
 
-__all__ = ["build", "finished", "train"]
+__all__ = ["build", "epoch_seconds", "finished", "train"]
 
 SPLITS = {"train": "the training data", "validation": "the validation data"}
 
@@ -63,6 +63,7 @@ def train(
     precision: str | None = None,
     save_every: int = 200,
     tensorboard: bool = False,
+    samples: bool = False,
     start: Path | None = None,
 ) -> models.AutoregressiveModel:
     """Trains a recipe, or resumes a run in the same folder where it stopped, at any moment.
@@ -92,6 +93,8 @@ def train(
       save_every: steps from one save of the state to the next.
       tensorboard: whether ``folder/tensorboard`` gets the scalars of each epoch, and samples of
         images or of text.
+      samples: whether ``folder/samples`` gets a picture, a text or a table of samples after each
+        epoch, or after a hundred of them if there are more.
       start: a trained model, as `tfar.zoo.find` takes it, whose weights a new run begins with. The
         run is then the last of the recipe's cycles only: the model has been through the others.
 
@@ -122,11 +125,13 @@ def train(
     arguments.choice("verbose", verbose, ("auto", 0, 1, 2, False, True))
     arguments.integer("save_every", save_every, least=1)
     arguments.choice("tensorboard", tensorboard, (False, True))
+    arguments.choice("samples", samples, (False, True))
     if start is not None:
         start = str(start) if isinstance(start, os.PathLike) else arguments.string("start", start)
     with strategies.own_folder(strategy, folder) as own, runs.locked(own):
-        options = {"verbose": verbose, "save_every": save_every, "tensorboard": tensorboard}
-        return _train(recipe, own, data, strategy, start, folder, **options)
+        options = {"verbose": verbose, "save_every": save_every}
+        shown = {"tensorboard": tensorboard, "samples": samples}
+        return _train(recipe, own, data, strategy, start, folder, **options, **shown)
 
 
 def finished(
@@ -176,14 +181,14 @@ def _changed(recipe, epochs, precision, start):
     return recipe
 
 
-def _train(recipe, folder, data, strategy, start, known, verbose, save_every, tensorboard):
+def _train(recipe, folder, data, strategy, start, known, verbose, save_every, tensorboard, samples):
     """As `train`, in ``folder``; ``known`` is the name by which the user knows it."""
     held, fields = runs.record(folder), _fields(recipe, start)
     _refuse(known, "another recipe", _different(held, fields))
     if data is None:
         if verbose:
-            click.echo(f"Reading {recipe.dataset} ...", err=True)
-        data = {split: datasets.load(recipe.dataset, split) for split in SPLITS}
+            click.echo(f"Reading {sources.named(recipe.dataset)} ...", err=True)
+        data = {split: sources.load(recipe, split) for split in SPLITS}
     data = {split: feeding.inputs(recipe, data[split], split=split) for split in SPLITS}
     digests = {split: runs.digest(part) for split, part in data.items()}
     before = (held or {}).get("data", digests)
@@ -229,18 +234,8 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     lengths = [steps * cycle.length for cycle in cycles]
     schedule = Schedule([cycle.rate for cycle in cycles], lengths, recipe.warmup)
     with strategy.scope():
-        optimizer = OPTIMIZERS[recipe.optimizer](
-            schedule,
-            weight_decay=recipe.weight_decay,
-            global_clipnorm=recipe.clip_norm,
-            use_ema=True,
-            ema_momentum=recipe.ema,
-        )
-        optimizer.exclude_from_weight_decay(var_names=["bias"])
-        private.average_briefly(optimizer)
         alone = strategy.num_replicas_in_sync == 1  # Keras fails to compile for several
-        model.compile(optimizer, jit_compile=recipe.jit_compile and alone)
-        model.optimizer.build(model.trainable_variables)  # which a checkpoint restores
+        _compile(model, recipe, schedule, jit_compile=recipe.jit_compile and alone)
     if verbose == "auto":
         verbose = 1 if sys.stdout.isatty() else 2
     callbacks = [
@@ -251,11 +246,13 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     ]
     if verbose == 2:  # beside a bar, `fit` says it
         callbacks.append(progress.FirstStep())
+    given = None
+    if model.condition is not None and model.num_classes is None:  # there is no default
+        given = data["validation"]["condition"]
     if tensorboard:
-        given = None
-        if model.condition is not None and model.num_classes is None:  # there is no default
-            given = data["validation"]["condition"]
         callbacks += progress.tensorboard(folder / "tensorboard", averages, given)
+    if samples:
+        callbacks.append(progress.SampleFiles(folder / "samples", averages, given, epochs=epochs))
     validated = [*range(recipe.validate_every, epochs, recipe.validate_every), epochs]
     with place:
         while place.epoch < epochs and not best.gave_up(place.epoch):
@@ -278,10 +275,49 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     return trained
 
 
+def epoch_seconds(recipe: Recipe, data: dict[str, Any], *, steps: int = 4) -> float:
+    """How long an epoch takes here, with its validation: from a few steps, which change nothing.
+
+    Args:
+      recipe: a `tfar.training.Recipe`.
+      data: as in `train`.
+      steps: how many are timed, after one that is compiled.
+
+    Raises:
+      ValueError: as in `train`, if the data are invalid.
+    """
+    data = {split: feeding.inputs(recipe, data[split], split=split) for split in SPLITS}
+    model = build(recipe, feeding.events(data["train"]))
+    all_steps = feeding.steps_per_epoch(recipe, model, data["train"])
+    _compile(model, recipe, recipe.periods[0].rate, jit_compile=recipe.jit_compile)
+    clock = progress.Clock()
+    endless = dataclasses.replace(recipe, epochs=steps + 1, cycles=())  # of one step at least
+    batches = feeding.batches(endless, model, data["train"])
+    model.fit(batches, steps_per_epoch=steps + 1, shuffle=False, verbose=0, callbacks=[clock])
+    held_out = kinds.of(model).inputs(data["validation"])
+    held_out = len(feeding.events(held_out)) / recipe.batch_size
+    return (all_steps + held_out / 3) * clock.seconds  # a pass takes a third of a step
+
+
+def _compile(model, recipe, rate, jit_compile):
+    optimizer = OPTIMIZERS[recipe.optimizer](
+        rate,
+        weight_decay=recipe.weight_decay,
+        global_clipnorm=recipe.clip_norm,
+        use_ema=True,
+        ema_momentum=recipe.ema,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    private.average_briefly(optimizer)
+    model.compile(optimizer, jit_compile=jit_compile)
+    model.optimizer.build(model.trainable_variables)  # which a checkpoint restores
+
+
 def _fields(recipe, start):
     """The fields that identify a run, as JSON has them, except for its data and its model."""
     apart = ("model", "summary", "paper", "source")
     fields = {key: value for key, value in vars(recipe).items() if key not in apart}
+    fields["dataset"] = sources.named(recipe.dataset)
     return json.loads(json.dumps(fields if start is None else {**fields, "start": start}))
 
 

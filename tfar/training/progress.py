@@ -2,7 +2,9 @@
 
 import datetime
 import importlib.util
+import itertools
 import pathlib
+import statistics
 import time
 from typing import Any
 
@@ -101,6 +103,50 @@ class Samples(keras.callbacks.Callback):
         with self.writer.as_default(step=epoch):
             kinds.of(self.model).show(self.condition)
         self.averages.on_test_end()
+
+
+class SampleFiles(keras.callbacks.Callback):
+    """Writes samples of the averaged model to a file of its own after each epoch, by the same seed.
+
+    Args:
+      folder: in which the files are made.
+      averages, condition: see `Samples`.
+      epochs: the number of all epochs; samples are drawn after at most a hundred of them.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        averages: keras.callbacks.SwapEMAWeights,
+        condition: Nest = None,
+        *,
+        epochs: int,
+    ) -> None:
+        super().__init__()
+        self.folder, self.averages, self.condition = folder, averages, condition
+        self.epochs, self.every = epochs, -(-epochs // 100)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        done = epoch + 1
+        if done % self.every and done != self.epochs:
+            return
+        kind = kinds.of(self.model)
+        self.averages.on_test_begin()
+        path = self.folder / f"epoch_{done:0{len(str(self.epochs))}}{kind.endings[0]}"
+        kind.write(kind.preview(self.condition), path)
+        self.averages.on_test_end()
+
+
+class Clock(keras.callbacks.Callback):
+    """The median time of a step but for the first, which is compiled, in ``seconds``."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        float(logs["loss"])  # which waits for the step
+        self.ends = [*getattr(self, "ends", ()), time.perf_counter()]
+
+    @property
+    def seconds(self) -> float:
+        return statistics.median(b - a for a, b in itertools.pairwise(self.ends))
 
 
 def tensorboard(

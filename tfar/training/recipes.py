@@ -16,6 +16,7 @@ from typing import Any
 import keras
 
 from tfar import arguments
+from tfar.training import sources
 from tfar.training.muon import Muon
 from tfar.typing import Path
 
@@ -40,7 +41,10 @@ class Recipe:
     Attributes:
       name: name of the artefact.
       summary: one sentence for the card.
-      dataset: a name of `tfar.datasets.list()`.
+      dataset: a name of `tfar.datasets.list()`; a function of "train" or "validation" that returns
+        the data of that split, an array, a dict of arrays "x" and "condition", or a string; or
+        ``{"train": path, "validation": path}``, a path being that of a text, of an ``.npy`` file or
+        of images as `tfar.pictures.read` takes them, relative to where training is started.
       model: function of the training examples, an array, or of the training text, a string, that
         returns an uncompiled model.
       paper: ``{"nats": float, "what": str, "reference": str}``, the figure to compare with; or
@@ -89,7 +93,7 @@ class Recipe:
 
     name: str
     summary: str
-    dataset: str
+    dataset: str | dict | Callable
     model: Callable
     paper: dict
     epochs: int
@@ -119,7 +123,8 @@ class Recipe:
                 value = function(field, getattr(self, field), *args, **ranges)
                 object.__setattr__(self, field, value)  # as ints and floats, which JSON has
 
-        check("name summary dataset", arguments.string)
+        check("name summary", arguments.string)
+        check("dataset", sources.checked)
         check("model", _function)
         check("paper", _paper)
         check("conditional jit_compile", arguments.choice, (True, False))

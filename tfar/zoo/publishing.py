@@ -74,9 +74,10 @@ def publish(name: str, run: Path, *, progress: Progress = None) -> dict[str, Any
     record = runs.record(run)
     if record is None or runs.best(run) is None:
         raise FileNotFoundError(f"{run} is not the folder of a training run: train there first.")
+    data = arguments.string("dataset", recipe.dataset)  # no files of one's own: others have none
     record.pop("source", None)  # the checksum of the file, with its comments
     splits = {
-        split: feeding.inputs(recipe, datasets.load(recipe.dataset, split))
+        split: feeding.inputs(recipe, datasets.load(data, split))
         for split in ("train", "validation", "test")
     }
     trained = training.build(recipe, feeding.events(splits["train"]))
@@ -90,7 +91,7 @@ def publish(name: str, run: Path, *, progress: Progress = None) -> dict[str, Any
     metrics = {
         "name": name,
         "summary": recipe.summary,
-        "dataset": recipe.dataset,
+        "dataset": data,
         **_described(model),
         "sizes": {split: len(feeding.events(part)) for split, part in splits.items()},
         "validation": kind.figures(splits["validation"], progress),
