@@ -173,12 +173,19 @@ class Components(CausalLayer):
         The memory is that of a site's K components, not of those of all sites.
 
         Args:
-          x: codes [B, n, c].
+          x: codes [B, n, c]. A site whose first entry is NaN is missing, and left out of p.
           condition: as in `call`.
           but: the number of a site i, for log p(x_i | the others) instead.
         """
         x, weights = tf.cast(x, tf.float32), self.ordered()
-        total = self.log_weights(condition) + self._density(x, weights)
+        missing = tf.math.is_nan(x[..., 0])
+        x = tf.where(missing[..., None], tf.zeros_like(x), x)
+        each = tf.cond(
+            tf.reduce_any(missing),
+            lambda: self._marginal(x, missing, weights),
+            lambda: self._density(x, weights),
+        )
+        total = self.log_weights(condition) + each
         whole = tf.reduce_logsumexp(total, axis=1)
         if but is None:
             return whole
@@ -288,6 +295,28 @@ class Components(CausalLayer):
 
         start = tf.constant(0), tf.zeros([tf.shape(x)[0], self.components])
         return tf.while_loop(lambda i, _: i < len(self.logits), add, start)[1]
+
+    def _marginal(self, x, missing, weights):
+        """As `_density`, of the sites that are not missing, in orders that begin with them.
+
+        Their correlations must be factored for each example, which takes B M n^2 numbers.
+        """
+        if self.covariance == "diag":
+            each = self._each(x, weights.loc, weights)
+            return tf.reduce_sum(tf.where(missing[..., None], 0.0, each), axis=1)
+        order = tf.argsort(tf.cast(missing, tf.int32), axis=1, stable=True)
+        own = self.ordered(order)
+        x, missing = (tf.gather(part, order, axis=1, batch_dims=1) for part in (x, missing))
+        centred = tf.transpose((x[..., :1] - own.loc) * own.real[..., None], [0, 2, 1])  # [B, K, n]
+        right = tf.transpose(centred, [0, 2, 1])[:, None]  # [B, 1, n, K], for one factor
+        right = centred[..., None] if self.covariance == "full" else right
+        z = tf.linalg.triangular_solve(own.factor, right)
+        each = z[..., 0] if self.covariance == "full" else tf.transpose(z[:, 0], [0, 2, 1])
+        each = -0.5 * tf.transpose(each, [0, 2, 1]) ** 2 - tf.math.log(own.scale) - HALF_LOG_2_PI
+        if self.num_values:
+            categories = self._of_categories(x, own)
+            each = tf.where(own.real[..., None] > 0, each, categories)
+        return tf.reduce_sum(tf.where(missing[..., None], 0.0, each), axis=1)
 
     def _given_the_rest(self, x, site, weights):
         """log p_k(x_i | all other sites), [B, K], of one site, in the layout."""

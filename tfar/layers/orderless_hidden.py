@@ -29,7 +29,8 @@ class OrderlessHidden(CausalLayer):
     for the raster order: inputs and outputs are in that order, [B, n, c] -> [B, n, channels].
     Exclusive.
 
-    U tells the network which sites are known: without it a known 0 would look unknown.
+    U tells the network which sites are known: without it a known 0 would look unknown. A site whose
+    first input is NaN is missing, and unknown to all others: outputs are marginal of it.
     With a condition s, c + C s replaces c.
 
     An exact evaluation needs a pass through f for every site; blocks of sites pass together.
@@ -95,8 +96,9 @@ class OrderlessHidden(CausalLayer):
         return h
 
     def _inputs(self, x):
-        """x followed by a 1, which U multiplies: [..., c + 1]."""
-        return tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
+        """x followed by a 1, which U multiplies, or zeros if x is missing: [..., c + 1]."""
+        inputs = tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
+        return tf.where(tf.math.is_nan(x[..., :1]), tf.zeros_like(inputs), inputs)
 
     def given(
         self, x: tf.Tensor, known: tf.Tensor, *, training: Training = None, condition: Rows = None

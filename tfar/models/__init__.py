@@ -1,6 +1,5 @@
 """The models, one file per paper."""
 
-from tfar.models.any_order import AnyOrder
 from tfar.models.base import AutoregressiveModel
 from tfar.models.char_rnn import CharRNN
 from tfar.models.fvsbn import FVSBN
@@ -9,6 +8,7 @@ from tfar.models.gmm import GMM
 from tfar.models.kernel_density import KernelDensity
 from tfar.models.made import MADE
 from tfar.models.nade import NADE
+from tfar.models.orderless import AnyOrder
 from tfar.models.orderless_nade import OrderlessNADE
 from tfar.models.pixel_cnn import PixelCNN
 from tfar.models.pixel_cnn_pp import PixelCNNpp

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfar import conditions, heads
 from tfar.arguments import instance, integer
 from tfar.layers.components import Components
-from tfar.models.any_order import AnyOrder
+from tfar.models.orderless import AnyOrder
 from tfar.typing import Member, Nest, Order, Shape
 
 
@@ -102,7 +102,10 @@ class GMM(AnyOrder):
         return tf.where(valid, log_prob - self._log_units().sum(), -np.inf)
 
     def _codes(self, x):
-        """The codes [B, n, c] of examples, with 0 for invalid values, and which are valid, [B]."""
+        """The codes [B, n, c] of examples, with 0 for invalid values, and which are valid, [B].
+
+        Missing entries are NaN, and valid.
+        """
         x = tf.reshape(x, [-1, self.num_sites])
         supported = self.head.in_support(x)
         x = tf.where(supported, x, tf.zeros_like(x))

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from tfar import conditions, heads
@@ -92,7 +93,7 @@ class KernelDensity(GMM):
             )
         model = cls(x.shape[1:], len(x), head=head)
         model.check_events(x)
-        codes = np.asarray(model.head.encode(rows.astype(np.float32)))
+        codes = model.head.encode(tf.constant(rows, tf.float32)).numpy()
         network = model.network
         network.loc.assign(codes[..., 0].T)
         network.log_scale.assign(np.full(network.log_scale.shape, np.log(bandwidth)))

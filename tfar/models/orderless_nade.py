@@ -17,7 +17,7 @@ from tensorflow_probability import distributions as tfd
 from tfar import conditions, heads, orders
 from tfar.arguments import instance, integer, integers, rate
 from tfar.layers import OrderlessHidden
-from tfar.models.any_order import AnyOrder
+from tfar.models.orderless import AnyOrder
 from tfar.typing import Activation, Member, Nest, Order, Shape, Training
 
 
@@ -30,7 +30,8 @@ class OrderlessNADE(AnyOrder):
 
         n / (n - d) sum_{i not in o} -log p(x_i | x_o)
 
-    whose expectation is the negative log-likelihood, averaged over all orders. Each order is a
+    whose expectation is the negative log-likelihood, averaged over all orders. Missing entries
+    of a `tfar.heads.Table` count neither among the n nor among the known sites. Each order is a
     model of its own; several are an ensemble, p(x) = (1/R) sum_r p_r(x). Scoring one order takes n
     passes, except for their first and last layers.
 
@@ -133,22 +134,26 @@ class OrderlessNADE(AnyOrder):
             return super().call(inputs, training, member)
         x, condition = self._pick(inputs)
         x = tf.reshape(x, [-1, self.num_sites, *self.head.site_shape])
-        known = self._random_sets(tf.shape(x)[0])
+        missing = self.head.missing(x)
+        present = tf.ones(tf.shape(x)[:2], tf.bool) if missing is None else ~missing
+        known = self._random_sets(present)
         x, condition = self.head.encode(x, self.compute_dtype), self._encoded(condition, training)
         params = self.network.given(x, known, training=training, condition=condition)
         params = tf.reshape(
             tf.cast(params, tf.float32), [-1, *self.grid_shape, self.head.num_params]
         )
-        unknown = tf.reshape(~known, [-1, *self.grid_shape])
+        unknown = tf.reshape(present & ~known, [-1, *self.grid_shape])
         return tfd.Masked(self.head.distribution(params), unknown)
 
-    def _random_sets(self, count):
-        """bool [count, n]: d sites in each row, d uniform in 0 ... n - 1."""
-        n = self.num_sites
+    def _random_sets(self, present):
+        """bool [B, n]: d of the m present sites in each row, d uniform in 0 ... m - 1."""
+        n, count = self.num_sites, tf.shape(present)[0]
         keys = keras.random.uniform([count, n], seed=self.set_seeds)
+        keys = tf.where(present, keys, 2.0)  # the others come last
         ranks = tf.argsort(tf.argsort(keys, axis=1), axis=1)
         size = keras.random.randint([count, 1], 0, n, seed=self.set_seeds)
-        return ranks < size
+        there = tf.reduce_sum(tf.cast(present, tf.int32), axis=1, keepdims=True)
+        return ranks < size * there // n
 
     def _score(self, inputs, conditionals, counted=None):
         # ``tfd.Masked(p)`` is not a ``tfd.Masked`` if p is not a composite tensor.
@@ -157,4 +162,9 @@ class OrderlessNADE(AnyOrder):
         unknown = conditionals.validity_mask
         log_prob = super()._score(inputs, conditionals.distribution, unknown)
         count = tf.reduce_sum(tf.cast(tf.reshape(unknown, [-1, self.num_sites]), tf.float32), 1)
-        return log_prob * self.num_sites / count
+        x, _ = self._pick(inputs)
+        missing, there = self.head.missing(x), float(self.num_sites)
+        if missing is not None:
+            flat = tf.reshape(~missing, [-1, self.num_sites])
+            there = tf.reduce_sum(tf.cast(flat, tf.float32), axis=1)
+        return tf.math.divide_no_nan(log_prob * there, count)  # a row may be empty

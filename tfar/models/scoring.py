@@ -26,6 +26,8 @@ class Scoring(OfModel):
     ) -> tf.Tensor:
         """log p(x), [B] float32 nats; for an ensemble log (1/R) sum_r p_r(x), or of one member.
 
+        Of rows with missing entries it is the marginal log-probability of the others.
+
         A value outside the head's support, or an invalid condition, has log-probability -inf.
         ``counted``, bools of the shape of the sites, selects the conditionals that are summed.
         """
@@ -59,6 +61,10 @@ class Scoring(OfModel):
         valid = tf.reduce_all(supported, axis=list(range(1, x.shape.rank)))
         if condition is not None:
             valid &= self.condition.valid(condition)
+        missing = self.head.missing(x)
+        if missing is not None:
+            supported &= ~missing
+            counted = ~missing if counted is None else counted & ~missing
         # Some of TFP's distributions fail at values outside their support.
         log_prob = casting.log_prob(conditionals, tf.where(supported, x, tf.zeros_like(x)))
         if counted is not None:

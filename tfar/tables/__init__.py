@@ -16,19 +16,27 @@ saved with the model, and densities are those of the data, in its units.
 """
 
 from tfar.tables.answers import complete, is_table, log_prob, sample
-from tfar.tables.codec import to_array, to_frame
-from tfar.tables.columns import describe, kinds, read_csv
-from tfar.tables.fit import fit_table
+from tfar.tables.codec import log_units, to_array, to_frame
+from tfar.tables.columns import describe, kinds, table
+from tfar.tables.fit import LEAST_ROWS, Fitted, fit, fit_table
+from tfar.tables.reading import Reading, read, read_csv
 
 __all__ = [
+    "LEAST_ROWS",
+    "Fitted",
+    "Reading",
     "complete",
     "describe",
+    "fit",
     "fit_table",
     "is_table",
     "kinds",
     "log_prob",
+    "log_units",
+    "read",
     "read_csv",
     "sample",
+    "table",
     "to_array",
     "to_frame",
 ]

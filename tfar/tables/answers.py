@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfar import arguments, kinds
-from tfar.tables.codec import to_array, to_frame
+from tfar.tables.codec import cast, to_array, to_frame
+from tfar.tables.entries import named
 
 if TYPE_CHECKING:
     from typing import Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from tfar.models import AutoregressiveModel
     from tfar.typing import Seed
 
+ROWS = 500  # that are completed at once
+
 
 def is_table(model: Any) -> bool:
     """Whether a model is a table model."""
@@ -24,13 +27,16 @@ def is_table(model: Any) -> bool:
 
 
 def log_prob(model: AutoregressiveModel, frame: pd.DataFrame) -> np.ndarray:
-    """log p of each row of a data frame [N], nats, in the units of the data.
+    """log p of each row of a data frame, float64 [N] nats, in the units of the data.
+
+    It is the sum of log-probabilities, of categories, integers and atoms, and of log-densities, of
+    other reals. Of a row with missing entries it is that of the others, the marginal.
 
     Raises:
       ValueError: if it is not a table model, or the frame has other columns or invalid entries.
     """
     x = to_array(_columns(model), frame)
-    return model.predict(x, batch_size=1000, verbose=0)
+    return kinds.of(model).log_prob(x)
 
 
 def sample(model: AutoregressiveModel, n: int, *, seed: Seed = None, **policy: Any) -> pd.DataFrame:
@@ -46,6 +52,9 @@ def sample(model: AutoregressiveModel, n: int, *, seed: Seed = None, **policy: A
 def complete(model: AutoregressiveModel, frame: pd.DataFrame, *, seed: Seed = None) -> pd.DataFrame:
     """The data frame, with its missing entries drawn given the other entries of their rows.
 
+    Entries that are given, and columns that the model leaves out, are untouched. Each row may lack
+    others: all are drawn in one run of the sampling loop.
+
     Args:
       model: a table model.
       frame: a data frame; entries that are NaN or None are drawn.
@@ -57,15 +66,26 @@ def complete(model: AutoregressiveModel, frame: pd.DataFrame, *, seed: Seed = No
     from tfar import randomness
 
     columns = _columns(model)
-    x = to_array(columns, frame, missing=True)
-    patterns, group = np.unique(~np.isnan(x), axis=0, return_inverse=True)
+    frame = named(frame)
+    x = to_array(columns, frame)
+    joint = model.joint(member=0) if model.members > 1 else model.joint()
     seed = randomness.stateless_seed(seed)
-    for number, observed in enumerate(patterns):
-        rows = group.ravel() == number
-        joint = model.joint(observed=observed)
-        x[rows] = joint.sample(seed=randomness.derived(seed, number), value=x[rows]).numpy()
-    completed = to_frame(columns, x)
-    completed.index = frame.index
+    drawn = x.copy()
+    lacking = np.flatnonzero(np.isnan(x).any(axis=1))
+    for number, first in enumerate(range(0, len(lacking), ROWS)):
+        rows = lacking[first : first + ROWS]
+        own = randomness.derived(seed, number)
+        drawn[rows] = joint.sample(seed=own, value=x[rows]).numpy()
+    completed, found = frame.copy(), to_frame(columns, drawn)
+    found.index = frame.index
+    for column in columns:
+        name = column["name"]
+        missing = frame[name].isna()
+        if missing.all():
+            completed[name] = found[name]
+        elif missing.any():
+            entries = frame[name].astype(object).where(~missing, found[name].astype(object))
+            completed[name] = cast(column, entries.infer_objects())
     return completed
 
 

@@ -2,115 +2,205 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from tfar.tables import numeric, times
+from tfar.tables.entries import named, numbers, plain, sort_key
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import IO, Any
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
-    from tfar.typing import Path
-
-# An integer column with at most this many different values is taken as categorical.
-MANY = 20
-
-
-def read_csv(path: Path | IO[str]) -> pd.DataFrame:
-    """The data frame in a CSV file, whatever separates its columns (``;`` in the wine data).
-
-    Raises:
-      ValueError: if it is not a CSV file with a header; the message names the file.
-      OSError: if it cannot be read.
-    """
-    try:
-        return pd.read_csv(path, sep=None, engine="python")
-    except (ValueError, csv.Error) as error:
-        name = getattr(path, "name", path)
-        raise ValueError(f"{name} is not a CSV file with a header: {error}.") from error
+KINDS = "categorical", "integer", "real", "time", "left out"
+MANY = 20  # an integer column with at most so many different values is taken as categorical
+DISTINCT = 0.5  # text of which more than this fraction of the values differ is left out ...
+LEAST = 50  # ... if so many differ
 
 
-def kinds(frame: pd.DataFrame, categorical: Sequence[str] = ()) -> dict[str, str]:
-    """What each column is taken as, "categorical" or "real", a dict.
+def kinds(
+    frame: pd.DataFrame,
+    categorical: Sequence[str] = (),
+    *,
+    given: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """What each column is taken as, a dict: one of "categorical", "integer", "real", "time" or
+    "left out".
 
-    Columns of numbers are real, unless they are integers with at most 20 different values; all
-    others are categorical.
+    * bools, text and pandas' categories are categorical, but text most of whose entries differ is
+      taken for names and left out;
+    * integers are categorical if at most 20 values occur, otherwise "integer", unless they count
+      the rows: then they are left out. So are whole numbers that are floats only for want of
+      entries;
+    * other numbers are "real", and dates, times and durations "time";
+    * a column without an entry is left out.
 
     Args:
       frame: a data frame.
       categorical: names of columns that are categorical, whatever they hold.
+      given: the kinds of other columns, by name.
 
     Raises:
       ValueError: if it is not a data frame, two columns have the same name, names have several
-        levels, or there is no such column.
+        levels, there is no such column, or a kind is unknown.
 
     >>> kinds(pd.DataFrame({"a": [1, 2, 1], "b": [0.5, 1.5, 2.5], "c": ["x", "y", "x"]}))
     {'a': 'categorical', 'b': 'real', 'c': 'categorical'}
     """
-    frame, categorical = named(frame), _names(categorical)
-    unknown = [name for name in categorical if name not in frame.columns]
-    if unknown:
-        raise ValueError(f"The table has no column {unknown[0]!r}, only {list(frame.columns)}.")
+    frame = named(frame)
+    chosen = {**{str(k): v for k, v in (given or {}).items()}}
+    chosen.update(dict.fromkeys(_names(categorical), "categorical"))
+    for name, kind in chosen.items():
+        if name not in frame.columns:
+            raise ValueError(f"The table has no column {name!r}, only {list(frame.columns)}.")
+        if kind not in KINDS:
+            raise ValueError(
+                f"Expected the column {name!r} to be one of {', '.join(KINDS)}, got {kind!r}."
+            )
+    return {name: chosen.get(name) or _kind(frame[name]) for name in frame.columns}
 
-    def kind(name, column):
-        if name in categorical or not pd.api.types.is_numeric_dtype(column):
+
+def _kind(values):
+    present = values.dropna()
+    if not len(present):
+        return "left out"
+    dtype = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(present):
+        return "categorical"
+    if times.is_time(values):
+        return "time"
+    if pd.api.types.is_numeric_dtype(values):
+        x = present.to_numpy()
+        whole = pd.api.types.is_integer_dtype(dtype)
+        if not whole and len(present) < len(values) and not np.iscomplexobj(x):
+            whole = bool((x == np.floor(x)).all())  # integers, but for the missing ones
+        if not whole:
+            return "real"
+        if present.nunique() <= MANY:
             return "categorical"
-        if pd.api.types.is_bool_dtype(column):
-            return "categorical"
-        few = pd.api.types.is_integer_dtype(column) and column.nunique() <= MANY
-        return "categorical" if few else "real"
-
-    return {name: kind(name, frame[name]) for name in frame.columns}
+        return "left out" if _counts_rows(values) else "integer"
+    distinct = present.map(str).nunique()
+    return "left out" if distinct > max(LEAST, DISTINCT * len(present)) else "categorical"
 
 
-def describe(frame: pd.DataFrame, categorical: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """The columns of a table as `tfar.heads.Table` takes them, a list of dicts.
+def _counts_rows(values):
+    """Whether integers are the number of the row, from any first one on, as ids are."""
+    there = values.notna().to_numpy()
+    x = values[there].to_numpy().astype(np.int64)
+    return len(x) > MANY and len(np.unique(x - np.flatnonzero(there))) == 1
+
+
+def describe(
+    frame: pd.DataFrame,
+    categorical: Sequence[str] = (),
+    *,
+    given: Mapping[str, str] | None = None,
+) -> list[dict[str, Any]]:
+    """The columns of a table as `tfar.heads.Table` takes them, a list of dicts that JSON can hold.
+
+    Each has a "name", a "kind" and the "dtype" of its entries; "categories"; "levels", "low",
+    "mean" and "std" of integers; and of reals the "transform" to their codes with its numbers,
+    "mean" and "std", and "atoms", the codes of values that have a probability of their own. Columns
+    that are left out are not there.
+
+    Args:
+      frame, categorical, given: as in `kinds`.
 
     Raises:
-      ValueError: if an entry is missing or not finite, or a categorical column has only one
-        category, or has one that is neither a string, a number nor a bool; or as in `kinds`.
+      ValueError: if an entry is not finite or no number, a category is neither a string, a number
+        nor a bool, or no column is left; or as in `kinds`.
     """
     frame, columns = named(frame), []
-    for name, kind in kinds(frame, categorical).items():
+    for name, kind in kinds(frame, categorical, given=given).items():
         values = frame[name]
-        check_missing(name, values)
-        if kind == "real":
-            x = numbers(name, values)
-            std = float(x.std()) or 1.0
-            columns.append({"name": name, "mean": float(x.mean()), "std": std})
+        if kind == "left out":
             continue
-        for value in map(plain, values):  # JSON, in which models are saved, has no others
-            if not isinstance(value, str | int | float | bool):
-                raise ValueError(
-                    f"The column {name!r} holds {value!r}, a {type(value).__name__}: convert it to "
-                    "numbers or strings."
-                )
-        categories = [plain(value) for value in sorted(values.unique(), key=_sort_key)]
-        if len(categories) < 2:
-            raise ValueError(f"The column {name!r} has only one value, {categories}: leave it out.")
-        columns.append({"name": name, "categories": categories})
+        column = {"name": name, "kind": kind, "dtype": str(values.dtype)}
+        if not values.notna().any():
+            raise ValueError(f"The column {name!r} has no entry: leave it out.")
+        if kind == "categorical":
+            column.update(_categorical(name, values))
+        elif kind == "time":
+            ticks, held = times.ticks(name, values)
+            column.update({**held, **numeric.whole(ticks)})
+        else:
+            x = numbers(name, values)
+            x = x[~np.isnan(x)]
+            if kind == "integer":
+                _check_whole(name, values, x)
+            column.update(numeric.whole(x) if kind == "integer" else numeric.real(x))
+        columns.append(column)
+    if not columns:
+        raise ValueError("Expected at least one column that is not left out.")
     return columns
 
 
-# Entries ----------------------------------------------------------------------------------------
+def _categorical(name, values):
+    present = values.dropna()
+    for value in map(plain, present):  # JSON, in which models are saved, has no others
+        if not isinstance(value, str | int | float | bool):
+            raise ValueError(
+                f"The column {name!r} holds {value!r}, a {type(value).__name__}: convert it to "
+                "numbers or strings."
+            )
+    found: dict[str, Any] = {
+        "categories": [plain(value) for value in sorted(present.unique(), key=sort_key)]
+    }
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        found["ordered"] = bool(values.dtype.ordered)
+        found["order"] = [plain(value) for value in values.dtype.categories]
+    return found
 
 
-def named(frame: pd.DataFrame) -> pd.DataFrame:
-    """The data frame with strings as column names, all different."""
-    if not isinstance(frame, pd.DataFrame):
-        raise ValueError(f"Expected a data frame, got {type(frame).__name__} {frame!r:.200}.")
-    if frame.columns.nlevels > 1:
+def _check_whole(name, values, x):
+    if (x != np.floor(x)).any():
+        where = np.flatnonzero((numbers(name, values) % 1) > 0)[0]
         raise ValueError(
-            f"The table has column names of {frame.columns.nlevels} levels: join them, as in "
-            "frame.columns = ['.'.join(map(str, names)) for names in frame.columns]."
+            f"The column {name!r} is taken as integers, and holds {values.iloc[where]!r} in row "
+            f"{values.index[where]}."
         )
-    frame = frame.rename(columns=str)
-    twice = frame.columns[frame.columns.duplicated()]
-    if len(twice):
-        raise ValueError(f"The table has two columns named {twice[0]!r}: rename one.")
-    return frame
+
+
+def table(frame: pd.DataFrame, columns: Sequence[dict[str, Any]]) -> str:
+    """What each column of a frame is taken as, in words, a line for each.
+
+    >>> frame = pd.DataFrame({"id": range(30), "x": np.linspace(0.0, 1.0, 30)})
+    >>> print(table(frame, describe(frame)))
+    id  left out: no two alike, or the number of the row
+    x   real, 0 to 1
+    """
+    frame, held = named(frame), {column["name"]: column for column in columns}
+    width = max(len(name) for name in frame.columns)
+    lines = []
+    for name in frame.columns:
+        words = _words(held.get(name), frame[name])
+        missing = int(frame[name].isna().sum())
+        words += f", {missing:,} missing" if missing and name in held else ""
+        lines.append(f"{name.ljust(width)}  {words}")
+    return "\n".join(lines)
+
+
+def _words(column, values):
+    if column is None:
+        some = values.notna().any()
+        return "left out: " + ("no two alike, or the number of the row" if some else "empty")
+    if "categories" in column:
+        shown = [str(category) for category in column["categories"][:4]]
+        more = ", ..." if len(column["categories"]) > 4 else ""
+        return f"categorical, {len(column['categories'])}: {', '.join(shown)}{more}"
+    low, high = values.min(), values.max()
+    span = (
+        f"{low:g} to {high:g}" if isinstance(low, int | float | np.number) else f"{low} to {high}"
+    )
+    kind = column["kind"]
+    if kind == "time":
+        kind += f" in steps of {times.step(column)}"
+    if column.get("transform", "linear") != "linear":
+        kind += f" ({column['transform']})"
+    count = len(column.get("atoms", ()))
+    return f"{kind}, {span}" + (f", {count} of its values with a mass" if count else "")
 
 
 def _names(categorical):
@@ -120,36 +210,3 @@ def _names(categorical):
             f"Expected categorical to be a sequence of column names, got {categorical!r}."
         )
     return [str(name) for name in categorical]
-
-
-def check_missing(name: str, values: pd.Series) -> None:
-    missing = values.isna()
-    if missing.any():
-        raise ValueError(
-            f"The column {name!r} has no value in row {values.index[missing.to_numpy()][0]} "
-            f"({int(missing.sum())} such rows)."
-        )
-
-
-def numbers(name: str, values: pd.Series, *, missing: bool = False) -> np.ndarray:
-    """float64 [N]; raises ValueError if an entry is not a finite number."""
-    if np.iscomplexobj(values):
-        raise ValueError(f"The column {name!r} holds complex numbers: split it into two real ones.")
-    x = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    bad = ~np.isfinite(x) & ~(values.isna().to_numpy() if missing else False)
-    if bad.any():
-        where = np.flatnonzero(bad)[0]
-        raise ValueError(
-            f"Expected real numbers in the column {name!r}, got {values.iloc[where]!r} in row "
-            f"{values.index[where]} ({int(bad.sum())} such rows)."
-        )
-    return x
-
-
-def plain(value: Any) -> Any:
-    """A category as JSON can hold it: NumPy's scalars become Python's."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _sort_key(value):
-    return (type(plain(value)).__name__, value)

@@ -3,75 +3,121 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from tfar import arguments, heads
-from tfar.tables.codec import to_array
-from tfar.tables.columns import describe, read_csv
+from tfar.tables import gaussians
+from tfar.tables.codec import log_units, to_array
+from tfar.tables.columns import describe
+from tfar.tables.reading import read_csv
 from tfar.training import recipes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from tfar.models import OrderlessNADE
+    from tfar.models import AnyOrder
     from tfar.typing import Path
 
+FAMILIES = "auto", "gaussians", "orderless"
+LEAST_ROWS = 10
+FEW = 1000  # rows, below which all of them are for mixtures of Gaussians
+SHARE = 1 / 3  # of the budget that these take where a network is tried too
+VALIDATING = 1.5  # how much longer an epoch takes with its validation
 
-def fit_table(
+
+class Fitted(NamedTuple):
+    """A model, and how well it does on rows that it was not fitted to.
+
+    Attributes:
+      model: a `tfar.models.GMM` or `tfar.models.OrderlessNADE`, of events [n], with a
+        `tfar.heads.Table`.
+      family: "gaussians" or "orderless".
+      held_out: float64 [M], log p of held-out rows in nats and in the units of the data. Mixtures
+        of Gaussians of fewer than 1,000 rows are cross-validated, with all rows in turn.
+    """
+
+    model: AnyOrder
+    family: str
+    held_out: np.ndarray
+
+
+def fit_table(data: pd.DataFrame | Path, **options: Any) -> AnyOrder:
+    """Fits a joint distribution to a table, in one call: p of any columns given any others.
+
+    `log_prob`, `sample` and `complete` of `tfar.tables` then answer questions in the data's own
+    units. See `fit` for the arguments, and for what is raised.
+
+    >>> frame = pd.DataFrame({"x": np.linspace(0.0, 1.0, 40), "y": np.linspace(1.0, 0.0, 40) ** 2})
+    >>> type(fit_table(frame)).__name__
+    'GMM'
+    """
+    return fit(data, **options).model
+
+
+def fit(
     data: pd.DataFrame | Path,
     *,
     categorical: Sequence[str] = (),
+    kinds: Mapping[str, str] | None = None,
+    family: str = "auto",
+    budget: str | float | None = 60.0,
     hidden: Sequence[int] = (256, 256),
-    components: int = 10,
-    dropout: float = 0.3,
+    components: int | None = None,
+    dropout: float | None = None,
     noise: float = 0.0,
     num_orders: int = 8,
-    epochs: int = 300,
+    epochs: int | None = None,
     batch_size: int = 50,
     learning_rate: float = 2e-3,
     validation: float = 0.1,
-    patience: int = 50,
-    validate_every: int = 1,
+    patience: int | None = None,
+    validate_every: int | None = None,
     seed: int = 0,
     folder: Path | None = None,
     verbose: int | str = "auto",
-) -> OrderlessNADE:
-    """Fits a joint distribution to a table, in one call: order-agnostic NADE over mixed columns.
+) -> Fitted:
+    """As `fit_table`, with the figures of held-out rows.
 
-    Real columns are modelled by mixtures of logistics, all others are categorical. The held-out
-    rows of ``validation`` select the weights and the time to stop. ``model.joint(observed=...)``,
-    `log_prob`, `sample` and `complete` then handle any columns given any others.
+    Two families are tried, and held-out rows decide between them:
+
+    * "gaussians", a stack of mixtures of Gaussians (with categories), see
+      `tfar.tables.gaussians`: for tables of real and categorical columns without missing entries.
+      Tables of fewer than 1,000 rows get it at once.
+    * "orderless", an order-agnostic NADE: for all kinds of columns, and with missing entries, which
+      count neither in training nor in the validation.
 
     Args:
-      data: a data frame, or the path of a CSV file.
-      categorical: names of columns that are categorical, see `kinds`.
-      hidden: units of hidden layers.
-      components: components of the mixtures.
-      dropout: rate for hidden units.
-      noise: in standard deviations of a column, of the Gaussian noise that is added to real columns
-        in training: the density is learnt as smooth as that, which rounded columns need where odd
-        rows are looked for (Rothfuss et al. 2019). Densities are then those of noisy data.
-      num_orders: how many random orders of the columns; the model is their mixture.
-      epochs, batch_size, learning_rate: as in Keras, with a warm-up and a cosine decay.
+      data: a data frame, or the path of a file, see `read`.
+      categorical: names of columns that are categorical, see `tfar.tables.kinds`.
+      kinds: what other columns are taken as, by name: "real", "integer", "time", "categorical" or
+        "left out".
+      family: "gaussians" or "orderless", or "auto" for the better one.
+      budget: the time that fitting takes, about, in seconds or as in "90s" or "1h30m"; None for
+        300 epochs of a network, and all mixtures.
+      hidden, components, dropout, noise, num_orders, epochs, batch_size, learning_rate, patience,
+        validate_every: of the network: units of hidden layers; components of the mixtures of
+        numbers, by default 3, and 10 of 1,000 rows or more; the rate of dropout, by default 0, and
+        0.1; in standard deviations of a column, noise that is added to reals in training (Rothfuss
+        et al. 2019: densities are learnt as smooth as that); how many random orders the model is
+        the mixture of; by default as many epochs as the budget allows, and at most 300; rows of a
+        step, and the peak of the rate; epochs without a better validation after which training
+        stops, by default 0.3 of them, and from one validation to the next.
       validation: fraction of the rows that are held out.
-      patience: epochs without a better validation NLL after which training stops.
-      validate_every: epochs from one validation to the next. One takes as many passes as there are
-        columns, which is most of the time of small tables.
       seed: the seed of everything random.
-      folder: the folder of the run, which resumes where it stopped, if the table is the same; by
-        default a temporary one.
+      folder: the folder of the run of a network, which resumes where it stopped, if the table is
+        the same; by default a temporary one.
       verbose: as in `tfar.training.train`.
 
-    Returns:
-      `tfar.models.OrderlessNADE`, of events [n], with a `tfar.heads.Table`.
-
     Raises:
-      ValueError: if an argument is invalid, there are fewer than ten rows or no columns, or an
-        entry is invalid, see `describe`; or as in `tfar.training.train`.
+      ValueError: if an argument is invalid, there are fewer than ten rows or no columns, an entry
+        is invalid, see `describe`, or "gaussians" do not fit the columns; or as in
+        `tfar.training.train`.
       OSError: if the table cannot be read, or the folder cannot be written.
 
     #### References
@@ -79,52 +125,139 @@ def fit_table(
     J. Rothfuss et al. Noise Regularization for Conditional Density Estimation. arXiv:1907.08982,
     2019.
     """
-    from tfar import models, training
+    from tfar.training import budget as times
 
+    start = time.monotonic()
     if not isinstance(data, pd.DataFrame | str | os.PathLike):
         raise ValueError(
             "Expected data to be a data frame (pandas.DataFrame makes one) or the path of a CSV "
             f"file, got {data!r:.200}."
         )
-    hidden = arguments.integers("hidden", hidden, least=1)
-    components = arguments.integer("components", components, least=1)
-    dropout = arguments.number("dropout", dropout, least=0, below=1)
-    num_orders = arguments.integer("num_orders", num_orders, least=1)
+    family = arguments.choice("family", family, FAMILIES)
+    budget = None if budget is None else times.seconds(budget)
     validation = arguments.number("validation", validation, above=0, below=1)
-
-    def model(x):
-        head = heads.Table(columns, components)
-        return models.OrderlessNADE(
-            [len(columns)], hidden, head=head, order=order, dropout=dropout, seed=seed
-        )
-
-    recipe = recipes.Recipe(  # which checks the other arguments
-        name="table",
-        summary="A table.",
-        dataset="table",
-        model=model,
-        paper={"none": "a table of one's own"},
+    num_orders = arguments.integer("num_orders", num_orders, least=1)
+    seed = arguments.integer("seed", seed, least=0, most=2**32 - 1)
+    folder = None if folder is None else arguments.path("folder", folder)
+    arguments.choice("verbose", verbose, ("auto", 0, 1, 2, False, True))
+    network = _Network(
+        hidden=tuple(arguments.integers("hidden", hidden, least=1)),
+        components=components,
+        dropout=dropout,
         epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        clip_norm=1.0,
-        ema=0.99,
         patience=patience,
         validate_every=validate_every,
+        options={"batch_size": batch_size, "learning_rate": learning_rate, "noise": noise},
         seed=seed,
-        noise=noise,
     )
     frame = data if isinstance(data, pd.DataFrame) else read_csv(data)
-    if len(frame) < 10 or not len(frame.columns):
+    if len(frame) < LEAST_ROWS or not len(frame.columns):
         raise ValueError(f"Expected at least ten rows and a column, got a table of {frame.shape}.")
-    columns = describe(frame, categorical)
+    columns = _described(frame, categorical, kinds)
     x = to_array(columns, frame)
     x = x[np.random.RandomState(seed).permutation(len(x))]
-    held_out = min(max(1, round(validation * len(x))), len(x) - 1)
-    splits = {"validation": x[:held_out], "train": x[held_out:]}
-    order = np.random.RandomState(seed).permutation(len(columns))
-    recipe = dataclasses.replace(recipe, batch_size=min(recipe.batch_size, len(splits["train"])))
-    best = training.train(recipe, folder, data=splits, verbose=verbose)
+    recipe = network._recipe(columns, len(x))  # which checks the other arguments
+    fit_gaussians = gaussians.fits(columns, x)
+    if family == "gaussians" and not fit_gaussians:
+        raise ValueError(
+            "Mixtures of Gaussians take real and categorical columns without missing entries and "
+            'frequent values: use family="orderless".'
+        )
+    if family == "gaussians" or (family == "auto" and fit_gaussians and len(x) < FEW):
+        deadline = math.inf if budget is None else start + 0.8 * budget
+        rows = gaussians.rows_of(columns, x)
+        mixture, left_out, used = gaussians.stacked(rows, seed, deadline)
+        held_out = left_out + log_units(columns, x[used])
+        return Fitted(gaussians.model_of(mixture, columns), "gaussians", held_out)
+    count = min(max(1, round(validation * len(x))), len(x) - 1)
+    held, kept = x[:count], x[count:]
+    units, other = log_units(columns, held), None
+    if family == "auto" and fit_gaussians:
+        deadline = math.inf if budget is None else start + SHARE * budget
+        mixture, *_ = gaussians.stacked(gaussians.rows_of(columns, kept), seed, deadline)
+        other = mixture.log_prob(gaussians.rows_of(columns, held)) + units
+    limit = None if budget is None else budget * (1 - SHARE * (other is not None)) / VALIDATING
+    best = network._trained(recipe, {"train": kept, "validation": held}, folder, limit, verbose)
     rng = np.random.RandomState(seed)
     drawn = [rng.permutation(len(columns)) for _ in range(num_orders)]
-    return best.of_order(np.unique(drawn, axis=0))  # two columns have only two orders
+    best = best.of_order(np.unique(drawn, axis=0))  # two columns have only two orders
+    own = best.predict(held, batch_size=500, verbose=0).astype(np.float64) + units
+    if other is not None and other.mean() > own.mean():
+        return Fitted(gaussians.model_of(mixture, columns), "gaussians", other)
+    return Fitted(best, "orderless", own)
+
+
+def _described(frame, categorical, kinds):
+    columns = describe(frame, categorical, given=kinds)
+    names = {column["name"] for column in columns}
+    left_out = [str(name) for name in frame.columns if str(name) not in names]
+    if left_out:
+        columns[0]["left_out"] = left_out  # which `to_array` passes over
+    return columns
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Network:
+    """How a network is trained; what is None depends on the rows and on the budget."""
+
+    hidden: tuple[int, ...]
+    components: int | None
+    dropout: float | None
+    epochs: int | None
+    patience: int | None
+    validate_every: int | None
+    options: dict[str, Any]
+    seed: int
+
+    def _recipe(self, columns, count):
+        """The recipe for a table of so many rows, of 300 epochs if none are given."""
+        from tfar import models
+
+        components = (3 if count < FEW else 10) if self.components is None else self.components
+        components = arguments.integer("components", components, least=1)
+        dropout = (0.0 if count < FEW else 0.1) if self.dropout is None else self.dropout
+        dropout = arguments.number("dropout", dropout, least=0, below=1)
+        order = np.random.RandomState(self.seed).permutation(len(columns))
+
+        def model(x):
+            head = heads.Table(columns, components)
+            options = {"head": head, "order": order, "dropout": dropout, "seed": self.seed}
+            return models.OrderlessNADE([len(columns)], self.hidden, **options)
+
+        recipe = recipes.Recipe(
+            name="table",
+            summary="A table.",
+            dataset="table",
+            model=model,
+            paper={"none": "a table of one's own"},
+            clip_norm=1.0,
+            ema=0.99,
+            seed=self.seed,
+            **self._lasting(300 if self.epochs is None else self.epochs),
+            **self.options,
+        )
+        return dataclasses.replace(recipe, batch_size=min(recipe.batch_size, max(count // 2, 1)))
+
+    def _lasting(self, epochs):
+        patience, every = self.patience, self.validate_every
+        number = epochs if isinstance(epochs, int) else 1  # the recipe refuses others
+        return {
+            "epochs": epochs,
+            "patience": math.ceil(0.3 * number) if patience is None else patience,
+            "validate_every": math.ceil(number / 50) if every is None else every,
+        }
+
+    def _trained(self, recipe, splits, folder, limit, verbose):
+        """The model, after as many epochs as fit into the limit, in seconds, if none are given."""
+        from tfar.training import budget, loop
+
+        size = min(recipe.batch_size, len(splits["train"]))
+        recipe = dataclasses.replace(recipe, batch_size=size)
+        if self.epochs is None and limit is not None:
+
+            def lasting(epochs):
+                return dataclasses.replace(recipe, **self._lasting(epochs))
+
+            say = (lambda sentence: None) if verbose == 0 else None
+            recipe = budget.chosen({"table": lasting}, splits, limit, folder=folder, say=say)
+        return loop.train(recipe, folder, data=splits, verbose=verbose)

@@ -1,0 +1,332 @@
+"""Columns as they are: kinds, codes and their units, masses and densities, missing entries."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import tensorflow as tf
+from scipy.special import logsumexp
+
+from tfar import heads, tables, testing
+from tfar.models import GMM, OrderlessNADE
+from tfar.tables import codec, gaussians, numeric
+
+RNG = np.random.default_rng(0)
+N = 300
+AMOUNTS = np.where(RNG.random(N) < 0.3, 0.0, np.exp(RNG.normal(size=N)))
+EVERYTHING = pd.DataFrame(
+    {
+        "id": np.arange(N) + 123_456_789,
+        "name": [f"person {i}" for i in range(N)],
+        "flag": RNG.random(N) < 0.3,
+        "size": pd.Categorical(RNG.choice(["s", "m", "l"], N), ["s", "m", "l"], ordered=True),
+        "few": RNG.integers(0, 4, N),
+        "count": RNG.poisson(30, N),
+        "far": 10**9 + RNG.integers(0, 10**9, N),
+        "x": RNG.normal(size=N),
+        "amount": AMOUNTS,
+        "price": np.exp(3 * RNG.normal(size=N)),
+        "when": pd.Timestamp("2026-01-01") + pd.to_timedelta(RNG.integers(0, 400, N), unit="D"),
+        "stamp": pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(RNG.random(N), unit="h"),
+        "took": pd.to_timedelta(RNG.integers(1, 9999, N), unit="s"),
+        "day": pd.Series(pd.date_range("2020-02-02", periods=N)).dt.strftime("%Y-%m-%d"),
+        "same": np.full(N, 0.1),
+        "word": ["only"] * N,
+        "empty": [None] * N,
+    }
+)
+KINDS = {
+    **{"id": "left out", "name": "left out", "flag": "categorical", "size": "categorical"},
+    **{"few": "categorical", "count": "integer", "far": "integer", "x": "real"},
+    **{"amount": "real", "price": "real", "when": "time", "stamp": "time", "took": "time"},
+    **{"day": "time", "same": "real", "word": "categorical", "empty": "left out"},
+}
+
+
+def test_kinds_of_all_sorts():
+    assert tables.kinds(EVERYTHING) == KINDS
+    shown = tables.table(EVERYTHING, tables.describe(EVERYTHING))
+    lines = "id      left out: no two", "price   real (log)", "day     time in steps of 1 day"
+    for line in lines:
+        assert line in shown
+    assert "1 of its values with a mass" in shown
+
+
+def test_codes_and_back():
+    """Every entry comes back as it was, in its dtype, and the description is JSON."""
+    columns = json.loads(json.dumps(tables.describe(EVERYTHING)))
+    x = tables.to_array(columns, EVERYTHING.drop(columns=["id", "name", "empty"]))
+    again = tables.to_frame(columns, x)
+    for column in columns:
+        name = column["name"]
+        if column["kind"] == "real":
+            np.testing.assert_allclose(again[name], EVERYTHING[name], rtol=1e-5, atol=1e-6)
+        elif name == "stamp":  # nanoseconds of an hour have more digits than a code
+            assert (again[name] - EVERYTHING[name]).abs().max() < pd.Timedelta("1ms")
+        elif name == "far":
+            assert (again[name] - EVERYTHING[name]).abs().max() <= 200
+        else:
+            assert (again[name] == EVERYTHING[name]).all(), name
+        assert again[name].dtype == EVERYTHING[name].dtype or name == "day", name
+
+
+def test_missing_entries_are_missing_codes():
+    frame = EVERYTHING.mask(np.random.default_rng(1).random(EVERYTHING.shape) < 0.2)
+    columns = tables.describe(EVERYTHING)
+    columns[0]["left_out"] = ["id", "name", "empty"]
+    x = tables.to_array(columns, frame)
+    missing = frame[[column["name"] for column in columns]].isna()
+    assert np.array_equal(np.isnan(x), missing)
+    assert np.array_equal(tables.to_frame(columns, x).isna(), missing)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e8])
+def test_an_offset_costs_no_precision(offset):
+    """The density of numbers far from 0 is that of the same numbers near 0."""
+    x = np.random.default_rng(3).normal(size=400)
+    near, far = (tables.fit_table(pd.DataFrame({"x": x + o, "y": x**2})) for o in (0.0, offset))
+    nats = [
+        tables.log_prob(m, pd.DataFrame({"x": x + o, "y": x**2}))
+        for m, o in ((near, 0.0), (far, offset))
+    ]
+    np.testing.assert_allclose(nats[0].mean(), nats[1].mean(), atol=0.05)
+
+
+@pytest.mark.parametrize("transform", ["linear", "log", "asinh"])
+def test_units_are_the_derivative_of_codes(transform):
+    column = {"transform": transform, "centre": 2.0, "scale": 0.5, "mean": 0.3, "std": 1.7}
+    x, step = np.array([0.5, 2.0, 30.0]), 1e-6
+    high, low = (numeric._codes(column, x + s) for s in (step, -step))
+    expected = np.log((high - low) / (2 * step))
+    codes = numeric._codes(column, x)
+    np.testing.assert_allclose(numeric.log_units(column, codes), expected, atol=1e-5)
+    np.testing.assert_allclose(numeric.decode(column, codes), x, rtol=1e-9)
+
+
+def test_long_tails_are_transformed_and_others_are_not():
+    rng = np.random.default_rng(0)
+    normal, long = rng.normal(size=1000), np.exp(2 * rng.normal(size=1000))
+    for plain in (normal, rng.random(1000)):
+        assert numeric.real(plain)["transform"] == "linear"
+    assert numeric.real(long)["transform"] == "log"
+    assert numeric.real(rng.standard_cauchy(1000))["transform"] == "asinh"
+    one_absurd = np.append(normal, 1e9)
+    codes = numeric.encode(numeric.real(one_absurd), one_absurd)
+    assert codes[:-1].std() > 0.5 and np.abs(codes).max() < 40
+
+
+def test_what_was_positive_and_is_not_is_as_good_as_impossible():
+    x = np.exp(2 * np.random.default_rng(0).normal(size=300))
+    model = tables.fit_table(pd.DataFrame({"x": x}))
+    assert model.head.columns[0]["transform"] == "log"
+    nats = tables.log_prob(model, pd.DataFrame({"x": [1.0, 0.0, -5.0]}))
+    assert np.isfinite(nats).all() and (nats[1:] < nats[0] - 100).all()
+    assert (tables.sample(model, 500, seed=1).x > 0).all()
+
+
+def test_integers_out_of_the_range_are_named():
+    columns = tables.describe(EVERYTHING[["count"]])
+    with pytest.raises(ValueError, match=r"integers from 1. to .*count., got 999"):
+        tables.to_array(columns, pd.DataFrame({"count": [999]}))
+    with pytest.raises(ValueError, match=r"integers from .* got 30.5 in row 0"):
+        tables.to_array(columns, pd.DataFrame({"count": [30.5]}))
+
+
+def test_atoms_are_values_that_stand_out():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=600)
+    assert numeric.real(np.append(x, [999_999.0] * 6))["frequent"] == [999_999.0]
+    assert numeric.real(np.where(rng.random(600) < 0.3, 0.0, x))["frequent"] == [0.0]
+    assert "frequent" not in numeric.real(np.round(x, 1)) and "frequent" not in numeric.real(x)
+    assert "frequent" not in numeric.real(np.where(x > 0, 0.044, -0.051))  # two values, half each
+    assert numeric.real(np.full(9, 0.1))["frequent"] == [0.1]
+
+
+# Heads --------------------------------------------------------------------------------------------
+
+
+def integers(x, params, levels=5, mean=1.5, std=0.8):
+    """Differences of distribution functions, the first and the last reaching to infinity."""
+    logits, loc, log_scale = np.split(params, 3, axis=1)
+    places = scipy.stats.norm.ppf((np.arange(2) + 0.5) / 2)
+    loc, scale = mean + std * (loc + places), std * np.exp(log_scale)
+    low = np.where(x == 0, -np.inf, x - 0.5)[:, None]
+    high = np.where(x == levels - 1, np.inf, x + 0.5)[:, None]
+    low, high = (low - loc) / scale, (high - loc) / scale
+    mirrored = low > 0  # where differences of the distribution function would be of ones
+    low, high = np.where(mirrored, -high, low), np.where(mirrored, -low, high)
+    log_cdf = scipy.stats.logistic.logcdf
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mass = log_cdf(high) + np.log(-np.expm1(log_cdf(low) - log_cdf(high)))
+    return logsumexp(mass + logits - logsumexp(logits, axis=1, keepdims=True), axis=1)
+
+
+def test_integers():
+    def tempered(params, t):
+        logits, loc, log_scale = np.split(params, 3, axis=1)
+        return np.concatenate([logits / t, loc, np.clip(log_scale, -7, 7) + np.log(t)], axis=1)
+
+    head = heads.Integers(2, 5, mean=1.5, std=0.8)
+    testing.verify_head(head, integers, tempered=tempered, values=np.arange(5))
+    with pytest.raises(ValueError, match="levels"):
+        heads.Integers(2, 2**25)
+
+
+def test_atoms_and_densities_sum_to_1():
+    head = heads.Atoms(heads.GaussianMixture(2, std=2.0), [0.0, 3.0])
+    params = tf.constant(np.random.RandomState(0).normal(size=[4, head.num_params]), tf.float32)
+    p = head.distribution(params)
+    grid = np.linspace(-60, 60, 120_001, dtype=np.float32)[:, None]
+    density = np.exp(p.log_prob(np.where(np.isin(grid, [0, 3]), grid + 1e-4, grid)))
+    masses = np.exp(p.log_prob(np.float32([[0.0], [3.0]])))
+    np.testing.assert_allclose(density.sum(axis=0) * 1e-3 + masses.sum(axis=0), 1, atol=2e-3)
+    uniforms = tf.constant(np.random.RandomState(1).random_sample([4000, 4, 3]), tf.float32)
+    drawn = head.draw(tf.broadcast_to(params, [4000, *params.shape]), uniforms).numpy()
+    for atom, mass in zip((0.0, 3.0), masses):
+        error = 5 * np.sqrt(mass * (1 - mass) / 4000)
+        assert (np.abs((drawn == atom).mean(axis=0) - mass) < error).all()
+    sampled = p.sample(4000, seed=1).numpy()
+    assert np.abs((sampled == 3.0).mean(axis=0) - masses[1]).max() < 0.05
+    marginal = head.marginal(np.float32([[0.0], [0.0], [3.0], [1.0]]))
+    np.testing.assert_allclose(marginal[0, :3], np.log([2, 3, 2]), rtol=1e-6)
+    code = head.encode(tf.constant([0.0, 3.0, 1.0])).numpy()
+    assert code.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0.5]]
+    with pytest.raises(ValueError, match="differ in float32"):
+        heads.Atoms(heads.GaussianMixture(1), [1.0, 1.0 + 1e-12])
+
+
+# Models of tables with missing entries ------------------------------------------------------------
+
+MIXED = [
+    {"name": "a", "mean": 0.0, "std": 2.0},
+    {"name": "b", "categories": ["u", "v", "w"]},
+    {"name": "c", "mean": 1.0, "std": 1.0},
+    {"name": "d", "categories": [0, 1]},
+]
+
+
+def models():
+    gmm = GMM([4], 3, head=heads.Table(MIXED, 3, family="gaussian"))
+    diagonal = GMM([4], 3, head=heads.Table(MIXED, 3, family="gaussian"), covariance="diag")
+    tied = GMM([4], 3, head=heads.Table(MIXED, 3, family="gaussian"), covariance="tied")
+    orderless = OrderlessNADE([4], (8, 8), head=heads.Table(MIXED, 3), activation="tanh")
+    return {"gmm": gmm, "diagonal": diagonal, "tied": tied, "orderless": orderless}
+
+
+@pytest.mark.parametrize("name", ["gmm", "diagonal", "tied", "orderless"])
+def test_rows_with_missing_entries_have_marginal_probabilities(name):
+    """By the joint distribution given nothing, of the order that begins with what is there."""
+    model = testing.randomise(models()[name], seed=1, scale=0.6)
+    rng = np.random.RandomState(2)
+    x = np.stack(
+        [
+            rng.normal(size=40),
+            rng.randint(3, size=40),
+            rng.normal(size=40),
+            rng.randint(2, size=40),
+        ],
+        axis=1,
+    ).astype(np.float32)
+    x[rng.random_sample(x.shape) < 0.4] = np.nan
+    x[0] = np.nan
+    found = model.log_prob(x).numpy()
+    assert found[0] == pytest.approx(0, abs=1e-5)
+    for row in range(1, 40, 3):
+        there = ~np.isnan(x[row])
+        ordered = model.ordered_for(there)
+        whole = np.where(there, x[row], 0)[None].astype(np.float32)
+        expected = ordered.log_prob(whole, counted=there)
+        np.testing.assert_allclose(found[row], expected[0], rtol=1e-3, atol=1e-4)
+    _, evidence = model.joint().sample_and_score(1, 1, x, "known")
+    np.testing.assert_allclose(found, evidence[0], rtol=1e-3, atol=1e-3)
+
+
+def test_missing_entries_count_neither_as_known_nor_in_the_loss():
+    model = testing.randomise(models()["orderless"])
+    x = np.float32([[np.nan, 1, 0.5, np.nan]] * 2000)
+    conditionals = model(x, training=True)
+    valid = conditionals.validity_mask.numpy()
+    assert not valid[:, [0, 3]].any() and valid[:, [1, 2]].any(axis=1).all()
+    losses = -model._score(x, conditionals).numpy()
+    orders = [model.of_order(order) for order in ([1, 2, 0, 3], [2, 1, 0, 3])]
+    expected = -np.mean([ordered.log_prob(x[:1]).numpy()[0] for ordered in orders])
+    np.testing.assert_allclose(losses.mean(), expected, rtol=0.05)
+
+
+def test_a_table_with_everything_is_fitted_sampled_scored_and_completed():
+    frame = EVERYTHING.mask(np.random.default_rng(1).random(EVERYTHING.shape) < 0.1)
+    for name in ("count", "few"):
+        assert frame[name].dtype == np.float64  # pandas has no missing integers
+    found = tables.fit(frame, epochs=2, hidden=(16,), num_orders=2, verbose=0)
+    assert found.family == "orderless" and np.isfinite(found.held_out).all()
+    model = found.model
+    assert np.isfinite(tables.log_prob(model, frame)).all()
+    drawn = tables.sample(model, 50, seed=1)
+    assert drawn["count"].dtype == np.int64 and (drawn.price > 0).all()
+    assert set(drawn.word) == {"only"} and drawn.when.dt.hour.eq(0).all()
+    completed = tables.complete(model, frame, seed=2)
+    assert completed.columns.tolist() == frame.columns.tolist()
+    for column in model.head.columns:
+        name = column["name"]
+        given = frame[name].notna()
+        assert completed[name].notna().all(), name
+        assert (completed.loc[given, name] == frame.loc[given, name]).all(), name
+    assert completed["id"].isna().equals(frame["id"].isna())  # left out, and left alone
+    pd.testing.assert_frame_equal(completed, tables.complete(model, frame, seed=2))
+
+
+# Mixtures of Gaussians ----------------------------------------------------------------------------
+
+
+def test_gaussians_are_found_and_their_model_is_the_mixture():
+    """Two clusters of other covariances and categories: close to what made them."""
+    rng = np.random.default_rng(0)
+    right = rng.random(600) < 0.4
+    x = np.where(right, 4.0, 0.0) + rng.normal(size=600)
+    y = np.where(right, -x, x) + 0.3 * rng.normal(size=600)
+    kind = np.where(rng.random(600) < np.where(right, 0.9, 0.2), "u", "v")
+    frame = pd.DataFrame({"x": x, "y": y, "kind": kind})
+    found = tables.fit(frame.head(500), seed=1)
+    assert found.family == "gaussians" and len(found.held_out) == 500
+    nats = tables.log_prob(found.model, frame.tail(100))
+    assert nats.mean() == pytest.approx(found.held_out.mean(), abs=0.3)
+    one = scipy.stats.multivariate_normal([0, 0], [[1, 1], [1, 1.09]])
+    two = scipy.stats.multivariate_normal([4, -4], [[1, -1], [-1, 1.09]])
+    xy, u = frame[["x", "y"]].to_numpy(), (kind == "u")
+    true = np.logaddexp(
+        np.log(0.6) + one.logpdf(xy) + np.log(np.where(u, 0.2, 0.8)),
+        np.log(0.4) + two.logpdf(xy) + np.log(np.where(u, 0.9, 0.1)),
+    )[500:]
+    assert nats.mean() > true.mean() - 0.15
+    x = tables.to_array(found.model.head.columns, frame)
+    mixture = gaussians.stacked(gaussians.rows_of(found.model.head.columns, x), 1, np.inf)[0]
+    again = gaussians.model_of(mixture, found.model.head.columns)
+    rows = gaussians.rows_of(found.model.head.columns, x)
+    np.testing.assert_allclose(again.log_prob(x), mixture.log_prob(rows), rtol=1e-3, atol=2e-3)
+
+
+def test_stacking_finds_the_weights_of_a_mixture():
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random(4000) < 0.3, rng.normal(3, 1, 4000), rng.normal(0, 1, 4000))
+    each = np.stack([scipy.stats.norm.logpdf(x, m) for m in (0, 3, 50)], axis=1)
+    np.testing.assert_allclose(gaussians.stacking(each), [0.7, 0.3, 0], atol=0.03)
+
+
+def test_a_row_that_is_left_out_is_unseen():
+    """Planted: scores of the rows that the mixtures were fitted to are too good."""
+    rng = np.random.default_rng(1)
+    rows = gaussians.Rows(rng.normal(size=[250, 6]), np.zeros([250, 0], int), [])
+    mixture, left_out, _ = gaussians.stacked(rows, 0, np.inf)
+    assert mixture.log_prob(rows).mean() > left_out.mean() + 0.05
+    fresh = gaussians.Rows(rng.normal(size=[4000, 6]), np.zeros([4000, 0], int), [])
+    assert left_out.mean() == pytest.approx(mixture.log_prob(fresh).mean(), abs=0.5)
+
+
+def test_log_units_add_up():
+    columns = tables.describe(EVERYTHING[["x", "price", "few"]])
+    x = tables.to_array(columns, EVERYTHING[["x", "price", "few"]])
+    each = [numeric.log_units(column, x[:, i]) for i, column in enumerate(columns)]
+    np.testing.assert_allclose(codec.log_units(columns, x), np.sum(each, axis=0))
+    assert (each[2] == 0).all() and (each[0] == -np.log(columns[0]["std"])).all()
