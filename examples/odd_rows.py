@@ -31,7 +31,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 import tfar
-from tfar import kinds
+from tfar import tables
 from tfar.anomaly import scores
 from tfar.models import KernelDensity
 
@@ -85,6 +85,9 @@ def ours(train, test, seed):
     start = time.perf_counter()
     model = tfar.fit_table(
         frames[0],
+        family="orderless",
+        kinds=dict.fromkeys(names, "real"),
+        components=10,
         noise=0.1,
         batch_size=batch_size,
         epochs=epochs,
@@ -96,7 +99,7 @@ def ours(train, test, seed):
         verbose=0,
     )
     middle = time.perf_counter()
-    x = kinds.of(model).held(frames[1])
+    x = tables.to_array(model.head.columns, frames[1])
     kernels = KernelDensity.of(train.astype(np.float32))
     chosen = {
         "pseudolikelihood": scores.pseudolikelihood,
