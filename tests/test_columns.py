@@ -128,7 +128,7 @@ def test_what_was_positive_and_is_not_is_as_good_as_impossible():
 
 def test_integers_out_of_the_range_are_named():
     columns = tables.describe(EVERYTHING[["count"]])
-    with pytest.raises(ValueError, match=r"integers from 1. to .*count., got 999"):
+    with pytest.raises(ValueError, match=r"integers from \d+ to \d+ .*, got 999 in row 0"):
         tables.to_array(columns, pd.DataFrame({"count": [999]}))
     with pytest.raises(ValueError, match=r"integers from .* got 30.5 in row 0"):
         tables.to_array(columns, pd.DataFrame({"count": [30.5]}))

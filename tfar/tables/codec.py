@@ -75,8 +75,8 @@ def _encoded(column, values):
     if outside.any():
         where = np.flatnonzero(outside)[0]
         raise ValueError(
-            f"Expected {_range(column)} in the column {name!r}, got {values.iloc[where]!r} in row "
-            f"{values.index[where]} ({int(outside.sum())} such rows)."
+            f"Expected {_range(column)} in the column {name!r}, got {plain(values.iloc[where])!r} "
+            f"in row {values.index[where]} ({int(outside.sum())} such rows)."
         )
     return codes
 
