@@ -330,3 +330,13 @@ def test_log_units_add_up():
     each = [numeric.log_units(column, x[:, i]) for i, column in enumerate(columns)]
     np.testing.assert_allclose(codec.log_units(columns, x), np.sum(each, axis=0))
     assert (each[2] == 0).all() and (each[0] == -np.log(columns[0]["std"])).all()
+
+
+def test_categories_that_are_floats_for_want_of_entries_are_integers():
+    frame = pd.DataFrame({"few": [1.0, 2.0, np.nan, 3.0] * 20, "x": np.linspace(0, 1, 80) ** 2})
+    columns = tables.describe(frame)
+    assert columns[0]["categories"] == [1, 2, 3] and columns[0]["dtype"] == "int64"
+    x = tables.to_array(columns, frame)
+    assert np.isnan(x[2, 0]) and x[3, 0] == 2
+    assert tables.to_frame(columns, x[:2])["few"].tolist() == [1, 2]
+    assert tables.kinds(pd.DataFrame({"a": [0.5, np.nan, 1.0] * 9}))["a"] == "real"

@@ -72,17 +72,21 @@ def _kind(values):
     if times.is_time(values):
         return "time"
     if pd.api.types.is_numeric_dtype(values):
-        x = present.to_numpy()
-        whole = pd.api.types.is_integer_dtype(dtype)
-        if not whole and len(present) < len(values) and not np.iscomplexobj(x):
-            whole = bool((x == np.floor(x)).all())  # integers, but for the missing ones
-        if not whole:
+        if not (pd.api.types.is_integer_dtype(dtype) or _whole_but_for_missing(values)):
             return "real"
         if present.nunique() <= MANY:
             return "categorical"
         return "left out" if _counts_rows(values) else "integer"
     distinct = present.map(str).nunique()
     return "left out" if distinct > max(LEAST, DISTINCT * len(present)) else "categorical"
+
+
+def _whole_but_for_missing(values):
+    """Whether numbers are integers that are floats only for want of entries."""
+    present = values.dropna()
+    if not pd.api.types.is_float_dtype(values) or len(present) == len(values):
+        return False
+    return bool((present == np.floor(present)).all() and np.isfinite(present).all())
 
 
 def _counts_rows(values):
@@ -121,6 +125,8 @@ def describe(
         if not values.notna().any():
             raise ValueError(f"The column {name!r} has no entry: leave it out.")
         if kind == "categorical":
+            if _whole_but_for_missing(values):
+                values, column["dtype"] = values.dropna().astype("int64"), "int64"
             column.update(_categorical(name, values))
         elif kind == "time":
             ticks, held = times.ticks(name, values)
