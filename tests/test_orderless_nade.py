@@ -67,6 +67,8 @@ HEADS = {
     "poisson": (Poisson(), [3]),
     "negative_binomial": (NegativeBinomial(), [3]),
     "columns": (Columns([Bernoulli(), GaussianMixture(2), Poisson()]), [3]),
+    "integers": (heads.Integers(2, 4, mean=1.5), [3]),
+    "atoms": (heads.Atoms(GaussianMixture(2), [0.0]), [3]),
     "table": (
         Table(
             [
@@ -116,7 +118,7 @@ def test_the_loss_is_the_mean_over_all_orders(name):
 
 
 def test_random_sets_are_of_every_size_and_of_every_site(model):
-    known = model._random_sets(40_000).numpy()
+    known = model._random_sets(tf.ones([40_000, 4], tf.bool)).numpy()
     sizes = np.bincount(known.sum(axis=1), minlength=4) / len(known)
     np.testing.assert_allclose(sizes, [0.25] * 4, atol=0.01)
     np.testing.assert_allclose(known.mean(axis=0), [0.375] * 4, atol=0.01)
