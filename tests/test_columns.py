@@ -169,7 +169,7 @@ def test_integers():
         return np.concatenate([logits / t, loc, np.clip(log_scale, -7, 7) + np.log(t)], axis=1)
 
     head = heads.Integers(2, 5, mean=1.5, std=0.8)
-    testing.verify_head(head, integers, tempered=tempered, values=np.arange(5))
+    testing.verify_head(head, integers, tempered=tempered)
     with pytest.raises(ValueError, match="levels"):
         heads.Integers(2, 2**25)
 

@@ -24,7 +24,7 @@ class Integers(Head):
     The parameters of a site are K logits, K loc and K logarithms of scales s, clipped to [-7, 7],
     in units of ``std`` round ``mean``; see `tfar.distributions.IntegerMixture`, whose centres are
     mean + std (m_k + loc_k) with m_k as in `GaussianMixture`. Values enter the network as
-    (x - mean) / std, and are float32.
+    (x - mean) / std. Samples are int32.
 
     Args:
       num_components: K.
@@ -42,7 +42,7 @@ class Integers(Head):
 
     num_inputs = 1
     num_uniforms = 2
-    dtype = tf.float32
+    dtype = tf.int32
     on_a_scale = True
 
     def __init__(
@@ -70,7 +70,7 @@ class Integers(Head):
     def draw(
         self, params: tf.Tensor, uniforms: tf.Tensor, temperature: Temperature = None
     ) -> tf.Tensor:
-        return self.distribution(params, temperature).invert(uniforms)
+        return tf.cast(self.distribution(params, temperature).invert(uniforms), self.dtype)
 
     def marginal(self, x: np.ndarray) -> np.ndarray:
         """Components at quantiles of each column's values, as wide as these are apart."""
