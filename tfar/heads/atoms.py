@@ -45,7 +45,7 @@ class Atoms(Head):
         self.atoms = [float(np.float32(atom)) for atom in numbers("atoms", atoms)]
         if len(set(self.atoms)) != len(self.atoms):
             raise ValueError(f"Expected atoms that differ in float32, got {atoms!r}.")
-        self.mean, self.std = others.mean, others.std
+        self.mean, self.std = self.others.mean, self.others.std
         self.num_params = 1 + len(self.atoms) + others.num_params
         self.num_inputs = len(self.atoms) + others.num_inputs
         self.num_uniforms = 1 + others.num_uniforms
