@@ -144,9 +144,11 @@ def _check_words(notes, name, column):
             warn=True,
         )
     if all(map(DATE.fullmatch, column.rest)):
+        iso = re.match(r"\d{4}-", first)
         known = "" if re.match(r"\d{4}", first) else " and dayfirst or date_format"
+        left = ", which `fit_table` takes for times" if iso else ""
         notes.add(
-            f"The column {name!r} holds dates, such as {first!r}, left as words: pass "
+            f"The column {name!r} holds dates, such as {first!r}, left as words{left}: pass "
             f"parse_dates=[{name!r}]{known}.",
             warn=True,
         )
