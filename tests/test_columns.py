@@ -307,6 +307,22 @@ def test_gaussians_are_found_and_their_model_is_the_mixture():
     np.testing.assert_allclose(again.log_prob(x), mixture.log_prob(rows), rtol=1e-3, atol=2e-3)
 
 
+def test_the_model_is_the_mixture_where_a_column_is_constant_in_a_component():
+    """In every order, since no component is narrower than what the head clips at."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=300)
+    frame = pd.DataFrame({"x": x + 3 * (x > 0), "y": np.where(x > 0, 0.5, -0.5)})
+    columns = tables.describe(frame, given=dict.fromkeys("xy", "real"))
+    codes = tables.to_array(columns, frame)
+    rows = gaussians.rows_of(columns, codes)
+    mixture = gaussians.stacked(rows, 0, np.inf)[0]
+    model, expected = gaussians.model_of(mixture, columns), mixture.log_prob(rows)
+    np.testing.assert_allclose(model.log_prob(codes), expected, rtol=0.01, atol=0.05)
+    for order in ([0, 1], [1, 0]):
+        slow = model.of_order(order).log_prob(codes, counted=np.ones(2, bool))
+        np.testing.assert_allclose(slow, expected, rtol=0.01, atol=0.05)
+
+
 def test_stacking_finds_the_weights_of_a_mixture():
     rng = np.random.default_rng(0)
     x = np.where(rng.random(4000) < 0.3, rng.normal(3, 1, 4000), rng.normal(0, 1, 4000))

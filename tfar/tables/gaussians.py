@@ -33,7 +33,9 @@ LEAST_WEIGHT = 0.01  # of a candidate that is kept
 STEPS = 60  # of expectation maximisation, at most ...
 ENOUGH = 1e-4  # ... or until a step gains less than so many nats a row
 AT_ONCE = 2_000_000  # numbers
-FLOOR = 1e-4  # the least standard deviation, in units of the codes
+# The least standard deviation, in units of the codes, in any direction, and so of a column given
+# any others: above e^-7, at which `tfar.heads.GaussianMixture` clips.
+FLOOR = 1e-3
 
 
 class Mixture(NamedTuple):
@@ -225,7 +227,7 @@ def pooled(mixtures: Sequence[Mixture], weights: np.ndarray) -> Mixture:
 def kernels(rows: Rows, width: float) -> Mixture:
     """A kernel at every row: of the common covariance times width^2, and of its categories."""
     count, d = rows.real.shape
-    factor = width * np.linalg.cholesky(_common(rows.real))
+    factor = np.linalg.cholesky(width**2 * _common(rows.real) + FLOOR**2 * np.eye(d))
     other = width / (1 + width)
     tables = []
     for codes, size in zip(rows.codes.T, rows.sizes):
