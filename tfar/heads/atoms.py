@@ -11,7 +11,7 @@ from tensorflow_probability import distributions as tfd
 from tfar import distributions, randomness
 from tfar.arguments import instance, numbers
 from tfar.heads.base import Head, tempered_categories
-from tfar.heads.real import _RealMixture
+from tfar.heads.real import RealMixture
 from tfar.typing import Temperature
 
 
@@ -41,7 +41,7 @@ class Atoms(Head):
 
     def __init__(self, others: Head, atoms: Sequence[float]) -> None:
         what = "a GaussianMixture or a LogisticMixture"
-        self.others: _RealMixture = instance("others", others, _RealMixture, what)
+        self.others: RealMixture = instance("others", others, RealMixture, what)
         self.atoms = [float(np.float32(atom)) for atom in numbers("atoms", atoms)]
         if len(set(self.atoms)) != len(self.atoms):
             raise ValueError(f"Expected atoms that differ in float32, got {atoms!r}.")

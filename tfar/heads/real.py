@@ -14,7 +14,7 @@ from tfar.heads.base import Head, tempered_categories
 from tfar.typing import Temperature
 
 
-class _RealMixture(Head):
+class RealMixture(Head):
     """What the two mixtures share: everything but the family."""
 
     num_inputs = 1
@@ -77,7 +77,7 @@ class _RealMixture(Head):
 
 
 @keras.saving.register_keras_serializable(package="tfar")
-class GaussianMixture(_RealMixture):
+class GaussianMixture(RealMixture):
     """p(x) = sum_k pi_k N(x; mean + std (m_k + loc_k), std s_k) for real x, in nats per unit of x.
 
     The parameters of a site are K logits of pi (none with ``equal_weights``, where pi_k = 1 / K),
@@ -110,7 +110,7 @@ class GaussianMixture(_RealMixture):
 
 
 @keras.saving.register_keras_serializable(package="tfar")
-class LogisticMixture(_RealMixture):
+class LogisticMixture(RealMixture):
     """As `GaussianMixture`, with logistic distributions, which have heavier tails.
 
     p(x) = sum_k pi_k f(z_k) / (std s_k), with f(z) = e^-z / (1 + e^-z)^2 and
