@@ -3,6 +3,8 @@
 import importlib
 import inspect
 import pkgutil
+import subprocess
+import sys
 
 import pytest
 
@@ -25,6 +27,21 @@ def test_dir_shows_what_is_documented_once():
     shown = [name for name in dir(tfar) if not name.startswith("__")]
     assert shown == sorted(tfar.__all__)
     assert "__version__" in dir(tfar) and len(set(dir(tfar))) == len(dir(tfar))
+
+
+def test_an_import_does_not_start_tensorflow():
+    """Users choose devices and threads after it, and processes are forked: threads are not."""
+    code = f"""if True:
+        import importlib, tfar
+        from tensorflow.python.eager import context
+
+        for name in {tfar.__all__}:
+            getattr(tfar, name)
+        for name in {PUBLIC}:
+            importlib.import_module("tfar." + name)
+        assert not context.context()._initialized
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_facade_has_what_its_module_has():

@@ -138,19 +138,21 @@ def test_a_run_killed_at_20_random_moments_ends_as_an_uninterrupted_one(tmp_path
     changes = {"epochs": 100, "batch_size": 4}
 
     def start(folder):
-        process = context.Process(target=run, args=(folder,), kwargs=changes)
+        process = context.Process(target=run, args=(folder,), kwargs=changes, daemon=True)
         process.start()
         return process
 
     uninterrupted = start(tmp_path / "whole")
-    uninterrupted.join()
+    uninterrupted.join(120)
     assert uninterrupted.exitcode == 0
     state = tmp_path / "parts" / "checkpoint.npz"
     rng, seen = random.Random(1), set()
     for _ in range(20):
         process = start(tmp_path / "parts")
         before = state.stat().st_mtime_ns if state.exists() else None
+        deadline = time.monotonic() + 120
         while process.is_alive() and (not state.exists() or state.stat().st_mtime_ns == before):
+            assert time.monotonic() < deadline
             time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.2))
         process.kill()
@@ -161,7 +163,7 @@ def test_a_run_killed_at_20_random_moments_ends_as_an_uninterrupted_one(tmp_path
         seen.add((place.epoch, place.step))
     assert len(seen) == 20 and any(step for _, step in seen)
     last = start(tmp_path / "parts")
-    last.join()
+    last.join(120)
     assert last.exitcode == 0
     for leftover in (tmp_path / "parts").glob("partial-*"):
         leftover.unlink()

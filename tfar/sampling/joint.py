@@ -17,8 +17,6 @@ from tfar.sampling.policy import Policy
 from tfar.sampling.protocol import Conditionals
 from tfar.typing import Member, Nest, Seed
 
-AS_IT_IS = Policy()
-
 
 class Autoregressive(tfd.Distribution):
     """p(x) = prod_i p(x_i | x_<i), the product of a model's conditionals.
@@ -383,13 +381,14 @@ class Autoregressive(tfd.Distribution):
         value: Any = None,
         scored: bool | Literal["drawn", "known"] = True,
         *,
-        policy: Policy = AS_IT_IS,
+        policy: Policy | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor | None]:
         """``(samples, log_prob)``, [n, *batch, *event_shape] and [n, *batch] nats.
 
         ``scored`` says of which sites: of all, of those that are "drawn" given the others, or of
         those that are "known"; None is returned if it is False.
         """
+        policy = Policy() if policy is None else policy
         policy.check(self.model.head)
         given: dict[str, Any] = {}
         condition, batch = self.condition, self._batch_shape()
