@@ -29,6 +29,7 @@ HEADS = {
     "poisson": Poisson(),
     "negative_binomial": NegativeBinomial(),
     "columns": Columns([Bernoulli(), LogisticMixture(2), Categorical(3), Poisson()]),
+    "columns_alike": Columns([Bernoulli(), LogisticMixture(2), Bernoulli(), LogisticMixture(2)]),
 }
 
 

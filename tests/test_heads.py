@@ -340,18 +340,24 @@ def test_the_lowest_temperatures_draw_what_is_likeliest(temperature):
 # Columns ----------------------------------------------------------------------------------------
 
 
-def test_columns_are_their_heads_side_by_side():
-    parts = [heads.Categorical(3), heads.GaussianMixture(2, mean=5.0), heads.Bernoulli()]
-    head = heads.Columns(parts)
-    assert (head.num_params, head.num_inputs, head.num_uniforms) == (6, 3, 2)
+DIFFERENT = [heads.Categorical(3), heads.GaussianMixture(2, mean=5.0), heads.Bernoulli()]
+ALIKE = [heads.Bernoulli(), *DIFFERENT, heads.GaussianMixture(2, mean=5.0), heads.Categorical(3)]
+
+
+@pytest.mark.parametrize("parts", [DIFFERENT, ALIKE, ALIKE[1:2] * 4], ids=len)
+def test_columns_are_their_heads_side_by_side(parts):
+    head, count = heads.Columns(parts), len(parts)
+    assert head.num_params == max(part.num_params for part in parts)
     rng = np.random.default_rng(0)
-    params = tf.constant(rng.normal(size=[50, 3, 6]), tf.float32)
-    uniforms = tf.constant(rng.uniform(size=[50, 3, 2]), tf.float32)
+    params = tf.constant(rng.normal(size=[50, count, 6]), tf.float32)
+    uniforms = tf.constant(rng.uniform(size=[50, count, 2]), tf.float32)
+    own_site = head.at(tf.constant(np.arange(50) % count))
     for temperature in (None, 0.5):
         x = head.draw(params, uniforms, temperature)
         assert x.dtype == tf.float32 and head.in_support(x).numpy().all()
         p = head.distribution(params, temperature)
-        assert p.batch_shape == [50, 3] and p.sample(2, seed=1).shape == [2, 50, 3]
+        assert p.batch_shape == [50, count] and p.sample(2, seed=1).shape == [2, 50, count]
+        mean = p.sample(2000, seed=1).numpy().mean(axis=(0, 1))
         for i, part in enumerate(parts):
             own, noise = params[:, i, : part.num_params], uniforms[:, i, : part.num_uniforms]
             np.testing.assert_array_equal(
@@ -361,6 +367,9 @@ def test_columns_are_their_heads_side_by_side():
             here = tf.cast(x[:, i], column.dtype)
             np.testing.assert_allclose(p.log_prob(x)[:, i], column.log_prob(here), rtol=1e-6)
             np.testing.assert_allclose(p.cdf(x)[:, i], column.cdf(here), rtol=1e-6)
+            np.testing.assert_allclose(p[:, i].log_prob(here), column.log_prob(here), rtol=1e-6)
+            expected = tf.reduce_mean(tf.cast(column.sample(2000, seed=2), tf.float32))
+            np.testing.assert_allclose(mean[i], expected, atol=0.05)
             # As the sampling loop has it: the number of the column is a tensor.
             one = head.at(tf.constant(i))
             drawn = one.draw(params[:, i], uniforms[:, i], temperature)
@@ -370,13 +379,28 @@ def test_columns_are_their_heads_side_by_side():
                 score = one.log_prob(params[:, i], drawn)
                 np.testing.assert_allclose(score, p.log_prob(x)[:, i], rtol=1e-6)
             assert head.at(i) is part
+        rows = np.arange(50), np.arange(50) % count
+        taken, noise = (
+            tf.gather_nd(params, np.stack(rows, 1)),
+            tf.gather_nd(uniforms, np.stack(rows, 1)),
+        )
+        np.testing.assert_array_equal(own_site.draw(taken, noise, temperature), x.numpy()[rows])
+        np.testing.assert_array_equal(
+            own_site.encode(x.numpy()[rows]), head.encode(x).numpy()[rows]
+        )
     for code in (head.encode(x, tf.float64), head.at(tf.constant(1)).encode(x[:, 1], tf.float64)):
         assert code.dtype == tf.float64
-    bad = tf.constant([[3.0, 1.0, 1.0], [0.0, np.nan, 1.0], [0.0, 1.0, 0.5], [2.0, -7.0, 0.0]])
-    inside = [[False, True, True], [True, False, True], [True, True, False], [True] * 3]
-    assert head.in_support(bad).numpy().tolist() == inside
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(head))
     assert repr(copy) == repr(head)
+
+
+def test_the_support_of_columns():
+    bad = tf.constant([[3.0, 1.0, 1.0], [0.0, np.nan, 1.0], [0.0, 1.0, 0.5], [2.0, -7.0, 0.0]])
+    inside = [[False, True, True], [True, False, True], [True, True, False], [True] * 3]
+    assert heads.Columns(DIFFERENT).in_support(bad).numpy().tolist() == inside
+    bad, inside = tf.gather(bad, [0, 1, 0], axis=1), np.array(inside)[:, [0, 1, 0]]
+    head = heads.Columns([DIFFERENT[0], DIFFERENT[1], DIFFERENT[0]])
+    np.testing.assert_array_equal(head.in_support(bad), inside)
 
 
 def test_samples_of_columns_are_independent():

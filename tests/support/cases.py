@@ -275,7 +275,7 @@ MODELS = {
     "made_columns_real": lambda: MADE(
         [3],
         (16,),
-        head=Columns([Bernoulli(), LogisticMixture(2), Categorical(3)]),
+        head=Columns([Bernoulli(centered=True), LogisticMixture(2), Bernoulli(centered=True)]),
         activation="tanh",
     ),
     "nade_columns_real": lambda: NADE(
@@ -288,9 +288,7 @@ MODELS = {
     "orderless_columns_real": lambda: OrderlessNADE(
         [3],
         (9, 8),
-        head=Columns(
-            [Categorical(3), GaussianMixture(3, equal_weights=True), Bernoulli(centered=True)]
-        ),
+        head=Columns([Categorical(3), GaussianMixture(3, equal_weights=True), Categorical(3)]),
         order=[[2, 0, 1], [1, 2, 0]],
         activation="tanh",
     ),

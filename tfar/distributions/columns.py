@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
@@ -24,6 +25,8 @@ class Columns(tfd.AutoCompositeTensorDistribution):
 
     Args:
       columns: a list of ``tfd.Distribution``, of scalar events and of one batch shape [...].
+      places: None, or the numbers of the columns that each of them has: their batch shapes are then
+        [..., k], for k such columns side by side, which are computed together.
       validate_args, allow_nan_stats, name: as in TFP.
 
     >>> p = Columns([tfd.Bernoulli(logits=[0.0, 1.0]), tfd.Normal([0.0, 0.0], 1.0)])
@@ -35,6 +38,7 @@ class Columns(tfd.AutoCompositeTensorDistribution):
         self,
         columns: Sequence[tfd.Distribution],
         *,
+        places: Sequence[Sequence[int]] | None = None,
         validate_args: bool = False,
         allow_nan_stats: bool = True,
         name: str = "Columns",
@@ -42,9 +46,14 @@ class Columns(tfd.AutoCompositeTensorDistribution):
         parameters = dict(locals())
         what = "a list of distributions of scalars"
         self.columns = items("columns", columns, what, _is_of_scalars)
+        self.places = None if places is None else tuple(tuple(own) for own in places)
         shapes = [column.batch_shape for column in self.columns]
+        if places is not None:
+            shapes = [shape[:-1] for shape in shapes]
         if not all(shape.is_compatible_with(shapes[0]) for shape in shapes):
             raise ValueError(f"Expected columns of one batch shape, got {shapes}.")
+        self.count = len(self.columns) if places is None else sum(map(len, self.places))
+        parameters["places"] = self.places
         super().__init__(
             dtype=tf.float32,
             reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -56,14 +65,16 @@ class Columns(tfd.AutoCompositeTensorDistribution):
 
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
-        of_each = lambda self: [0] * len(self.columns)  # noqa: E731
+        of_each = lambda self: [int(self.places is not None)] * len(self.columns)  # noqa: E731
         return {"columns": tfp.util.BatchedComponentProperties(event_ndims=of_each)}
 
     def _batch_shape(self):
-        return self.columns[0].batch_shape.concatenate(len(self.columns))
+        shape = self.columns[0].batch_shape
+        return (shape if self.places is None else shape[:-1]).concatenate(self.count)
 
     def _batch_shape_tensor(self):
-        return tf.concat([self.columns[0].batch_shape_tensor(), [len(self.columns)]], 0)
+        shape = self.columns[0].batch_shape_tensor()
+        return tf.concat([shape if self.places is None else shape[:-1], [self.count]], 0)
 
     def _event_shape(self):
         return tf.TensorShape([])
@@ -88,25 +99,37 @@ class Columns(tfd.AutoCompositeTensorDistribution):
         if last is None:
             raise IndexError("The columns must stay the last axis: no new axis can follow them.")
         try:
-            chosen = self.columns[last]
+            chosen = self.each()[last]
         except (IndexError, TypeError):
-            count = len(self.columns)
-            raise IndexError(f"There is no column {last!r} among {count}.") from None
+            raise IndexError(f"There is no column {last!r} among {self.count}.") from None
         if isinstance(last, slice):
             if not chosen:
-                raise IndexError(f"There is no column in {last} of {len(self.columns)}.")
+                raise IndexError(f"There is no column in {last} of {self.count}.")
             return Columns(
                 [column[tuple(lead)] for column in chosen], validate_args=self.validate_args
             )
         return chosen[tuple(lead)]
 
+    def each(self) -> list[tfd.Distribution]:
+        """The distribution of each column."""
+        if self.places is None:
+            return self.columns
+        found = {
+            i: column[..., k]
+            for column, own in zip(self.columns, self.places)
+            for k, i in enumerate(own)
+        }
+        return [found[i] for i in range(self.count)]
+
     def _of_each(self, function, x):
-        count = len(self.columns)
         if x.shape.rank == 0 or x.shape[-1] == 1:
-            x = tf.repeat(tf.reshape(x, tf.concat([tf.shape(x)[:-1], [1]], 0)), count, axis=-1)
-        elif not x.shape[-1:].is_compatible_with([count]):
-            raise ValueError(f"Expected x of {count} columns, got the shape {x.shape}.")
-        return tf.stack([function(p, x[..., i]) for i, p in enumerate(self.columns)], axis=-1)
+            x = tf.repeat(tf.reshape(x, tf.concat([tf.shape(x)[:-1], [1]], 0)), self.count, axis=-1)
+        elif not x.shape[-1:].is_compatible_with([self.count]):
+            raise ValueError(f"Expected x of {self.count} columns, got the shape {x.shape}.")
+        if self.places is None:
+            return tf.stack([function(p, x[..., i]) for i, p in enumerate(self.columns)], axis=-1)
+        found = [function(p, of(x, own)) for p, own in zip(self.columns, self.places)]
+        return in_place(found, self.places)
 
     def _log_prob(self, x):
         return self._of_each(casting.log_prob, x)
@@ -117,4 +140,21 @@ class Columns(tfd.AutoCompositeTensorDistribution):
     def _sample_n(self, n, seed=None):
         seeds = tfp.random.split_seed(seed, n=len(self.columns))
         drawn = [p.sample(n, seed=own) for p, own in zip(self.columns, seeds)]
-        return tf.stack([tf.cast(x, self.dtype) for x in drawn], axis=-1)
+        drawn = [tf.cast(x, self.dtype) for x in drawn]
+        return tf.stack(drawn, axis=-1) if self.places is None else in_place(drawn, self.places)
+
+
+def of(x: tf.Tensor, own: Sequence[int], axis: int = -1) -> tf.Tensor:
+    """The columns of x whose numbers are given, side by side; ``axis`` runs over columns."""
+    if list(own) == list(range(x.shape[axis])):
+        return x
+    return tf.gather(x, list(own), axis=axis)
+
+
+def in_place(
+    parts: Sequence[tf.Tensor], places: Sequence[Sequence[int]], axis: int = -1
+) -> tf.Tensor:
+    """What `of` took, each where it was: the columns ``places[j]`` are those of ``parts[j]``."""
+    if len(parts) == 1:
+        return parts[0]
+    return tf.gather(tf.concat(parts, axis), np.argsort(np.concatenate(places)), axis=axis)

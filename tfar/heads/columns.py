@@ -44,22 +44,37 @@ class Columns(Head):
         if all(head.digits is not None for head in self.heads):
             sizes = itertools.zip_longest(*(head.digits for head in self.heads), fillvalue=1)
             self.digits = tuple(max(size) for size in sizes)
+        # A table of hundreds of columns has a few different heads: a graph has operations for each.
+        alike: dict[str, list[int]] = {}
+        for i, head in enumerate(self.heads):
+            alike.setdefault(f"{type(head)} {head!r}", []).append(i)
+        self.places = tuple(tuple(own) for own in alike.values())
+        self.different = [self.heads[own[0]] for own in self.places]
+        self.group = np.zeros(len(self.heads), np.int32)  # the number of each column's head
+        for number, own in enumerate(self.places):
+            self.group[list(own)] = number
 
     def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
-        each = [self._encoded(head, x[..., i], dtype) for i, head in enumerate(self.heads)]
-        return tf.stack(each, axis=-2)
+        return self._together(lambda head, x: self._encoded(head, x, dtype), x, axis=-2)
+
+    def _together(self, function, x, axis):
+        """``function(head, x of its columns)`` of each different head, [..., n] or [..., n, c]."""
+        each = zip(self.different, self.places)
+        found = [function(head, distributions.columns.of(x, own)) for head, own in each]
+        return distributions.columns.in_place(found, self.places, axis)
 
     def _encoded(self, head, x, dtype):
-        """The code of one column, padded with zeros to the widest."""
+        """The code of some columns, padded with zeros to the widest."""
         return _padded(head.encode(x, dtype), self.num_inputs, 0)
 
     def distribution(self, params: tf.Tensor, temperature: Temperature = None) -> tfd.Distribution:
-        return distributions.Columns(
-            [
-                head.distribution(params[..., i, : head.num_params], temperature)
-                for i, head in enumerate(self.heads)
-            ]
-        )
+        each = [
+            head.distribution(
+                distributions.columns.of(params, own, axis=-2)[..., : head.num_params], temperature
+            )
+            for head, own in zip(self.different, self.places)
+        ]
+        return distributions.Columns(each, places=self.places)
 
     def draw(
         self, params: tf.Tensor, uniforms: tf.Tensor, temperature: Temperature = None
@@ -82,8 +97,7 @@ class Columns(Head):
         return np.concatenate(rows)
 
     def in_support(self, x: tf.Tensor) -> tf.Tensor:
-        each = [head.in_support(x[..., i]) for i, head in enumerate(self.heads)]
-        return tf.stack(each, axis=-1)
+        return self._together(lambda head, x: head.in_support(x), x, axis=-1)
 
     def to_digits(self, x: tf.Tensor) -> tf.Tensor:
         count = len(self.digits or ())
@@ -142,8 +156,11 @@ class _OneColumn:
         self.of_logits = False
 
     def _switch(self, function):
-        branches = [lambda head=head: function(head) for head in self.columns.heads]
-        return tf.switch_case(self.site, branches)
+        branches = [lambda head=head: function(head) for head in self.columns.different]
+        return tf.switch_case(self._group(), branches)
+
+    def _group(self):
+        return tf.gather(self.columns.group, self.site)
 
     def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
         return self._switch(lambda head: self.columns._encoded(head, x, dtype))
@@ -168,7 +185,7 @@ class _OwnColumns(_OneColumn):
 
     def _switch(self, function):
         """``function(head)`` is [B, ...]; of each row that of its own column is taken."""
-        return self._chosen([function(head) for head in self.columns.heads])
+        return self._chosen([function(head) for head in self.columns.different])
 
     def _chosen(self, each):
         taken = each[0]
@@ -177,15 +194,15 @@ class _OwnColumns(_OneColumn):
         return taken
 
     def _has(self, i, like):
-        """Which rows of a tensor [B, ...] are of column i, [B, 1 ...]."""
-        return tf.reshape(self.site == i, [-1, *[1] * (like.shape.rank - 1)])
+        """Which rows of a tensor [B, ...] have the i-th of the different heads, [B, 1 ...]."""
+        return tf.reshape(self._group() == i, [-1, *[1] * (like.shape.rank - 1)])
 
     def log_prob(self, params: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """With 0 for the values of other columns, at which some distributions fail."""
         return self._chosen(
             [
                 head.log_prob(params[..., : head.num_params], tf.where(self._has(i, x), x, 0))
-                for i, head in enumerate(self.columns.heads)
+                for i, head in enumerate(self.columns.different)
             ]
         )
 

@@ -90,7 +90,7 @@ def parameters(p: tfd.Distribution) -> dict[str, tf.Tensor]:
         return {name: value for name, value in p.parameters.items() if tf.is_tensor(value)}
     return {
         f"column_{i}_{name}": value
-        for i, column in enumerate(p.columns)
+        for i, column in enumerate(p.each())
         for name, value in parameters(column).items()
     }
 

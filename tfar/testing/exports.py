@@ -105,7 +105,7 @@ def _rebuilt(family, tensors):
         return Columns(
             [
                 _rebuilt(p, {k[len(start) :]: v for k, v in tensors.items() if k.startswith(start)})
-                for p, start in ((p, f"column_{i}_") for i, p in enumerate(family.columns))
+                for p, start in ((p, f"column_{i}_") for i, p in enumerate(family.each()))
             ]
         )
     others = {k: v for k, v in family.parameters.items() if not tf.is_tensor(v)}
