@@ -162,7 +162,7 @@ def steps_per_epoch(recipe: Recipe, model: AutoregressiveModel, data: Any) -> in
       ValueError: if there is less than one batch.
     """
     count = kinds.of(model).count(events(data))
-    steps = count // recipe.batch_size
-    if not steps:
-        raise ValueError(f"Expected at least one batch of {recipe.batch_size}, got {count}.")
-    return steps
+    least = recipe.batch_size * recipe.steps_per_execution
+    if count < least:
+        raise ValueError(f"Expected at least one batch of {least}, got {count}.")
+    return count // least * recipe.steps_per_execution

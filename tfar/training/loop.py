@@ -293,10 +293,12 @@ def epoch_seconds(recipe: Recipe, data: dict[str, Any], *, steps: int = 4) -> fl
     clock = progress.Clock()
     endless = dataclasses.replace(recipe, epochs=steps + 1, cycles=())  # of one step at least
     batches = feeding.batches(endless, model, data["train"])
-    model.fit(batches, steps_per_epoch=steps + 1, shuffle=False, verbose=0, callbacks=[clock])
+    at_once = recipe.steps_per_execution
+    count = (steps + 1) * at_once
+    model.fit(batches, steps_per_epoch=count, shuffle=False, verbose=0, callbacks=[clock])
     held_out = kinds.of(model).inputs(data["validation"])
     held_out = len(feeding.events(held_out)) / recipe.batch_size
-    return (all_steps + held_out / 3) * clock.seconds  # a pass takes a third of a step
+    return (all_steps + held_out / 3) * clock.seconds / at_once  # a pass takes a third of a step
 
 
 def _compile(model, recipe, rate, jit_compile):
@@ -309,7 +311,9 @@ def _compile(model, recipe, rate, jit_compile):
     )
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     private.average_briefly(optimizer)
-    model.compile(optimizer, jit_compile=jit_compile)
+    model.compile(
+        optimizer, jit_compile=jit_compile, steps_per_execution=recipe.steps_per_execution
+    )
     model.optimizer.build(model.trainable_variables)  # which a checkpoint restores
 
 

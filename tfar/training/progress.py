@@ -34,14 +34,16 @@ class Progress(keras.callbacks.Callback):
         self.epochs, self.steps, self.batch_size, self.lines = epochs, steps, batch_size, lines
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.begin, self.rate = time.perf_counter(), {}
+        self.begin, self.rate, self.first = time.perf_counter(), {}, None
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.now = time.perf_counter()
-        if batch == 0:  # the first step may be traced and compiled
-            self.first = self.now
+        if self.first is None:  # the first step may be traced and compiled
+            self.first = batch, self.now
         else:
-            self.rate = {"examples_per_s": batch * self.batch_size / (self.now - self.first)}
+            step, moment = self.first
+            count = (batch - step) * self.batch_size
+            self.rate = {"examples_per_s": count / (self.now - moment)}
         logs.update(self.rate)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -138,7 +140,7 @@ class SampleFiles(keras.callbacks.Callback):
 
 
 class Clock(keras.callbacks.Callback):
-    """The median time of a step but for the first, which is compiled, in ``seconds``."""
+    """The median time from one step (or execution of several) to the next, in ``seconds``."""
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         float(logs["loss"])  # which waits for the step

@@ -76,6 +76,9 @@ class Recipe:
       patience: epochs without a lower validation NLL after which training stops; None for never.
       seed: seed of weights, batches, dropout, shifts and replaced values.
       jit_compile: whether XLA compiles the training step.
+      steps_per_execution: as in Keras: steps that are taken at once, which is faster for small
+        networks; what happens between steps, such as saving, happens between these. An epoch has a
+        multiple of them.
       precision: the Keras dtype policy "float32", "mixed_bfloat16" or "mixed_float16"; on a
         processor without bfloat16, "float32" is faster.
       source: SHA-256 of the file from which `load_recipe` has read it, otherwise None.
@@ -114,6 +117,7 @@ class Recipe:
     patience: int | None = None
     seed: int = 1
     jit_compile: bool = False
+    steps_per_execution: int = 1
     precision: str = "float32"
     source: str | None = None
 
@@ -128,7 +132,7 @@ class Recipe:
         check("model", _function)
         check("paper", _paper)
         check("conditional jit_compile", arguments.choice, (True, False))
-        check("epochs batch_size validate_every", arguments.integer, least=1)
+        check("epochs batch_size validate_every steps_per_execution", arguments.integer, least=1)
         check("cycles", _several, arguments.integers, least=1)
         check("learning_rate", _one_or_each, above=0)
         check("optimizer", arguments.choice, tuple(OPTIMIZERS))
