@@ -1,6 +1,7 @@
 """People's own images: read, checked, fitted in one call, and used."""
 
 import json
+import time
 
 import keras
 import numpy as np
@@ -275,7 +276,7 @@ def test_the_head_and_the_network_follow_from_the_images(monkeypatch):
 
 def test_a_resumed_run_equals_an_unbroken_one(tmp_path, monkeypatch):
     x, options = stripes(), {"family": "made", "budget": "20s", "seed": 3, "verbose": 0}
-    monkeypatch.setattr(budget.loop, "epoch_seconds", lambda recipe, data: 5.0)
+    monkeypatch.setattr(budget.loop, "epoch_seconds", lambda *given, **options: 5.0)
     whole = tfar.fit_images(x, folder=tmp_path / "whole", **options)
     assert json.loads((tmp_path / "whole" / "plan.json").read_text())["epochs"] == 4
 
@@ -290,7 +291,7 @@ def test_a_resumed_run_equals_an_unbroken_one(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt, match="state after 2 epochs"):
             tfar.fit_images(x, folder=tmp_path / "broken", **options)
     # The machine is slower now, and that changes nothing.
-    monkeypatch.setattr(budget.loop, "epoch_seconds", lambda recipe, data: 1e9)
+    monkeypatch.setattr(budget.loop, "epoch_seconds", lambda *given, **options: 1e9)
     resumed = tfar.fit_images(x, folder=tmp_path / "broken", **options)
     for one, other in zip(whole.get_weights(), resumed.get_weights()):
         np.testing.assert_array_equal(one, other)
@@ -321,7 +322,9 @@ def test_a_budget_decides_on_network_and_epochs(monkeypatch):
         )
 
     def chosen(limit, **seconds):
-        monkeypatch.setattr(budget.loop, "epoch_seconds", lambda r, data: seconds[made[-1][1]])
+        monkeypatch.setattr(
+            budget.loop, "epoch_seconds", lambda *a, **options: seconds[made[-1][1]]
+        )
         ways = {size: lambda n, size=size: recipe(n, size) for size in seconds}
         found = budget.chosen(ways, {}, limit, say=said.append)
         return made[-1][1], found.epochs
@@ -334,12 +337,42 @@ def test_a_budget_decides_on_network_and_epochs(monkeypatch):
     assert said[0] == "A large network, 20 epochs of about 3 s"
 
 
-def test_the_time_of_an_epoch_is_that_of_its_steps():
+def test_a_budget_has_room_for_compiling(monkeypatch):
+    """Timing took 10 s, and training compiles the same once more: 40 of 60 s are left."""
+    now = [100.0]
+
+    def epoch_seconds(recipe, data, *, samples, most):
+        now[0] += 10
+        asked.append((samples, most))
+        return {"large": 6.0, "small": 2.0}[recipe]
+
+    def chosen(limit, *sizes, **options):
+        ways = {
+            size: lambda epochs, size=size: made.append((size, epochs)) or size for size in sizes
+        }
+        budget.chosen(ways, {}, limit, say=str, **options)
+        return made[-1]
+
+    asked, made = [], []
+    monkeypatch.setattr(budget.loop, "epoch_seconds", epoch_seconds)
+    monkeypatch.setattr(budget.time, "monotonic", lambda: now[0])
+    assert chosen(60, "small", samples=True) == ("small", 20)
+    assert chosen(15, "small") == ("small", 1)
+    assert chosen(80, "large", "small") == ("large", 10)
+    assert chosen(70, "large", "small") == ("small", 20)  # 20 s for both, and 10 again
+    infinity = float("inf")
+    assert asked == [(True, infinity), (False, infinity), (False, 8), (False, 7), (False, infinity)]
+
+
+def test_the_time_of_an_epoch_is_that_of_its_steps(monkeypatch):
     x = stripes()[..., None] // 255
     splits = {"train": x, "validation": x[:30]}
     recipe = toy(shift=0.0)
     small = training.loop.epoch_seconds(recipe, splits)
     assert 0 < small < 10
+    monkeypatch.setattr(kinds.Images, "preview", lambda kind, given: time.sleep(1) or x[:4] * 1)
+    assert 1 < training.loop.epoch_seconds(recipe, splits, samples=True) < 5
+    assert training.loop.epoch_seconds(recipe, splits, samples=True, most=0) < 1
     many = {**splits, "train": np.concatenate([x] * 50)}
     assert training.loop.epoch_seconds(recipe, many) > 5 * small
 
