@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfar import arguments, contents, files, plots
+from tfar.kinds.figures import standard_error, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -390,18 +391,3 @@ class Vectors(Kind):
 
 def _values(digits):
     return f" of {digits[0]} values" if digits else ""
-
-
-def standard_error(each: np.ndarray) -> float:
-    """The standard error of the mean of figures [N]."""
-    return each.std(ddof=1) / np.sqrt(len(each))
-
-
-def summary(mean: float, each: np.ndarray, count: int, dimensions: int) -> dict[str, Any]:
-    """What `Kind.figures` returns, from a mean in nats and the values that give its error."""
-    return {
-        "examples": count,
-        "nats": float(mean),
-        "standard_error": float(standard_error(each)),
-        "bits_per_dim": float(mean / np.log(2) / dimensions),
-    }

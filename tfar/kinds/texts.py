@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfar import contents
-from tfar.kinds.base import Kind, summary
+from tfar.kinds.base import Kind
+from tfar.kinds.figures import summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
