@@ -217,8 +217,8 @@ def compare(context: click.Context, a: str, b: str, *, data: str, split: str) ->
     for name in (a, b):
         found.append(kinds.of(load(name)[0]))
         found[0].check_comparable(found[-1])
-    for name, kind in zip((a, b), found):
-        inputs = examples(kind, data, split)
+    given = [examples(kind, data, split) for kind in found]  # read before any is scored
+    for name, kind, inputs in zip((a, b), found, given):
         each.append(kind.log_probs(inputs, progress(f"Scoring by {name}")))
         click.echo(f"{name}: {cards.measured(kind.averaged(-each[-1], inputs), kind.per)}")
     gap = found[0].averaged(each[0] - each[1], inputs)

@@ -36,6 +36,7 @@ class Kind:
       formats: endings of the files that samples may be written to; see `endings`.
       number: how many samples `tfar sample` draws by default.
       options: options of `tfar sample` that `draw` takes, besides those of every kind.
+      completing: options of `tfar complete` that this kind takes; None if it has none to complete.
       samples: what samples are called.
       printed: whether samples are strings, which are printed if no file is named.
       adapts: whether the model can learn as it reads, see ``adapt`` of `tfar.text.log_prob`.
@@ -60,6 +61,7 @@ class Kind:
     formats: tuple[str, ...] = (".png", ".npy")
     number = 64
     options: tuple[str, ...] = ()
+    completing: tuple[str, ...] | None = None
     samples = "samples"
     printed = False
     adapts = False
@@ -324,6 +326,19 @@ class Kind:
     def strings(self, samples: Any) -> Iterable[str]:
         """Strings to print, for a kind whose samples are `printed`."""
         raise NotImplementedError(f"{type(self).__name__} is not printed.")
+
+    def completed(self, path: Path, *, seed: Seed = None, **options: Any) -> Any:
+        """What is in a file, with what it lacks drawn, as `write` takes it.
+
+        Args:
+          path: of the file.
+          seed: as in `draw`.
+          **options: those of `completing`.
+
+        Raises:
+          ValueError: if the file is not of this kind, before anything is drawn.
+        """
+        raise NotImplementedError(f"{type(self).__name__} completes no files.")
 
     @property
     def endings(self) -> list[str]:
