@@ -561,8 +561,12 @@ MISTAKES = """
 2 | score text.keras none.txt | does not exist
 1 | score text.keras folder | Is a directory
 1 | score text.keras binary | Expected binary to be text in UTF-8, got other bytes at position 128
-1 | score text.keras empty.csv | at least one character, got an empty text
-1 | score text.keras unknown.txt | no 'c', which the text has at position 2
+1 | score text.keras empty.csv | at least one character in empty.csv, got an empty text
+1 | score text.keras unknown.txt | unknown.txt has 'c' in line 1, column 3, a character that the
+1 | score text.keras table.csv --adapt unknown.txt | table.csv has 's' in line 1, column 1
+1 | evaluate text.keras --data unknown.txt | unknown.txt has 'c' in line 1, column 3
+1 | compare text.keras text.keras --data unknown.txt | unknown.txt has 'c' in line 1, column 3
+1 | detect text.keras unknown.txt --normal table.csv | unknown.txt has 'c' in line 1, column 3
 1 | score table.keras binary | Expected binary to be text in UTF-8
 1 | score table.keras empty.csv | Expected a table in empty.csv, got nothing
 1 | score table.keras header.csv | at least one example
@@ -578,6 +582,25 @@ MISTAKES = """
 1 | complete fvsbn_mnist --rows 1 -n 33 | Expected --num of at most 32
 2 | complete fvsbn_mnist --rows 1 --out x.gif | ends neither in .png nor in .npy
 2 | complete image.keras --rows 1 | No images are packed with this model: give --data
+2 | complete image.keras three.npy --rows 1 --data mnist | Give either FILE or --data
+2 | complete image.keras three.npy | Give either --rows or --mask
+1 | complete image.keras three.npy --length 3 | image.keras is a model of images: it takes no
+1 | complete vector.keras three.npy | a table to complete: vector.keras is a model of vectors
+2 | complete table.keras | Give FILE: the tables to complete
+2 | complete table.keras none.csv | does not exist
+1 | complete table.keras empty.csv | Expected a table in empty.csv, got nothing
+1 | complete table.keras header.csv | Expected rows to complete in header.csv, got none
+1 | complete table.keras columns.csv | missing: ['side', 'x']
+1 | complete table.keras words.csv | got 'abc' in row 0
+1 | complete table.keras folder | Is a directory
+1 | complete table.keras table.csv --each-line | table.keras is a model of tables: it takes no
+1 | complete table.keras table.csv --out x.npy | expected --out to end in .csv, got 'x.npy'
+2 | complete text.keras | Give FILE: the texts to complete
+1 | complete text.keras unknown.txt | unknown.txt has 'c' in line 1, column 3
+1 | complete text.keras binary | Expected binary to be text in UTF-8
+1 | complete text.keras empty.csv | at least one character in empty.csv, got an empty text
+1 | complete text.keras unknown.txt --rows 3 | text.keras is a model of texts: it takes no --rows
+2 | complete text.keras unknown.txt --length 0 | 0 is not in the range
 1 | complete image.keras --rows 1 --data mnits | did you mean 'mnist'
 2 | evaluate image.keras | give --data
 1 | evaluate fvsbn_mnist --data mnits | did you mean

@@ -1,6 +1,9 @@
 """People's own images: read, checked, fitted in one call, and used."""
 
+import functools
 import json
+import time
+import types
 
 import keras
 import numpy as np
@@ -275,7 +278,9 @@ def test_the_head_and_the_network_follow_from_the_images(monkeypatch):
 
 def test_a_resumed_run_equals_an_unbroken_one(tmp_path, monkeypatch):
     x, options = stripes(), {"family": "made", "budget": "20s", "seed": 3, "verbose": 0}
-    monkeypatch.setattr(budget.loop, "epoch_seconds", lambda recipe, data: 5.0)
+    monkeypatch.setattr(
+        budget.loop, "epoch_seconds", lambda *given, **options: budget.loop.EpochSeconds(5.0)
+    )
     whole = tfar.fit_images(x, folder=tmp_path / "whole", **options)
     assert json.loads((tmp_path / "whole" / "plan.json").read_text())["epochs"] == 4
 
@@ -290,7 +295,9 @@ def test_a_resumed_run_equals_an_unbroken_one(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt, match="state after 2 epochs"):
             tfar.fit_images(x, folder=tmp_path / "broken", **options)
     # The machine is slower now, and that changes nothing.
-    monkeypatch.setattr(budget.loop, "epoch_seconds", lambda recipe, data: 1e9)
+    monkeypatch.setattr(
+        budget.loop, "epoch_seconds", lambda *given, **options: budget.loop.EpochSeconds(1e9)
+    )
     resumed = tfar.fit_images(x, folder=tmp_path / "broken", **options)
     for one, other in zip(whole.get_weights(), resumed.get_weights()):
         np.testing.assert_array_equal(one, other)
@@ -321,7 +328,11 @@ def test_a_budget_decides_on_network_and_epochs(monkeypatch):
         )
 
     def chosen(limit, **seconds):
-        monkeypatch.setattr(budget.loop, "epoch_seconds", lambda r, data: seconds[made[-1][1]])
+        monkeypatch.setattr(
+            budget.loop,
+            "epoch_seconds",
+            lambda *a, **options: budget.loop.EpochSeconds(seconds[made[-1][1]]),
+        )
         ways = {size: lambda n, size=size: recipe(n, size) for size in seconds}
         found = budget.chosen(ways, {}, limit, say=said.append)
         return made[-1][1], found.epochs
@@ -334,14 +345,65 @@ def test_a_budget_decides_on_network_and_epochs(monkeypatch):
     assert said[0] == "A large network, 20 epochs of about 3 s"
 
 
-def test_the_time_of_an_epoch_is_that_of_its_steps():
+def test_a_budget_counts_the_validations_that_there_are(monkeypatch):
+    """Of 100 s, 10 epochs of 5 s, and 5 validations of 10 s; 200 epochs would have 20."""
+    fake = budget.loop.EpochSeconds(5.0, validation=10.0)
+    monkeypatch.setattr(budget.loop, "epoch_seconds", lambda *a, **options: fake)
+    made = []
+
+    def recipe(epochs):
+        made.append(epochs)
+        return types.SimpleNamespace(validate_every=2 if epochs < 100 else 10)
+
+    budget.chosen({"small": recipe}, {}, "100s", say=str)
+    assert made[-1] == 10
+    fake = budget.loop.EpochSeconds(0.5, validation=1.0)
+    budget.chosen({"small": recipe}, {}, "120s", say=str)
+    assert made[-1] == 200
+
+
+def test_a_budget_has_room_for_compiling(monkeypatch):
+    """Timing took 10 s, and training compiles the same once more: 40 of 60 s are left."""
+    now = [100.0]
+
+    def epoch_seconds(recipe, data, *, samples, most):
+        now[0] += 10
+        asked.append((samples, most))
+        return budget.loop.EpochSeconds({"large": 6.0, "small": 2.0}[recipe.size])
+
+    def chosen(limit, *sizes, **options):
+        def recipe(epochs, size):
+            made.append((size, epochs))
+            return types.SimpleNamespace(size=size, validate_every=1)
+
+        ways = {size: functools.partial(recipe, size=size) for size in sizes}
+        budget.chosen(ways, {}, limit, say=str, **options)
+        return made[-1]
+
+    asked, made = [], []
+    monkeypatch.setattr(budget.loop, "epoch_seconds", epoch_seconds)
+    monkeypatch.setattr(budget.time, "monotonic", lambda: now[0])
+    assert chosen(60, "small", samples=True) == ("small", 20)
+    assert chosen(15, "small") == ("small", 1)
+    assert chosen(80, "large", "small") == ("large", 10)
+    assert chosen(70, "large", "small") == ("small", 20)  # 20 s for both, and 10 again
+    infinity = float("inf")
+    assert asked == [(True, infinity), (False, infinity), (False, 8), (False, 7), (False, infinity)]
+
+
+def test_the_time_of_an_epoch_is_that_of_its_steps(monkeypatch):
     x = stripes()[..., None] // 255
     splits = {"train": x, "validation": x[:30]}
     recipe = toy(shift=0.0)
     small = training.loop.epoch_seconds(recipe, splits)
-    assert 0 < small < 10
+    assert 0 < small.steps < 10 and 0 < small.validation < 10 and small.samples == 0
+    monkeypatch.setattr(kinds.Images, "preview", lambda kind, given: time.sleep(1) or x[:4] * 1)
+    assert 1 < training.loop.epoch_seconds(recipe, splits, samples=True).samples < 5
+    assert training.loop.epoch_seconds(recipe, splits, samples=True, most=0)[1:] == (0, 0)
     many = {**splits, "train": np.concatenate([x] * 50)}
-    assert training.loop.epoch_seconds(recipe, many) > 5 * small
+    assert training.loop.epoch_seconds(recipe, many).steps > 5 * small.steps
+    at_once = toy(shift=0.0, steps_per_execution=8)  # times that of all of its steps
+    assert 0.1 < training.loop.epoch_seconds(at_once, many).steps / (50 * small.steps) < 2
 
 
 # From the shell -----------------------------------------------------------------------------------

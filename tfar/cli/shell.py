@@ -122,6 +122,13 @@ def output(*endings: str) -> Callable[..., str | None]:
     return check
 
 
+def sample_file(context: click.Context, parameter: click.Parameter, out: str | None) -> str | None:
+    """The callback of --out for samples of any kind."""
+    from tfar import kinds
+
+    return output(*kinds.formats())(context, parameter, out)
+
+
 def refuse(context: click.Context, reason: str, *names: str) -> None:
     """Raises ValueError, with a reason, if one of the parameters was given: it does not apply."""
     for parameter in context.command.params:
@@ -188,6 +195,19 @@ def progress(label: str) -> Callable[[Sequence[Any]], Iterable[Any]]:
             yield from bar
 
     return wrap
+
+
+def named(out: str | None, default: str, kind: Kind, name: str) -> str:
+    """``out``, or ``default`` with the usual ending of a kind's samples; checked for that."""
+    if out is None:
+        out = default + kind.endings[0]
+        files.check_writable(out)
+    if pathlib.Path(out).suffix not in kind.endings:
+        raise ValueError(
+            f"{name} is a model of {kind.name}, of the shape {list(kind.model.event_shape)}: "
+            f"expected --out to end in {' or '.join(kind.endings)}, got {out!r}."
+        )
+    return out
 
 
 def is_own(data: str) -> bool:

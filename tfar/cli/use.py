@@ -18,36 +18,18 @@ from tfar.cli.shell import (
     is_own,
     load,
     main,
+    named,
     output,
     primer,
     progress,
     refuse,
+    sample_file,
     say,
     zoo_name,
 )
 
 if TYPE_CHECKING:
     from typing import Any
-
-
-def _writable(context, parameter, out):
-    """The callback of --out for samples of any kind."""
-    from tfar import kinds
-
-    return output(*kinds.formats())(context, parameter, out)
-
-
-def _named(out, default, kind, name):
-    """``out``, or ``default`` with the usual ending of a kind's samples; checked for that."""
-    if out is None:
-        out = default + kind.endings[0]
-        files.check_writable(out)
-    if pathlib.Path(out).suffix not in kind.endings:
-        raise ValueError(
-            f"{name} is a model of {kind.name}, of the shape {list(kind.model.event_shape)}: "
-            f"expected --out to end in {' or '.join(kind.endings)}, got {out!r}."
-        )
-    return out
 
 
 def _condition(condition, given):
@@ -84,7 +66,7 @@ def _print(strings):
 @click.option("-n", "--num", type=click.IntRange(1), help="Samples.  [default: 64; 1 text]")
 @click.option(
     "--out",
-    callback=_writable,
+    callback=sample_file,
     help="By default samples.png; texts and rows of tables are printed.",
 )
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
@@ -143,7 +125,7 @@ def sample(
     if not loaded.head.of_logits:
         refuse(context, f"{model} has no categories to draw among", "top_k", "top_p")
     if out or not kind.printed:
-        out = _named(out, "samples", kind, model)
+        out = named(out, "samples", kind, model)
     num = num or kind.number
     if out:
         say(f"Drawing {num} {kind.samples}")
@@ -172,104 +154,6 @@ def score(model: str, file: str, *, adapt: str | None) -> None:
     data = kind.at(file) if content is None else kind.read(content, "<stdin>")
     adapt = primer(adapt, kind, model)
     click.echo(kind.score(data, progress=progress("Scoring"), adapt=adapt))
-
-
-@main.command(cls=Command)
-@click.argument("model", callback=existing_model)
-@click.option("--rows", type=click.IntRange(0), help="Rows of pixels to keep.")
-@click.option(
-    "--mask",
-    type=click.Path(exists=True, dir_okay=False),
-    help="An .npy file of bools of the shape of an image: which pixels to keep.",
-)
-@click.option(
-    "--particles",
-    default=256,
-    show_default=True,
-    type=click.IntRange(1),
-    help="For pixels that the model draws before ones that are kept.",
-)
-@click.option(
-    "--data",
-    help="Data set, of which the test split is taken, or a file or folder of images; by default "
-    "the test images packed with MODEL.",
-)
-@click.option("-n", "--num", default=8, show_default=True, type=click.IntRange(1), help="Images.")
-@click.option("--draws", default=7, show_default=True, type=click.IntRange(1), help="Per image.")
-@click.option(
-    "--out",
-    callback=output(".png", ".npy"),
-    help="A picture or an array.  [default: completed.png]",
-)
-@click.option("--seed", default=0, show_default=True, help="The same seed draws the same samples.")
-def complete(
-    model: str,
-    *,
-    rows: int | None,
-    mask: str | None,
-    particles: int,
-    data: str | None,
-    num: int,
-    draws: int,
-    out: str | None,
-    seed: int,
-) -> None:
-    """Keep the first ROWS of test images, or the pixels of MASK, and let MODEL draw the rest.
-
-    A few images are packed with a model of the zoo, so that no data set is needed. In the picture
-    each is followed by its draws; an .npy file holds [images, 1 + draws, ...]. A model whose order
-    is reversed keeps the last rows.
-
-    A model of one order draws a pixel given those before it. If pixels are kept that come after
-    drawn ones, a particle filter draws, which is approximate, and it is said how good it is.
-    """
-    import numpy as np
-
-    from tfar import contents, kinds
-    from tfar.training import feeding
-
-    if (rows is None) == (mask is None):
-        raise click.UsageError("Give either --rows or --mask.")
-    loaded, name = load(model)
-    kind = kinds.of(loaded)
-    if not kind.keeps_rows:
-        raise ValueError(f"Expected images to complete: {model} is a model of {kind.name}.")
-    out = _named(out, "completed", kind, model)
-    if data:
-        inputs = examples(kind, data)
-    elif name:
-        inputs, _ = zoo.examples(name)
-    else:
-        raise click.UsageError("No images are packed with this model: give --data.")
-    x = feeding.events(inputs)
-    if rows is not None:
-        kept = kind.first_rows(x, rows)  # type: ignore[attr-defined]  # as it keeps rows
-    else:
-        kept = contents.array(files.read(mask), mask)  # type: ignore[arg-type]  # one of both is given
-        if kept.dtype != bool or kept.shape not in (loaded.grid_shape, loaded.event_shape):
-            raise ValueError(
-                f"Expected bools of shape {list(loaded.event_shape)} in {mask}, got {kept.dtype} "
-                f"of shape {list(kept.shape)}."
-            )
-        kept = kept.reshape([*kept.shape, *[1] * (len(loaded.event_shape) - kept.ndim)])
-    if num > len(x):
-        raise ValueError(f"Expected --num of at most {len(x)}, all the test images, got {num}.")
-    if loaded.condition is None:
-        inputs = x
-    elif not isinstance(inputs, dict):
-        raise ValueError(f"{model} is conditional, and {data} has no condition.")
-    say(f"Drawing {draws} completions of each of {num} images")
-    inputs = feeding.rows_of(inputs, slice(num))
-    options = {"draws": draws, "seed": seed, "particles": particles}
-    images, found = kind.complete(inputs, kept, **options)  # type: ignore[attr-defined]
-    kind.write(images, out)
-    for number, row in enumerate(found.log_prob.T):
-        line = f"image {number}: log p of what is drawn {row.mean():.1f} nats on average, of what "
-        line += f"is kept {found.evidence[number]:.1f}"
-        if np.isfinite(found.effective[number]):
-            line += f" (approximate: of {found.effective[number]:.1f} independent completions)"
-        click.echo(line, err=True)
-    click.echo(out)
 
 
 @main.command(cls=Command)
@@ -333,8 +217,8 @@ def compare(context: click.Context, a: str, b: str, *, data: str, split: str) ->
     for name in (a, b):
         found.append(kinds.of(load(name)[0]))
         found[0].check_comparable(found[-1])
-    for name, kind in zip((a, b), found):
-        inputs = examples(kind, data, split)
+    given = [examples(kind, data, split) for kind in found]  # read before any is scored
+    for name, kind, inputs in zip((a, b), found, given):
         each.append(kind.log_probs(inputs, progress(f"Scoring by {name}")))
         click.echo(f"{name}: {cards.measured(kind.averaged(-each[-1], inputs), kind.per)}")
     gap = found[0].averaged(each[0] - each[1], inputs)
@@ -367,7 +251,7 @@ def demo(context: click.Context, out: str | None, name: str) -> None:
     if kind.printed:
         refuse(context, f"{name} is a model of {kind.name}, which are printed", "out")
     else:
-        out = _named(out, "demo", kind, name)
+        out = named(out, "demo", kind, name)
     metrics = zoo.info(name)
     difference = zoo.verify(name, model=loaded)
     count = metrics["examples"]["shape"][0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfar import arguments, contents, files, plots
+from tfar.kinds.figures import standard_error, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -35,6 +36,7 @@ class Kind:
       formats: endings of the files that samples may be written to; see `endings`.
       number: how many samples `tfar sample` draws by default.
       options: options of `tfar sample` that `draw` takes, besides those of every kind.
+      completing: options of `tfar complete` that this kind takes; None if it has none to complete.
       samples: what samples are called.
       printed: whether samples are strings, which are printed if no file is named.
       adapts: whether the model can learn as it reads, see ``adapt`` of `tfar.text.log_prob`.
@@ -59,6 +61,7 @@ class Kind:
     formats: tuple[str, ...] = (".png", ".npy")
     number = 64
     options: tuple[str, ...] = ()
+    completing: tuple[str, ...] | None = None
     samples = "samples"
     printed = False
     adapts = False
@@ -324,6 +327,19 @@ class Kind:
         """Strings to print, for a kind whose samples are `printed`."""
         raise NotImplementedError(f"{type(self).__name__} is not printed.")
 
+    def completed(self, path: Path, *, seed: Seed = None, **options: Any) -> Any:
+        """What is in a file, with what it lacks drawn, as `write` takes it.
+
+        Args:
+          path: of the file.
+          seed: as in `draw`.
+          **options: those of `completing`.
+
+        Raises:
+          ValueError: if the file is not of this kind, before anything is drawn.
+        """
+        raise NotImplementedError(f"{type(self).__name__} completes no files.")
+
     @property
     def endings(self) -> list[str]:
         """The `formats` in which the model's samples can be written, the default first."""
@@ -390,18 +406,3 @@ class Vectors(Kind):
 
 def _values(digits):
     return f" of {digits[0]} values" if digits else ""
-
-
-def standard_error(each: np.ndarray) -> float:
-    """The standard error of the mean of figures [N]."""
-    return each.std(ddof=1) / np.sqrt(len(each))
-
-
-def summary(mean: float, each: np.ndarray, count: int, dimensions: int) -> dict[str, Any]:
-    """What `Kind.figures` returns, from a mean in nats and the values that give its error."""
-    return {
-        "examples": count,
-        "nats": float(mean),
-        "standard_error": float(standard_error(each)),
-        "bits_per_dim": float(mean / np.log(2) / dimensions),
-    }

@@ -24,6 +24,7 @@ class Images(Kind):
 
     name = "images"
     keeps_rows = True
+    completing = ("rows", "mask", "particles", "data", "num", "draws")
     shifts = True
 
     @staticmethod

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfar import contents
+from tfar import contents, files
 from tfar.kinds.base import Kind
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from tfar.typing import Progress, Seed
+    from tfar.typing import Path, Progress, Seed
 
 
 class Tables(Kind):
@@ -26,6 +26,7 @@ class Tables(Kind):
     samples = "rows"
     formats = (".csv",)
     printed = True
+    completing = ()
     per = "row"
 
     @staticmethod
@@ -96,15 +97,20 @@ class Tables(Kind):
         """The rows [N, n] of a CSV file in UTF-8."""
         from tfar import tables
 
+        return tables.to_array(self.columns, self._frame(content, name))
+
+    def _frame(self, content, name):
+        from tfar import tables
+
         text = contents.text(content, name)
         if not text.strip():
             raise ValueError(f"Expected a table in {name}, got nothing.")
         file = io.StringIO(text)
         file.name = name
-        # Categories that are text stay so, whatever they look like.
-        text_columns = {c["name"]: str for c in self.columns if self._is_text(c)}
-        frame = tables.read_csv(file, header=0, dtype=text_columns)
-        return tables.to_array(self.columns, frame)
+        # Categories that are text stay so, whatever they look like, and so does what is left out.
+        as_text = [column["name"] for column in self.columns if self._is_text(column)]
+        as_text += [name for column in self.columns for name in column.get("left_out", ())]
+        return tables.read_csv(file, header=0, dtype=dict.fromkeys(as_text, str))
 
     @staticmethod
     def _is_text(column):
@@ -124,6 +130,15 @@ class Tables(Kind):
         from tfar import tables
 
         return tables.to_frame(self.columns, super().draw(num, seed=seed, **options))
+
+    def completed(self, path: Path, *, seed: Seed = None, **options: Any) -> pd.DataFrame:
+        """The rows of a CSV file, with their missing entries drawn, see `tfar.tables.complete`."""
+        from tfar import tables
+
+        frame = self._frame(files.read(path), str(path))
+        if frame.empty:
+            raise ValueError(f"Expected rows to complete in {path}, got none.")
+        return tables.complete(self.model, frame, seed=seed)
 
     def strings(self, samples: Any) -> Iterable[str]:
         return [samples.to_csv(index=False)]

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfar import contents
-from tfar.kinds.base import Kind, summary
+from tfar import arguments, contents, files
+from tfar.kinds.base import Kind
+from tfar.kinds.figures import summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from tfar.heads import Vocabulary
     from tfar.serving.costs import Limits
-    from tfar.typing import Nest, Progress, Seed
+    from tfar.typing import Nest, Path, Progress, Seed
 
 BLOCK = 256  # characters whose log-probability is one observation for the standard error
 SHOWN = 300  # characters, while training
@@ -27,6 +28,7 @@ class Texts(Kind):
     name = samples = "texts"
     number = 1
     options = ("prompt", "length")
+    completing = ("each_line", "length")
     formats = (".txt",)
     printed = True
     adapts = True
@@ -123,13 +125,28 @@ class Texts(Kind):
             super().check_comparable(other)
 
     def read(self, content: bytes, name: str) -> Any:
-        """The string in a UTF-8 file."""
-        return contents.text(content, name)
+        """The string in a UTF-8 file, of characters that the model knows."""
+        text = contents.text(content, name)
+        if not text:
+            raise ValueError(f"Expected at least one character in {name}, got an empty text.")
+        return self._known(text, name)
+
+    def _known(self, text, name):
+        """The text, if the model knows its characters, or where the first other one is."""
+        if unknown := set(text) - set(self.vocabulary.characters):
+            where = min(text.index(character) for character in unknown)
+            line, column = text.count("\n", 0, where) + 1, where - text.rfind("\n", 0, where)
+            raise ValueError(
+                f"{name} has {text[where]!r} in line {line:,}, column {column:,}, a character that "
+                f"the model, which knows {len(self.vocabulary)}, does not: replace it, or train on "
+                "a text that has it."
+            )
+        return text
 
     def from_bytes(self, content: bytes, name: str) -> Any:
         """The string in UTF-8, with the ends of its lines as they are."""
         contents.text(content, name)  # or the clear error
-        return content.decode("utf-8")
+        return self._known(content.decode("utf-8"), name)
 
     def to_bytes(self, data: Any) -> bytes:
         return data.encode("utf-8")
@@ -162,22 +179,48 @@ class Texts(Kind):
 
         The first text is the one that `tfar.text.generate` draws from the seed.
         """
+        options = {"seed": seed, "rows": self.conditions(num, condition), "length": length}
+        return self._continued([prompt] * num, **options, **policy)
+
+    def _continued(self, prompts, *, seed, rows=None, **options):
+        """Pieces of a text for each prompt."""
         import tensorflow as tf
 
         from tfar import randomness, text
 
-        first, rows = randomness.stateless_seed(seed), self.conditions(num, condition)
-        for number in range(num):
+        first = randomness.stateless_seed(seed)
+        for number, prompt in enumerate(prompts):
             if number:
                 yield "---\n"
             own = randomness.derived(first, number) if number else first
             given = None
             if rows is not None:
                 given = tf.nest.map_structure(lambda part, row=number: part[row], rows)
-            pieces = text.stream(self.model, prompt, length, seed=own, condition=given, **policy)
+            pieces = text.stream(self.model, prompt, seed=own, condition=given, **options)
             yield prompt
             yield from pieces
             yield "\n"
+
+    def completed(
+        self,
+        path: Path,
+        *,
+        seed: Seed = None,
+        each_line: bool = False,
+        length: int = 500,
+        **options: Any,
+    ) -> Iterator[str]:
+        """The text in a file, continued; or each line that has characters, as by `draw`."""
+        from tfar import conditions
+
+        whole = self.read(files.read(path), str(path))
+        length = arguments.integer("length", length, least=1)
+        prompts = [line for line in whole.split("\n") if line] if each_line else [whole]
+        if not prompts:
+            raise ValueError(f"Expected lines to continue in {path}, got empty ones only.")
+        self.model.check_length(max(map(len, prompts)) + length)
+        conditions.checked(self.model, None)
+        return self._continued(prompts, seed=seed, length=length, **options)
 
     def strings(self, samples: Any) -> Iterable[str]:
         return samples

@@ -124,8 +124,8 @@ def fit_images(
       x: images, or where they are, see `tfar.pictures.read`.
       family: "pixelcnn", "gated", "pixelcnn_pp" or "made": `tfar.models.PixelCNN`, `GatedPixelCNN`,
         `PixelCNNpp` or `MADE`.
-      budget: how long to train, in seconds or as in "30m" or "1h30m"; by default "30m". It comes
-        from steps that are timed, so that it is about right.
+      budget: how long to train, in seconds or as in "30m" or "1h30m"; by default "30m". A few
+        steps are timed, and compiling counts, so that it is about right.
       epochs: how many, instead of a budget.
       labels: what the model is conditioned on: [N] integers or words; "from-folders" for the
         sub-folders, or the array "labels" of an .npz file; None for a model of the images alone.

@@ -28,7 +28,10 @@ FAMILIES = "auto", "gaussians", "orderless"
 LEAST_ROWS = 10
 FEW = 1000  # rows, below which all of them are for mixtures of Gaussians
 SHARE = 1 / 3  # of the budget that these take where a network is tried too
-VALIDATING = 1.5  # how much longer an epoch takes with its validation
+REST = 0.9  # of the time that is then left, for training the network; the rest is for its figures
+HELD_OUT = 2000  # rows, at most
+VALIDATED = 200, 20_000  # rows, and entries, that choose the epoch, whichever are more rows
+AT_ONCE = 64  # steps that are executed at once, at most: they take milliseconds
 
 
 class Fitted(NamedTuple):
@@ -88,7 +91,8 @@ def fit(
 
     * "gaussians", a stack of mixtures of Gaussians (with categories), see
       `tfar.tables.gaussians`: for tables of real and categorical columns without missing entries.
-      Tables of fewer than 1,000 rows get it at once.
+      Tables of fewer than 1,000 rows get it at once; larger ones without a real column get the
+      other at once.
     * "orderless", an order-agnostic NADE: for all kinds of columns, and with missing entries, which
       count neither in training nor in the validation.
 
@@ -108,7 +112,7 @@ def fit(
         the mixture of; by default as many epochs as the budget allows, and at most 300; rows of a
         step, and the peak of the rate; epochs without a better validation after which training
         stops, by default 0.3 of them, and from one validation to the next.
-      validation: fraction of the rows that are held out.
+      validation: fraction of the rows that are held out, at most 2,000 of them.
       seed: the seed of everything random.
       folder: the folder of the run of a network, which resumes where it stopped, if the table is
         the same; by default a temporary one.
@@ -169,15 +173,16 @@ def fit(
         mixture, left_out, used = gaussians.stacked(rows, seed, deadline)
         held_out = left_out + log_units(columns, x[used])
         return Fitted(gaussians.model_of(mixture, columns), "gaussians", held_out)
-    count = min(max(1, round(validation * len(x))), len(x) - 1)
+    count = min(max(1, round(validation * len(x))), len(x) - 1, HELD_OUT)
     held, kept = x[:count], x[count:]
     units, other = log_units(columns, held), None
-    if family == "auto" and fit_gaussians:
+    if family == "auto" and fit_gaussians and gaussians.real_columns(columns):
         deadline = math.inf if budget is None else start + SHARE * budget
         mixture, *_ = gaussians.stacked(gaussians.rows_of(columns, kept), seed, deadline)
         other = mixture.log_prob(gaussians.rows_of(columns, held)) + units
-    limit = None if budget is None else budget * (1 - SHARE * (other is not None)) / VALIDATING
-    best = network._trained(recipe, {"train": kept, "validation": held}, folder, limit, verbose)
+    limit = None if budget is None else max(REST * (start + budget - time.monotonic()), 1.0)
+    some = held[: max(VALIDATED[0], VALIDATED[1] // len(columns))]
+    best = network._trained(recipe, {"train": kept, "validation": some}, folder, limit, verbose)
     rng = np.random.RandomState(seed)
     drawn = [rng.permutation(len(columns)) for _ in range(num_orders)]
     best = best.of_order(np.unique(drawn, axis=0))  # two columns have only two orders
@@ -244,7 +249,7 @@ class _Network:
         return {
             "epochs": epochs,
             "patience": math.ceil(0.3 * number) if patience is None else patience,
-            "validate_every": math.ceil(number / 50) if every is None else every,
+            "validate_every": math.ceil(number / 20) if every is None else every,
         }
 
     def _trained(self, recipe, splits, folder, limit, verbose):
@@ -252,7 +257,9 @@ class _Network:
         from tfar.training import budget, loop
 
         size = min(recipe.batch_size, len(splits["train"]))
-        recipe = dataclasses.replace(recipe, batch_size=size)
+        steps = len(splits["train"]) // size
+        at_once = [k for k in range(1, AT_ONCE + 1) if steps % k <= steps / 50 and k <= steps]
+        recipe = dataclasses.replace(recipe, batch_size=size, steps_per_execution=max(at_once))
         if self.epochs is None and limit is not None:
 
             def lasting(epochs):

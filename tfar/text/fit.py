@@ -82,8 +82,8 @@ def fit_text(
       text: the text, a string; or a ``pathlib.Path``, or a list of paths, of files in UTF-8, which
         are read one after the other.
       family: "transformer" or "gru": `tfar.models.Transformer`, or a `CharRNN` of gated units.
-      budget: how long to train, in seconds or as in "30m" or "1h30m"; by default "30m". It comes
-        from steps that are timed, so that it is about right.
+      budget: how long to train, in seconds or as in "30m" or "1h30m"; by default "30m". A few
+        steps are timed, and compiling counts, so that it is about right.
       epochs: how many, instead of a budget.
       validation: fraction of the text, at its end, that is held out.
       seed: the seed of everything random.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +81,8 @@ def trained(
     else:
         ways = {size: functools.partial(recipe, size=size) for size in sizes}
         say = (lambda sentence: None) if verbose == 0 else None
-        found = chosen(ways, data, "30m" if budget is None else budget, folder=folder, say=say)
+        limit = "30m" if budget is None else budget
+        found = chosen(ways, data, limit, folder=folder, say=say, samples=folder is not None)
     return loop.train(found, folder, data=data, verbose=verbose, samples=folder is not None)
 
 
@@ -90,6 +93,7 @@ def chosen(
     *,
     folder: pathlib.Path | None = None,
     say: Callable[[str], Any] | None = None,
+    samples: bool = False,
 ) -> Recipe:
     """The first of several recipes of which ten epochs fit into a budget, with as many as fit.
 
@@ -100,9 +104,11 @@ def chosen(
     Args:
       recipes: functions of a number of epochs, by name, the slowest first.
       data: as in `tfar.training.train`.
-      budget: as in `seconds`; compiling, and drawing samples, come on top.
+      budget: as in `seconds`, of all that follows: what timing takes, and what compiling will take,
+        are subtracted from it. At least one epoch is trained.
       folder: of the run, or None.
       say: is told in a sentence what was chosen; by default it is written to standard error.
+      samples: as in `tfar.training.train`.
 
     Raises:
       ValueError: if the folder holds a run of another budget, or of a given number of epochs; or as
@@ -110,11 +116,11 @@ def chosen(
     """
     limit = seconds(budget)
     if folder is None:
-        return _timed(recipes, data, limit, say)[0]
+        return _timed(recipes, data, limit, say, samples)[0]
     with runs.locked(folder):
         if (held := _held(folder, recipes, limit)) is not None:
             return recipes[held["size"]](held["epochs"])
-        recipe, plan = _timed(recipes, data, limit, say)
+        recipe, plan = _timed(recipes, data, limit, say, samples)
         with files.replacing(folder / PLAN) as partial:
             partial.write_text(json.dumps(plan))
         return recipe
@@ -146,13 +152,23 @@ def _held(folder, recipes, limit):
     return held
 
 
-def _timed(recipes, data, limit, say):
+def _timed(recipes, data, limit, say, samples):
     say = say or (lambda sentence: click.echo(sentence, err=True))
-    for size, make in recipes.items():  # noqa: B007 (used after the loop)
-        epoch = loop.epoch_seconds(make(1), data)
-        if limit / epoch >= FEW:
+    start = time.monotonic()
+    for size, make in recipes.items():
+        began, last = time.monotonic(), size == [*recipes][-1]
+        most = math.inf if last else limit / FEW
+        each = loop.epoch_seconds(make(1), data, samples=samples, most=most)
+        now = time.monotonic()
+        # Timing is mostly compiling, and training compiles all of it once more.
+        left = limit - (now - start) - (now - began)
+        epochs = 1
+        for _ in range(3):  # the more epochs, the fewer of them may be validated
+            every = make(epochs).validate_every
+            epoch = each.steps + each.validation / every + each.samples
+            epochs = min(max(round(left / epoch), 1), MOST)
+        if left / epoch >= FEW:
             break
-    epochs = int(min(max(limit / epoch, 1), MOST))
     say(f"A {size} network, {epochs} epochs of about {epoch:.3g} s")
     plan = {"budget_s": limit, "size": size, "epochs": epochs, "epoch_s": epoch}
     return make(epochs), plan

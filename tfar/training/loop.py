@@ -5,9 +5,13 @@ Training is plain ``model.fit`` with Keras' own callbacks.
 
 import dataclasses
 import json
+import math
 import os
+import pathlib
 import sys
-from typing import Any
+import tempfile
+import time
+from typing import Any, NamedTuple
 
 import click
 import keras
@@ -21,7 +25,7 @@ from tfar.training.recipes import OPTIMIZERS, POLICIES, Recipe
 from tfar.training.schedule import Schedule
 from tfar.typing import Path
 
-__all__ = ["build", "epoch_seconds", "finished", "train"]
+__all__ = ["EpochSeconds", "build", "epoch_seconds", "finished", "train"]
 
 SPLITS = {"train": "the training data", "validation": "the validation data"}
 
@@ -246,9 +250,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     ]
     if verbose == 2:  # beside a bar, `fit` says it
         callbacks.append(progress.FirstStep())
-    given = None
-    if model.condition is not None and model.num_classes is None:  # there is no default
-        given = data["validation"]["condition"]
+    given = _shown_condition(model, data["validation"])
     if tensorboard:
         callbacks += progress.tensorboard(folder / "tensorboard", averages, given)
     if samples:
@@ -275,13 +277,30 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     return trained
 
 
-def epoch_seconds(recipe: Recipe, data: dict[str, Any], *, steps: int = 4) -> float:
-    """How long an epoch takes here, with its validation: from a few steps, which change nothing.
+class EpochSeconds(NamedTuple):
+    """How long the steps of an epoch take, a validation, and drawing samples."""
+
+    steps: float
+    validation: float = 0.0
+    samples: float = 0.0
+
+
+def epoch_seconds(
+    recipe: Recipe,
+    data: dict[str, Any],
+    *,
+    steps: int = 4,
+    samples: bool = False,
+    most: float = math.inf,
+) -> EpochSeconds:
+    """How long an epoch takes here: from a few steps, which change nothing.
 
     Args:
       recipe: a `tfar.training.Recipe`.
       data: as in `train`.
       steps: how many are timed, after one that is compiled.
+      samples: whether samples are drawn after an epoch, as in `train`.
+      most: seconds; where the steps alone take longer, nothing else is timed.
 
     Raises:
       ValueError: as in `train`, if the data are invalid.
@@ -296,9 +315,35 @@ def epoch_seconds(recipe: Recipe, data: dict[str, Any], *, steps: int = 4) -> fl
     at_once = recipe.steps_per_execution
     count = (steps + 1) * at_once
     model.fit(batches, steps_per_epoch=count, shuffle=False, verbose=0, callbacks=[clock])
-    held_out = kinds.of(model).inputs(data["validation"])
-    held_out = len(feeding.events(held_out)) / recipe.batch_size
-    return (all_steps + held_out / 3) * clock.seconds / at_once  # a pass takes a third of a step
+    found = EpochSeconds(all_steps * clock.seconds / at_once)
+    if found.steps > most:
+        return found
+    kind = kinds.of(model)
+    held_out = kind.inputs(data["validation"])
+    first, count = feeding.rows_of(held_out, slice(500)), len(feeding.events(held_out))
+    once = _again(lambda: model.evaluate(first, batch_size=500, verbose=0))
+    found = found._replace(validation=once * max(count / 500, 1))
+    if samples:
+        given = _shown_condition(model, held_out)
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / f"samples{kind.endings[0]}"
+            found = found._replace(samples=_again(lambda: kind.write(kind.preview(given), path)))
+    return found
+
+
+def _again(function):
+    """The seconds of a second call, for which nothing is compiled."""
+    function()
+    begin = time.perf_counter()
+    function()
+    return time.perf_counter() - begin
+
+
+def _shown_condition(model, held_out):
+    """What samples are conditioned on that training shows, where there is no default."""
+    if model.condition is None or model.num_classes is not None:
+        return None
+    return held_out["condition"]
 
 
 def _compile(model, recipe, rate, jit_compile):
