@@ -19,6 +19,8 @@ from tfar.tables.answers import complete, is_table, log_prob, sample
 from tfar.tables.codec import log_units, to_array, to_frame
 from tfar.tables.columns import describe, kinds, table
 from tfar.tables.fit import LEAST_ROWS, Fitted, fit, fit_table
+from tfar.tables.imputation import draws, impute, quantiles
+from tfar.tables.questions import predict_proba, surprise
 from tfar.tables.reading import Reading, read, read_csv
 
 __all__ = [
@@ -27,15 +29,20 @@ __all__ = [
     "Reading",
     "complete",
     "describe",
+    "draws",
     "fit",
     "fit_table",
+    "impute",
     "is_table",
     "kinds",
     "log_prob",
     "log_units",
+    "predict_proba",
+    "quantiles",
     "read",
     "read_csv",
     "sample",
+    "surprise",
     "table",
     "to_array",
     "to_frame",
