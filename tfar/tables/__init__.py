@@ -21,12 +21,15 @@ from tfar.tables.columns import describe, kinds, table
 from tfar.tables.fit import LEAST_ROWS, Fitted, fit, fit_table
 from tfar.tables.imputation import draws, impute, quantiles
 from tfar.tables.questions import predict_proba, surprise
+from tfar.tables.ranks import Calibration, calibration
 from tfar.tables.reading import Reading, read, read_csv
 
 __all__ = [
     "LEAST_ROWS",
+    "Calibration",
     "Fitted",
     "Reading",
+    "calibration",
     "complete",
     "describe",
     "draws",
