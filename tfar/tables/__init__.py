@@ -20,6 +20,7 @@ from tfar.tables.codec import log_units, to_array, to_frame
 from tfar.tables.columns import describe, kinds, table
 from tfar.tables.fit import LEAST_ROWS, Fitted, fit, fit_table
 from tfar.tables.imputation import draws, impute, quantiles
+from tfar.tables.pairs import pairs
 from tfar.tables.questions import predict_proba, surprise
 from tfar.tables.ranks import Calibration, calibration
 from tfar.tables.reading import Reading, read, read_csv
@@ -40,6 +41,7 @@ __all__ = [
     "kinds",
     "log_prob",
     "log_units",
+    "pairs",
     "predict_proba",
     "quantiles",
     "read",
