@@ -18,6 +18,7 @@ from tfar import tables
 from tfar.tables.estimator import TableDensity
 
 QUICK = {"family": "gaussians", "budget": 0.05, "random_state": 0}
+WHOLE = {**QUICK, "budget": None}  # the same however fast the machine is
 NETWORK = {"family": "orderless", "epochs": 1, "hidden": (4,), "num_orders": 1, "random_state": 0}
 
 
@@ -41,14 +42,14 @@ def framed(count=60, seed=0):
 
 def test_scores_are_log_densities_in_the_units_of_the_data():
     x = array()
-    density = TableDensity(**QUICK).fit(x)
+    density = TableDensity(**WHOLE).fit(x)
     own = tables.log_prob(density.model_, pd.DataFrame(x, columns=["x0", "x1", "x2"]))
     np.testing.assert_array_equal(density.score_samples(x), own)
     assert density.score(x) == own.mean() and own.dtype == np.float64
     assert density.family_ == "gaussians" and len(density.held_out_) == 80
     # In units ten times as small densities are as many times as low.
     scaled = clone(density).fit(10 * x)
-    np.testing.assert_allclose(scaled.score(10 * x), own.mean() - 3 * np.log(10), atol=0.2)
+    np.testing.assert_allclose(scaled.score(10 * x), own.mean() - 3 * np.log(10), atol=0.05)
 
 
 def test_arrays_give_arrays_and_frames_frames():
@@ -60,6 +61,7 @@ def test_arrays_give_arrays_and_frames_frames():
     np.testing.assert_array_equal(drawn, density.sample(500, random_state=1))
     assert density.sample().shape == (1, 3) and not hasattr(density, "feature_names_in_")
     whole = np.arange(40.0).reshape(20, 2) % 7  # whole numbers are real too
+    whole[3, 0] = np.nan
     kinds = [column["kind"] for column in TableDensity(**NETWORK).fit(whole).model_.head.columns]
     assert kinds == ["real", "real"]
     of_frame = TableDensity(**QUICK).fit(frame)
@@ -71,7 +73,7 @@ def test_arrays_give_arrays_and_frames_frames():
 
 def test_missing_entries_and_columns_given_others():
     frame = framed()
-    density = TableDensity(family="gaussians", random_state=0).fit(frame)
+    density = TableDensity(**WHOLE).fit(frame)
     lacking = frame.head(4).copy()
     lacking.loc[1, "y"] = np.nan
     found = density.impute(lacking, random_state=1)
@@ -91,13 +93,14 @@ def test_missing_entries_and_columns_given_others():
 
 
 def test_pipelines_and_searches():
-    x = array()
-    pipeline = make_pipeline(StandardScaler(), TableDensity(**QUICK)).fit(x)
-    direct = TableDensity(**QUICK).fit(x)
+    x = array(50)
+    pipeline = make_pipeline(StandardScaler(), TableDensity(**WHOLE)).fit(x)
+    direct = TableDensity(**WHOLE).fit(x)
     units = np.log(x.std(axis=0)).sum()
-    np.testing.assert_allclose(pipeline.score(x) - units, direct.score(x), atol=0.2)
+    np.testing.assert_allclose(pipeline.score(x) - units, direct.score(x), atol=0.05)
     grid = {"family": ["gaussians", "orderless"]}
-    search = GridSearchCV(TableDensity(**NETWORK), grid, cv=2, error_score="raise").fit(x)
+    density = TableDensity(**NETWORK, budget=0.05)
+    search = GridSearchCV(density, grid, cv=2, error_score="raise").fit(x)
     scores = search.cv_results_["mean_test_score"]
     assert search.best_params_ == {"family": "gaussians"} and scores[0] > scores[1] + 0.5
     assert search.best_estimator_.family_ == "gaussians"
@@ -128,11 +131,11 @@ def test_what_is_refused():
 
 
 def test_random_states():
-    x, params = array(30), {**QUICK, "budget": None}
-    one, same = (TableDensity(**params).fit(x).score_samples(x) for _ in range(2))
+    x = array(30)
+    one, same = (TableDensity(**WHOLE).fit(x).score_samples(x) for _ in range(2))
     np.testing.assert_array_equal(one, same)
     generator = np.random.RandomState(0)
-    density = TableDensity(**params).fit(x)
+    density = TableDensity(**WHOLE).fit(x)
     first, second = (density.sample(2, random_state=generator) for _ in range(2))
     assert not np.allclose(first, second)
 

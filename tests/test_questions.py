@@ -94,6 +94,14 @@ def test_other_missing_entries_are_integrated_out(monkeypatch):
     np.testing.assert_allclose(found, (joint / joint.sum(axis=0)).T, rtol=1e-3)
 
 
+def test_probabilities_of_rows_of_any_density():
+    frame = pd.DataFrame({"side": list("lr") * 50, "x": np.linspace(0, 1, 100)})
+    head = heads.Table(tables.describe(frame), 2, family="gaussian")
+    model = testing.randomise(GMM([2], 2, head=head), seed=1)
+    found = tables.predict_proba(model, pd.DataFrame({"x": [0.5, 300.0, np.nan]}), "side")
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+
+
 def test_probabilities_of_integers_and_days_and_of_what_has_none():
     frame, model = mixed()
     found = tables.predict_proba(model, frame.head(3), "count")
@@ -174,6 +182,7 @@ def test_draws_are_completions_one_below_the_other():
     lacking.loc[2, "c"] = np.nan
     found = tables.draws(gaussian(), lacking, 500, seed=1)
     assert found.index.names == ["draw", None] and len(found) == 2000
+    assert found.index.tolist() == [(draw, row) for draw in range(500) for row in range(4)]
     pd.testing.assert_frame_equal(found.loc[7].drop(2), lacking.drop(2))
     c = found.c.xs(2, level=1)
     mean, variance = conditional(lacking.to_numpy(), [0, 1], 2)
