@@ -83,6 +83,9 @@ def _params(model, inputs):
 def cells(model: AutoregressiveModel, x: Any) -> np.ndarray:
     """-log p(x_i | all other entries) of every cell of rows, nats: a high one is odd in its row.
 
+    Densities are those of the codes of a table; `tfar.tables.surprise` has them in its units.
+    Missing entries are no others, and have 0 nats themselves.
+
     Args:
       model: a model of all orders, such as `tfar.fit_table` makes.
       x: rows [N, n], or a data frame.

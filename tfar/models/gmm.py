@@ -87,9 +87,17 @@ class GMM(AnyOrder):
         return self._score(inputs, None)
 
     def log_prob_of_site(self, x: tf.Tensor, site: int | tf.Tensor) -> tf.Tensor:
-        """As in `AnyOrder`."""
+        """As in `AnyOrder`; of a row with missing entries, the difference of two marginals."""
         codes, _ = self._codes(x)
-        return self.network.log_prob(codes, but=site) - tf.constant(self._log_units())[site]
+        here = (tf.range(self.num_sites) == site)[None, :, None]
+        rest = tf.where(here, np.float32(np.nan), codes)
+        there = tf.cast(~tf.math.is_nan(codes[:, site, 0]), tf.float32)
+        each = tf.cond(
+            tf.reduce_any(tf.math.is_nan(codes)),
+            lambda: self.network.log_prob(codes) - self.network.log_prob(rest),
+            lambda: self.network.log_prob(codes, but=site),
+        )
+        return each - there * tf.constant(self._log_units())[site]
 
     def _score(self, inputs, conditionals, counted=None):
         if counted is not None:

@@ -64,6 +64,8 @@ class AnyOrder(AutoregressiveModel):
     def log_prob_of_site(self, x: tf.Tensor, site: int | tf.Tensor) -> tf.Tensor:
         """log p(x_i | all other sites), [B] float32 nats, of a model without a condition.
 
+        Missing entries are no others, and of one that is missing itself it is 0.
+
         Args:
           x: valid examples [B, *event_shape].
           site: i, counted in the layout, an int or a scalar tensor.

@@ -121,7 +121,10 @@ class OrderlessNADE(AnyOrder):
         known = tf.broadcast_to(tf.range(self.num_sites) != site, tf.shape(sites)[:2])
         encoded = self.head.encode(sites, self.compute_dtype)
         params = tf.cast(self.network.given(encoded, known), tf.float32)
-        return tf.gather(self.head.log_prob(params, sites), site, axis=1)
+        each, missing = self.head.log_prob(params, sites), self.head.missing(sites)
+        if missing is not None:
+            each = tf.where(missing, 0.0, each)
+        return tf.gather(each, site, axis=1)
 
     def call(
         self, inputs: Nest, training: Training = None, member: Member = None

@@ -19,23 +19,35 @@ from tfar.tables.answers import complete, is_table, log_prob, sample
 from tfar.tables.codec import log_units, to_array, to_frame
 from tfar.tables.columns import describe, kinds, table
 from tfar.tables.fit import LEAST_ROWS, Fitted, fit, fit_table
+from tfar.tables.imputation import draws, impute, quantiles
+from tfar.tables.pairs import pairs
+from tfar.tables.questions import predict_proba, surprise
+from tfar.tables.ranks import Calibration, calibration
 from tfar.tables.reading import Reading, read, read_csv
 
 __all__ = [
     "LEAST_ROWS",
+    "Calibration",
     "Fitted",
     "Reading",
+    "calibration",
     "complete",
     "describe",
+    "draws",
     "fit",
     "fit_table",
+    "impute",
     "is_table",
     "kinds",
     "log_prob",
     "log_units",
+    "pairs",
+    "predict_proba",
+    "quantiles",
     "read",
     "read_csv",
     "sample",
+    "surprise",
     "table",
     "to_array",
     "to_frame",

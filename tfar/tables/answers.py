@@ -35,7 +35,7 @@ def log_prob(model: AutoregressiveModel, frame: pd.DataFrame) -> np.ndarray:
     Raises:
       ValueError: if it is not a table model, or the frame has other columns or invalid entries.
     """
-    x = to_array(_columns(model), frame)
+    x = to_array(columns_of(model), frame)
     return kinds.of(model).log_prob(x)
 
 
@@ -45,7 +45,7 @@ def sample(model: AutoregressiveModel, n: int, *, seed: Seed = None, **policy: A
     Raises:
       ValueError: if it is not a table model, or ``n`` is not a number of rows.
     """
-    columns, n = _columns(model), arguments.integer("n", n, least=1)
+    columns, n = columns_of(model), arguments.integer("n", n, least=1)
     return to_frame(columns, model.joint().sample(n, seed=seed, **policy).numpy())
 
 
@@ -63,19 +63,9 @@ def complete(model: AutoregressiveModel, frame: pd.DataFrame, *, seed: Seed = No
     Raises:
       ValueError: if it is not a table model, or the frame has other columns or invalid entries.
     """
-    from tfar import randomness
-
-    columns = _columns(model)
+    columns = columns_of(model)
     frame = named(frame)
-    x = to_array(columns, frame)
-    joint = model.joint(member=0) if model.members > 1 else model.joint()
-    seed = randomness.stateless_seed(seed)
-    drawn = x.copy()
-    lacking = np.flatnonzero(np.isnan(x).any(axis=1))
-    for number, first in enumerate(range(0, len(lacking), ROWS)):
-        rows = lacking[first : first + ROWS]
-        own = randomness.derived(seed, number)
-        drawn[rows] = joint.sample(seed=own, value=x[rows]).numpy()
+    drawn = filled(model, to_array(columns, frame), seed=seed)
     completed, found = frame.copy(), to_frame(columns, drawn)
     found.index = frame.index
     for column in columns:
@@ -89,7 +79,27 @@ def complete(model: AutoregressiveModel, frame: pd.DataFrame, *, seed: Seed = No
     return completed
 
 
-def _columns(model):
+def filled(model: AutoregressiveModel, x: np.ndarray, *, seed: Seed = None) -> np.ndarray:
+    """Rows of codes [N, n] of a table model, with those that are NaN drawn given their rows."""
+    from tfar import randomness
+
+    joint = model.joint(member=0) if model.members > 1 else model.joint()
+    seed = randomness.stateless_seed(seed)
+    drawn = x.copy()
+    lacking = np.flatnonzero(np.isnan(x).any(axis=1))
+    for number, first in enumerate(range(0, len(lacking), ROWS)):
+        rows = lacking[first : first + ROWS]
+        own = randomness.derived(seed, number)
+        drawn[rows] = joint.sample(seed=own, value=x[rows]).numpy()
+    return drawn
+
+
+def columns_of(model: Any) -> list[dict[str, Any]]:
+    """What the columns of a table model hold, as `tfar.tables.describe` gives it.
+
+    Raises:
+      ValueError: if it is not a table model.
+    """
     if not is_table(model):
         kind = f"one with the head {model.head}" if hasattr(model, "head") else f"{model!r:.200}"
         raise ValueError(
