@@ -21,10 +21,12 @@ from tfar.training import recipes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tfar.models import AnyOrder
+    from tfar.models import AutoregressiveModel
     from tfar.typing import Path
 
-FAMILIES = "auto", "gaussians", "orderless"
+NETWORKS = {"any": "orderless", "prefix": "made"}  # by the questions that the model must answer
+HIDDEN = {"orderless": (256, 256), "made": (500,)}
+FAMILIES = "auto", "gaussians", *NETWORKS.values()
 LEAST_ROWS = 10
 FEW = 1000  # rows, below which all of them are for mixtures of Gaussians
 SHARE = 1 / 3  # of the budget that these take where a network is tried too
@@ -38,19 +40,19 @@ class Fitted(NamedTuple):
     """A model, and how well it does on rows that it was not fitted to.
 
     Attributes:
-      model: a `tfar.models.GMM` or `tfar.models.OrderlessNADE`, of events [n], with a
+      model: a `tfar.models.GMM`, `OrderlessNADE` or `MADE`, of events [n], with a
         `tfar.heads.Table`.
-      family: "gaussians" or "orderless".
+      family: "gaussians", "orderless" or "made".
       held_out: float64 [M], log p of held-out rows in nats and in the units of the data. Mixtures
         of Gaussians of fewer than 1,000 rows are cross-validated, with all rows in turn.
     """
 
-    model: AnyOrder
+    model: AutoregressiveModel
     family: str
     held_out: np.ndarray
 
 
-def fit_table(data: pd.DataFrame | Path, **options: Any) -> AnyOrder:
+def fit_table(data: pd.DataFrame | Path, **options: Any) -> AutoregressiveModel:
     """Fits a joint distribution to a table, in one call: p of any columns given any others.
 
     `log_prob`, `sample` and `complete` of `tfar.tables` then answer questions in the data's own
@@ -68,9 +70,10 @@ def fit(
     *,
     categorical: Sequence[str] = (),
     kinds: Mapping[str, str] | None = None,
+    questions: str = "any",
     family: str = "auto",
     budget: str | float | None = 60.0,
-    hidden: Sequence[int] = (256, 256),
+    hidden: Sequence[int] | None = None,
     components: int | None = None,
     dropout: float | None = None,
     noise: float = 0.0,
@@ -94,24 +97,29 @@ def fit(
       Tables of fewer than 1,000 rows get it at once; larger ones without a real column get the
       other at once.
     * "orderless", an order-agnostic NADE: for all kinds of columns, and with missing entries, which
-      count neither in training nor in the validation.
+      count neither in training nor in the validation. Or, if every question is about columns given
+      those to their left, "made", a MADE: one order is easier to learn than all.
 
     Args:
       data: a data frame, or the path of a file, see `read`.
       categorical: names of columns that are categorical, see `tfar.tables.kinds`.
       kinds: what other columns are taken as, by name: "real", "integer", "time", "categorical" or
         "left out".
-      family: "gaussians" or "orderless", or "auto" for the better one.
+      questions: what the model is for: "any", columns given any others; or "prefix", log p of whole
+        rows, samples, and columns given those before them in the table.
+      family: "gaussians", "orderless" or "made", or "auto" for the better one that answers the
+        questions.
       budget: the time that fitting takes, about, in seconds or as in "90s" or "1h30m"; None for
         300 epochs of a network, and all mixtures.
       hidden, components, dropout, noise, num_orders, epochs, batch_size, learning_rate, patience,
-        validate_every: of the network: units of hidden layers; components of the mixtures of
-        numbers, by default 3, and 10 of 1,000 rows or more; the rate of dropout, by default 0, and
-        0.1; in standard deviations of a column, noise that is added to reals in training (Rothfuss
-        et al. 2019: densities are learnt as smooth as that); how many random orders the model is
-        the mixture of; by default as many epochs as the budget allows, and at most 300; rows of a
-        step, and the peak of the rate; epochs without a better validation after which training
-        stops, by default 0.3 of them, and from one validation to the next.
+        validate_every: of the network: units of hidden layers, by default two of 256, and of a MADE
+        one of 500; components of the mixtures of numbers, by default 3, and 10 of 1,000 rows or
+        more; the rate of dropout, by default 0, and 0.1; in standard deviations of a column, noise
+        that is added to reals in training (Rothfuss et al. 2019: densities are learnt as smooth as
+        that); how many random orders an orderless model is the mixture of; by default as many
+        epochs as the budget allows, and at most 300; rows of a step, and the peak of the rate;
+        epochs without a better validation after which training stops, by default 0.3 of them, and
+        from one validation to the next.
       validation: fraction of the rows that are held out, at most 2,000 of them.
       seed: the seed of everything random.
       folder: the folder of the run of a network, which resumes where it stopped, if the table is
@@ -120,11 +128,13 @@ def fit(
 
     Raises:
       ValueError: if an argument is invalid, there are fewer than ten rows or no columns, an entry
-        is invalid, see `describe`, or "gaussians" do not fit the columns; or as in
-        `tfar.training.train`.
+        is invalid, see `describe`, "gaussians" do not fit the columns, or a "made" has rows with
+        missing entries; or as in `tfar.training.train`.
       OSError: if the table cannot be read, or the folder cannot be written.
 
     #### References
+    M. Germain, K. Gregor, I. Murray, H. Larochelle. MADE: Masked Autoencoder for Distribution
+    Estimation. ICML 2015.
     B. Uria, I. Murray, H. Larochelle. A Deep and Tractable Density Estimator. ICML 2014.
     J. Rothfuss et al. Noise Regularization for Conditional Density Estimation. arXiv:1907.08982,
     2019.
@@ -137,6 +147,7 @@ def fit(
             "Expected data to be a data frame (pandas.DataFrame makes one) or the path of a CSV "
             f"file, got {data!r:.200}."
         )
+    questions = arguments.choice("questions", questions, tuple(NETWORKS))
     family = arguments.choice("family", family, FAMILIES)
     budget = None if budget is None else times.seconds(budget)
     validation = arguments.number("validation", validation, above=0, below=1)
@@ -145,7 +156,8 @@ def fit(
     folder = None if folder is None else arguments.path("folder", folder)
     arguments.choice("verbose", verbose, ("auto", 0, 1, 2, False, True))
     network = _Network(
-        hidden=tuple(arguments.integers("hidden", hidden, least=1)),
+        family=family if family in NETWORKS.values() else NETWORKS[questions],
+        hidden=None if hidden is None else tuple(arguments.integers("hidden", hidden, least=1)),
         components=components,
         dropout=dropout,
         epochs=epochs,
@@ -167,6 +179,11 @@ def fit(
             "Mixtures of Gaussians take real and categorical columns without missing entries and "
             'frequent values: use family="orderless".'
         )
+    if network.family == "made" and not fit_gaussians and np.isnan(x).any():
+        raise ValueError(
+            "Rows with missing entries are given to models of all orders: leave out family='made' "
+            "and questions='prefix', or the rows or columns that lack entries."
+        )
     if family == "gaussians" or (family == "auto" and fit_gaussians and len(x) < FEW):
         deadline = math.inf if budget is None else start + 0.8 * budget
         rows = gaussians.rows_of(columns, x)
@@ -183,13 +200,14 @@ def fit(
     limit = None if budget is None else max(REST * (start + budget - time.monotonic()), 1.0)
     some = held[: max(VALIDATED[0], VALIDATED[1] // len(columns))]
     best = network._trained(recipe, {"train": kept, "validation": some}, folder, limit, verbose)
-    rng = np.random.RandomState(seed)
-    drawn = [rng.permutation(len(columns)) for _ in range(num_orders)]
-    best = best.of_order(np.unique(drawn, axis=0))  # two columns have only two orders
+    if network.family == "orderless":
+        rng = np.random.RandomState(seed)
+        drawn = [rng.permutation(len(columns)) for _ in range(num_orders)]
+        best = best.of_order(np.unique(drawn, axis=0))  # two columns have only two orders
     own = best.predict(held, batch_size=500, verbose=0).astype(np.float64) + units
     if other is not None and other.mean() > own.mean():
         return Fitted(gaussians.model_of(mixture, columns), "gaussians", other)
-    return Fitted(best, "orderless", own)
+    return Fitted(best, network.family, own)
 
 
 def _described(frame, categorical, kinds):
@@ -205,7 +223,8 @@ def _described(frame, categorical, kinds):
 class _Network:
     """How a network is trained; what is None depends on the rows and on the budget."""
 
-    hidden: tuple[int, ...]
+    family: str
+    hidden: tuple[int, ...] | None
     components: int | None
     dropout: float | None
     epochs: int | None
@@ -224,10 +243,14 @@ class _Network:
         dropout = arguments.number("dropout", dropout, least=0, below=1)
         order = np.random.RandomState(self.seed).permutation(len(columns))
 
+        hidden = HIDDEN[self.family] if self.hidden is None else self.hidden
+
         def model(x):
             head = heads.Table(columns, components)
-            options = {"head": head, "order": order, "dropout": dropout, "seed": self.seed}
-            return models.OrderlessNADE([len(columns)], self.hidden, **options)
+            options = {"head": head, "dropout": dropout, "seed": self.seed}
+            if self.family == "made":
+                return models.MADE([len(columns)], hidden, **options)
+            return models.OrderlessNADE([len(columns)], hidden, order=order, **options)
 
         recipe = recipes.Recipe(
             name="table",
