@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from support.toys import toy
 
 from tfar import cli, heads, kinds, serving, tables, testing
-from tfar.models import FVSBN, OrderlessNADE
+from tfar.models import FVSBN, MADE, OrderlessNADE
 from tfar.training import feeding, runs
 
 
@@ -362,3 +362,55 @@ def test_noise_is_added_to_real_columns_only():
     assert (drawn[0, :, 0] == drawn[1, :, 0]).mean() < 0.01
     with pytest.raises(ValueError, match="real columns of tables, and these are vectors"):
         kinds.of(OrderlessNADE([2], (4,))).noisy(x, 0.1, np.random.default_rng(0))
+
+
+# One order ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def prefixes(frame):
+    options = {
+        "hidden": (32,),
+        "components": 3,
+        "epochs": 60,
+        "learning_rate": 1e-2,
+        "batch_size": 16,
+    }
+    return tables.fit(frame, questions="prefix", family="made", verbose=0, **options)
+
+
+def test_questions_about_prefixes(frame, prefixes):
+    model, test = prefixes.model, made_up(300, seed=5)
+    assert prefixes.family == "made" and isinstance(model, MADE)
+    assert model.permutations.tolist() == [[0, 1, 2, 3]]
+    alone = tables.fit(test[["x"]], family="gaussians", verbose=0).held_out.mean()
+    x = tables.log_prob(model, test[:100])
+    side = tables.log_prob(model, test[:100].assign(x=np.nan, grade=None, income=np.nan))
+    both = tables.log_prob(model, test[:100].assign(grade=None, income=np.nan))
+    assert (both - side).mean() > alone + 0.2  # given the side, whose entropy is 0.6 nats
+    right = tables.log_prob(model, test[:1].assign(side="right", x=np.nan, grade=None, income=None))
+    left = tables.log_prob(model, test[:1].assign(side="left", x=np.nan, grade=None, income=None))
+    np.testing.assert_allclose(np.exp(right) + np.exp(left), 1, rtol=1e-5)
+    assert (x < both).all()
+    sides = pd.DataFrame({"side": ["left", "right"] * 50, "x": None, "grade": None, "income": None})
+    drawn = tables.complete(model, sides, seed=1)
+    assert ((drawn.x > 0) == (drawn.side == "right")).mean() > 0.95
+    # By Bayes' rule any column may be asked for if the row is whole.
+    found = tables.predict_proba(model, test, "side").right
+    assert ((found > 0.5) == (test.side == "right")).mean() > 0.98
+
+
+def test_an_order_has_no_marginal_of_what_comes_after_a_missing_entry(frame, prefixes):
+    lacking = frame.assign(x=np.nan)
+    with pytest.raises(ValueError, match="Example 0 lacks an entry that comes before one"):
+        tables.log_prob(prefixes.model, lacking)
+    codes = tables.to_array(prefixes.model.head.columns, frame[:3])
+    codes[1, 1] = np.nan
+    assert np.isnan(prefixes.model.log_prob(codes)).tolist() == [False, True, False]
+    reverse = MADE([4], (5,), head=prefixes.model.head, order="reversed")
+    codes[1] = np.nan, 0.1, 0, 0.2
+    assert np.isfinite(reverse.log_prob(codes)).all()
+    with pytest.raises(ValueError, match=r"models of all orders: leave out family='made'"):
+        tables.fit(frame.assign(x=frame.x.where(frame.index > 3)), questions="prefix")
+    with pytest.raises(ValueError, match="questions to be one of 'any', 'prefix', got 'all'"):
+        tables.fit(frame, questions="all")

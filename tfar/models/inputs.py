@@ -26,6 +26,8 @@ class InputChecks(OfModel):
     values where they are available.
     """
 
+    all_orders = False  # whether p of any sites is known, those that are missing left out
+
     def __call__(self, inputs: Nest, *args: Any, **kwargs: Any) -> Any:
         return super().__call__(self._arrays(inputs), *args, **kwargs)
 
@@ -150,3 +152,25 @@ class InputChecks(OfModel):
                 f"{self.head} takes {self.head.support}, got {x[index].numpy()} at index "
                 f"{[index[0] + start, *index[1:]]} ({len(outside)} such values)."
             )
+        unknown = np.flatnonzero(self.lacks_earlier(x).numpy())
+        if len(unknown):
+            raise ValueError(
+                f"Example {unknown[0] + start} lacks an entry that comes before one that is given "
+                f"({len(unknown)} such examples): of one order of the sites, {self} takes entries "
+                "that are missing after all others only. Use a model of all orders, such as an "
+                "OrderlessNADE or a GMM."
+            )
+
+    def lacks_earlier(self, x: tf.Tensor) -> tf.Tensor:
+        """bool [B]: which examples have no exact marginal.
+
+        They lack an entry that comes, in some order of the model, before one that is given; if the
+        model is one of all orders, there is none.
+        """
+        missing = None if self.all_orders else self.head.missing(x)
+        if missing is None:
+            return tf.zeros(tf.shape(x)[:1], tf.bool)
+        missing = tf.reshape(missing, [-1, self.num_sites])
+        missing = tf.cast(tf.gather(missing, tf.constant(self.permutations), axis=1), tf.int32)
+        later = tf.cumsum(missing, axis=-1, exclusive=True) > 0
+        return tf.reduce_any(later & (missing == 0), axis=[1, 2])

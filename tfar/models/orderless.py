@@ -26,6 +26,8 @@ class AnyOrder(AutoregressiveModel):
     and ``joint().complete(...)`` each example has an order of its own.
     """
 
+    all_orders = True
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         object.__setattr__(self, "_reordered", {})

@@ -26,7 +26,8 @@ class Scoring(OfModel):
     ) -> tf.Tensor:
         """log p(x), [B] float32 nats; for an ensemble log (1/R) sum_r p_r(x), or of one member.
 
-        Of rows with missing entries it is the marginal log-probability of the others.
+        Of rows with missing entries it is the marginal log-probability of the others; of models of
+        one order it is NaN if one of them comes before an entry that is given.
 
         A value outside the head's support, or an invalid condition, has log-probability -inf.
         ``counted``, bools of the shape of the sites, selects the conditionals that are summed.
@@ -70,6 +71,8 @@ class Scoring(OfModel):
         if counted is not None:
             log_prob = tf.where(counted, log_prob, 0.0)
         log_prob = tf.reduce_sum(log_prob, axis=list(range(1, log_prob.shape.rank)))
+        if missing is not None and not self.all_orders:
+            log_prob = tf.where(self.lacks_earlier(x), np.nan, log_prob)
         return tf.where(valid, log_prob, -np.inf)
 
     def joint(

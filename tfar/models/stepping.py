@@ -65,6 +65,9 @@ class Stepping(OfModel):
         """
         x = tf.reshape(x, [-1, self.num_sites, *self.head.site_shape])
         condition = self._encoded(condition, training)
+        missing = None if self.all_orders else self.head.missing(x)
+        if missing is not None:  # a kernel's zeros times NaN are NaN
+            x = tf.where(missing, tf.zeros_like(x), x)
         x = self.head.encode(x, self.compute_dtype)
         return tf.cast(self._parameters(x, condition, member, training), tf.float32)
 
