@@ -260,7 +260,7 @@ def train_images(
             click.echo(left_out, err=True)
         for number, name in enumerate(found.classes or ()):
             click.echo(f"label {number}: {name}", err=True)
-    _fit(pictures.fit_images, found.x, out, run, quiet, labels=found.labels, **options)
+    _fit(pictures.fit_images, found, out, run, quiet, labels=labels, **options)
 
 
 @main.command("train-table", cls=Command)
