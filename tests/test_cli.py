@@ -630,6 +630,7 @@ MISTAKES = """
 2 | train-table none.csv | 'none.csv' does not exist
 2 | train-table folder | 'folder' is a directory
 2 | train-table table.csv --out x.csv | does not end in .keras
+1 | train-table table.csv --device gpu:7 | There is no gpu:7
 1 | train-table table.csv --drop y | The table has no column 'y'
 1 | train-table binary | binary is not a CSV file with a header
 1 | train-table empty.csv | delimiter
