@@ -618,6 +618,11 @@ MISTAKES = """
 1 | train-images three.npy | three.npy has the shape [4, 3]: expected images
 1 | train-images word.npz | Expected in word.npz one array of images
 1 | train-images folder | There are no images in the folder folder
+1 | train-images table.csv | table.csv is damaged, or not an image
+1 | train-text binary | Expected binary to be text in UTF-8
+1 | train-text unknown.txt | at least 1,000 characters to learn from, got 4 in 1 line
+1 | train-text folder | Is a directory
+1 | train-table columns.csv | at least ten rows
 1 | train-images binary | binary is damaged, or not an image
 2 | train | Missing argument 'RECIPE'
 1 | train fvsbn | did you mean
