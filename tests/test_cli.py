@@ -618,6 +618,11 @@ MISTAKES = """
 1 | train-images three.npy | three.npy has the shape [4, 3]: expected images
 1 | train-images word.npz | Expected in word.npz one array of images
 1 | train-images folder | There are no images in the folder folder
+1 | train-images table.csv | table.csv is damaged, or not an image
+1 | train-text binary | Expected binary to be text in UTF-8
+1 | train-text unknown.txt | at least 1,000 characters to learn from, got 4 in 1 line
+1 | train-text folder | Is a directory
+1 | train-table columns.csv | at least ten rows
 1 | train-images binary | binary is damaged, or not an image
 2 | train | Missing argument 'RECIPE'
 1 | train fvsbn | did you mean
@@ -630,6 +635,7 @@ MISTAKES = """
 2 | train-table none.csv | 'none.csv' does not exist
 2 | train-table folder | 'folder' is a directory
 2 | train-table table.csv --out x.csv | does not end in .keras
+1 | train-table table.csv --device gpu:7 | There is no gpu:7
 1 | train-table table.csv --drop y | The table has no column 'y'
 1 | train-table binary | binary is not a CSV file with a header
 1 | train-table empty.csv | delimiter

@@ -1,5 +1,7 @@
 """`tfar complete` of files: rows with missing entries, texts, and lines of them."""
 
+import warnings
+
 import keras
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ FRAME = pd.DataFrame(
         "x": np.linspace(0, 1, 20),
     }
 )
+DATED = FRAME.assign(day=pd.date_range("2026-01-01", periods=20).strftime("%Y-%m-%d"))
 
 
 def run(*arguments):
@@ -73,6 +76,21 @@ def test_rows_that_lack_nothing_are_as_they_were(table, tmp_path):
     FRAME.to_csv(tmp_path / "rows.csv", index=False)
     printed = run("complete", table, tmp_path / "rows.csv")
     assert printed.stdout == (tmp_path / "rows.csv").read_text()
+
+
+def test_dates_are_read_as_the_model_has_them(tmp_path):
+    """They were warned of, as words, by the line of the source."""
+    columns = tables.describe(DATED[["day", "x"]])
+    kind = kinds.of(OrderlessNADE([2], (4,), head=heads.Table(columns, 2)))
+    path = tmp_path / "rows.csv"
+    DATED[["day", "x"]].to_csv(path, index=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = kind.completed(path, seed=1)
+    assert found.to_csv(index=False) == path.read_text()
+    path.write_text("day,x\n2026-01-01,5%\n2026-01-02,6%\n")
+    with pytest.warns(UserWarning, match=r"rows\.csv: The column 'x'"):
+        kind.completed(path, seed=1)
 
 
 def test_a_text_is_continued_and_so_is_each_of_its_lines(text, tmp_path):

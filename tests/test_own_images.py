@@ -516,7 +516,9 @@ def test_a_recipe_names_files_or_has_a_function(dataset, tmp_path, monkeypatch):
     (tmp_path / "mine" / "recipe.py").write_text(RECIPE.format(dataset=dataset))
     done = run("train", "mine/recipe.py", "--out", "run", "--quiet", "--samples")
     assert done.exit_code == 0, done.output
-    assert done.output == "run/model.keras: the weights of the lowest validation NLL\n"
+    best = training.runs.best(tmp_path / "run")
+    expected = f"the weights of the lowest validation NLL, {best['val_nats']:.4f} nats, of epoch "
+    assert done.output == f"run/model.keras: {expected}{best['epoch']}\n"
     record = json.loads((tmp_path / "run" / "recipe.json").read_text())
     expected = {"train": "photos/train", "validation": "photos/validation.npz"}
     assert record["dataset"] == ("dataset()" if "def" in dataset else expected)

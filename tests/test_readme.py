@@ -141,6 +141,8 @@ def test_documents(path, served, tmp_path, monkeypatch):
     digits, _ = zoo.examples("fvsbn_mnist")
     for number, digit in enumerate(digits):
         plots.save_grid(digit[None], f"photos/{number}.png", scale=1, margin=0)
+        pet = pathlib.Path("pets", ("cat", "dog")[number % 2], f"{number}.png")
+        plots.save_grid(digit[None], pet, scale=1, margin=0)
     x = np.linspace(0, 1, 40)
     frame = pd.DataFrame({"x": x, "side": np.where(x < 0.5, "l", "r")})
     for name in ("data.csv", "held_out.csv"):

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+def quietly(function: Any) -> Any:
+    """Adds --quiet."""
+    return click.option("-q", "--quiet", is_flag=True, help="Print the result only.")(function)
+
+
 @main.command(cls=Command)
 @click.argument("recipe", callback=existing_recipe)
 @click.option("--out", help="Folder of the run.  [default: runs/NAME]")
@@ -43,7 +48,7 @@ if TYPE_CHECKING:
 @click.option("--samples", is_flag=True, help="Samples of each epoch, as files in the folder.")
 @click.option("--start", help="A trained model to begin with, for the last cycle of the recipe.")
 @device
-@click.option("-q", "--quiet", is_flag=True, help="Print the result only.")
+@quietly
 def train(
     recipe: str,
     *,
@@ -78,10 +83,7 @@ def train(
         loaded, folder, epochs=epochs, precision=options["precision"], start=options["start"]
     )
     if best and kept.exists():
-        click.echo(
-            f"{folder} is finished. {kept}: the weights of the lowest validation NLL, "
-            f"{best['val_nats']:.4f} nats, of epoch {best['epoch']}"
-        )
+        _say_best(f"{folder} is finished. {kept}: ", best)
         return
     if chief:
         files.check_writable(kept)
@@ -98,7 +100,14 @@ def train(
             return
         with files.replacing(kept) as partial:
             model.save(partial)
-    click.echo(f"{kept}: the weights of the lowest validation NLL")
+    _say_best(f"{kept}: ", training.runs.best(folder))
+
+
+def _say_best(where, best):
+    click.echo(
+        f"{where}the weights of the lowest validation NLL, {best['val_nats']:.4f} nats, of epoch "
+        f"{best['epoch']}"
+    )
 
 
 @contextlib.contextmanager
@@ -144,7 +153,7 @@ def fitting(function: Any) -> Any:
             help="Of the arithmetic.",
         ),
         device,
-        click.option("-q", "--quiet", is_flag=True, help="Print the result only."),
+        quietly,
     ]
     for option in reversed(options):
         function = option(function)
@@ -260,12 +269,18 @@ def train_images(
             click.echo(left_out, err=True)
         for number, name in enumerate(found.classes or ()):
             click.echo(f"label {number}: {name}", err=True)
-    _fit(pictures.fit_images, found.x, out, run, quiet, labels=found.labels, **options)
+    _fit(pictures.fit_images, found, out, run, quiet, labels=labels, **options)
 
 
 @main.command("train-table", cls=Command)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@click.option("--out", default="table.keras", show_default=True, help="The model, a .keras file.")
+@click.option(
+    "--out",
+    default="table.keras",
+    show_default=True,
+    callback=_keras_file,
+    help="The model, a .keras file.",
+)
 @click.option("--run", help="Folder of the run of a network, which resumes where it stopped.")
 @click.option("--drop", multiple=True, help="A column to leave out; may be given several times.")
 @click.option("--categorical", multiple=True, help="A categorical column; likewise.")
@@ -287,11 +302,15 @@ def train_images(
 @click.option("--budget", default="60s", show_default=True, help="Time, as in 90s or 1h30m.")
 @click.option("--epochs", type=click.IntRange(1), help="Of a network, instead of the budget.")
 @click.option("--seed", default=0, show_default=True, help="Of the split, weights and training.")
+@device
+@quietly
 def train_table(
     file: str,
     *,
+    device: str | None,
     out: str,
     run: str | None,
+    quiet: bool,
     drop: tuple[str, ...],
     kinds: tuple[str, ...],
     missing: tuple[str, ...],
@@ -301,22 +320,20 @@ def train_table(
     """Fit a joint distribution to the columns of the CSV in FILE, or of a Parquet or Arrow file.
 
     What each column is taken as is shown first. `tfar sample` then draws rows, `tfar score` gives
-    log-likelihoods in the units of the data, and `tfar.tables.complete` fills in what is missing.
+    log-likelihoods in the units of the data, and `tfar complete` fills in what is missing.
     """
     from tfar import tables
 
-    if not out.endswith(".keras"):
-        raise click.BadParameter(f"{out!r} does not end in .keras", param_hint="--out")
+    use_device(device)
     given = dict(_pair(kind) for kind in kinds)
-    files.check_writable(out)
     reading = tables.read(file, missing=list(missing) or None)
-    for note in reading.notes:
+    for note in () if quiet else reading.notes:
         say(note)
     frame = reading.frame
     given.update(dict.fromkeys(drop, "left out"))
-    if len(frame) >= tables.LEAST_ROWS:  # otherwise `fit` says so
+    if len(frame) >= tables.LEAST_ROWS and not quiet:  # otherwise `fit` says so
         say(tables.table(frame, tables.describe(frame, options["categorical"], given=given)))
-    verbose = "auto" if sys.stderr.isatty() else 2
+    verbose = 0 if quiet else "auto" if sys.stderr.isatty() else 2
     with _interruptible():
         found = tables.fit(
             frame, kinds=given, budget=budget, folder=run, verbose=verbose, **options
@@ -326,8 +343,8 @@ def train_table(
     nats = found.held_out
     error = nats.std(ddof=1) / len(nats) ** 0.5 if len(nats) > 1 else 0.0
     click.echo(
-        f"{out}: log p is {nats.mean():.4f} ± {error:.4f} nats a row, on {len(nats):,} held-out "
-        f"rows ({found.family})"
+        f"{out}: {-nats.mean():.4f} ± {error:.4f} nats a row, -log p in the units of the data, on "
+        f"{len(nats):,} held-out rows ({found.family})"
     )
 
 

@@ -42,6 +42,9 @@ def _condition(condition, given):
     else:
         count = spec.shape.num_elements()
         wanted = f"{count} in all, separated by commas, or the path of an .npy file"
+    names, number = condition.names or (), given.isdecimal() or given.endswith(".npy")
+    if given in names or (names and not number):
+        return condition.tensors(given)  # the number of the name, or the clear error
     try:
         if named:
             value = dict(np.load(io.BytesIO(files.read(given))))
@@ -77,8 +80,9 @@ def _print(strings):
     "--condition",
     "--label",
     metavar="VALUE",
-    help="For a conditional model: a label, numbers separated by commas, or an .npy or .npz file "
-    "of one or more conditions, which samples take in turn.  [default: all labels in turn]",
+    help="For a conditional model: a label or its name, numbers separated by commas, or an .npy "
+    "or .npz file of one or more conditions, which samples take in turn.  [default: all labels in "
+    "turn]",
 )
 @click.option("--prompt", default="", help="For a text model: the text to continue.")
 @click.option(

@@ -21,12 +21,14 @@ class Condition(abc.ABC):
       size: d, how many numbers `encode` makes of a value.
       support: a description of the valid values, for error messages.
       num_classes: K for a single label, otherwise None.
+      names: the K names of labels that have some, otherwise None.
     """
 
     structure: Nest
     size: int
     support: str
     num_classes: int | None = None
+    names: tuple[str, ...] | None = None
 
     @abc.abstractmethod
     def tensors(self, value: Nest, name: str = "condition") -> Nest:

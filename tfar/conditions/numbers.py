@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfar.arguments import integer, integers
+from tfar.arguments import integer, integers, items
 from tfar.conditions.base import Condition
 from tfar.distributions import casting
 from tfar.typing import Nest, Training
@@ -61,18 +61,47 @@ class Labels(_Numbers):
     Args:
       num_classes: K.
       shape: shape of the labels of one example, () for a single one; [40] for 40 attributes.
+      names: K different words for the labels, which values may have instead of numbers, or None.
 
     >>> Labels(3).encode(tf.constant([2, 0])).numpy().tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    >>> Labels(2, names=["cat", "dog"]).tensors(["dog", "cat"]).numpy().tolist()
+    [1, 0]
     """
 
-    def __init__(self, num_classes: int, shape: Sequence[int] = ()) -> None:
+    def __init__(
+        self, num_classes: int, shape: Sequence[int] = (), *, names: Sequence[str] | None = None
+    ) -> None:
         self.count = integer("num_classes", num_classes, least=1)
         self.shape = _shape(shape)
+        self.names = None
+        if names is not None:
+            what = f"{self.count} different words"
+            self.names = tuple(items("names", names, what, lambda name: isinstance(name, str)))
+            if len(self.names) != self.count or len(set(self.names)) != self.count:
+                raise ValueError(f"Expected names to be {what}, got {list(names)}.")
         self.num_classes = None if self.shape else self.count
         self.structure = tf.TensorSpec(self.shape, tf.int32)
         self.size = self.count * int(np.prod(self.shape))
         self.support = f"labels from 0 to {self.count - 1}"
+        if self.names:
+            self.support += f" ({', '.join(self.names)})"
+
+    def tensors(self, value: Nest, name: str = "condition") -> Nest:
+        """As in `Condition`; words become the numbers of the labels that they name."""
+        return super().tensors(self._numbered(value, name), name)
+
+    def _numbered(self, value, name):
+        if self.names is None or isinstance(value, tf.Tensor):
+            return value
+        words = np.asarray(value)
+        if words.dtype.kind != "U":
+            return value
+        if unknown := sorted({*map(str, words.flat)} - {*self.names}):
+            raise ValueError(f"Expected {self.support} as {name}, got {unknown[0]!r}.")
+        return np.array([self.names.index(word) for word in words.flat], np.int32).reshape(
+            words.shape
+        )
 
     def _widened(self, x, name):
         if not x.dtype.is_integer:
@@ -100,7 +129,8 @@ class Labels(_Numbers):
         return [np.int32((places + k) % self.count) for k in range(min(3, self.count))]
 
     def get_config(self) -> dict[str, Any]:
-        return {"num_classes": self.count, "shape": list(self.shape)}
+        config: dict[str, Any] = {"num_classes": self.count, "shape": list(self.shape)}
+        return config if self.names is None else {**config, "names": list(self.names)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

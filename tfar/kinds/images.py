@@ -40,8 +40,8 @@ class Images(Kind):
             return super().read(content, name)
         from tfar import pictures
 
-        size, labels = self.model.event_shape[:2], self.model.num_classes is not None
-        return self._taken(pictures.of_bytes(content, name, size=size, labels=labels), name)
+        found = pictures.of_bytes(content, name, size=self.model.event_shape[:2], **self._labels)
+        return self._taken(found, name)
 
     def at(self, path: Path) -> Nest:
         """The images in a folder, or an image, or the images in an ``.npy`` or ``.npz`` file.
@@ -49,14 +49,22 @@ class Images(Kind):
         They are resized to the model's images, if they have their proportions, grey ones become
         colours for a model of colours, and 8 bits become the model's levels, see
         `tfar.pictures.to_levels`. Of a model that is conditioned on labels they are a dict: the
-        labels are the numbers of the sub-folders, by name, or an array "labels" of an ``.npz``.
+        labels are the numbers of the sub-folders, by name, which are the model's labels where those
+        have names, or an array "labels" of an ``.npz``.
         """
         if not self._pictured:
             return super().at(path)
         from tfar import pictures
 
-        size, labels = self.model.event_shape[:2], self.model.num_classes is not None
-        return self._taken(pictures.read(path, size=size, labels=labels), path)
+        found = pictures.read(path, size=self.model.event_shape[:2], **self._labels)
+        return self._taken(found, path)
+
+    @property
+    def _labels(self):
+        """Which labels `tfar.pictures` is to read."""
+        condition = self.model.condition
+        named = condition is not None and condition.names
+        return {"labels": list(named) if named else self.model.num_classes is not None}
 
     @property
     def _pictured(self):

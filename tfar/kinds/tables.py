@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -110,7 +111,13 @@ class Tables(Kind):
         # Categories that are text stay so, whatever they look like, and so does what is left out.
         as_text = [column["name"] for column in self.columns if self._is_text(column)]
         as_text += [name for column in self.columns for name in column.get("left_out", ())]
-        return tables.read_csv(file, header=0, dtype=dict.fromkeys(as_text, str))
+        found = tables.read(file, header=0, dtype=dict.fromkeys(as_text, str))
+        # Dates are left as words, from which the columns that are times are made.
+        known = tuple(f"The column {column['name']!r} holds dates" for column in self.columns)
+        for sentence in found.warned:
+            if not sentence.startswith(known):
+                warnings.warn(f"{name}: {sentence}", stacklevel=2)
+        return found.frame
 
     @staticmethod
     def _is_text(column):

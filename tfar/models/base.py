@@ -274,7 +274,7 @@ class AutoregressiveModel(
             "head": keras.saving.serialize_keras_object(self.head),
             "order": self.order,
         }
-        if self.num_classes is not None:
+        if self.num_classes is not None and self.condition.names is None:  # type: ignore[union-attr]
             config["num_classes"] = self.num_classes
         elif self.condition is not None:
             config["condition"] = keras.saving.serialize_keras_object(self.condition)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfar import arguments
 from tfar.pictures.levels import natural_levels, to_levels
-from tfar.pictures.reading import numbered, read
+from tfar.pictures.reading import Pictures, numbered, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,7 +93,7 @@ FAMILIES: dict[str, Callable[..., AutoregressiveModel]] = {
 
 
 def fit_images(
-    x: np.ndarray | Path,
+    x: np.ndarray | Path | Pictures,
     *,
     family: str = "pixelcnn",
     budget: str | float | None = None,
@@ -129,6 +129,7 @@ def fit_images(
       epochs: how many, instead of a budget.
       labels: what the model is conditioned on: [N] integers or words; "from-folders" for the
         sub-folders, or the array "labels" of an .npz file; None for a model of the images alone.
+        Words are kept in the model, as the names of its labels.
       binary: for ``levels=2``.
       levels: L, to which 8 bits are reduced, see `tfar.pictures.to_levels`; by default 2 for black
         and white, otherwise 256.
@@ -167,9 +168,11 @@ def fit_images(
     if named:
         arguments.choice("labels", labels, ("from-folders",))
     found = read(x, size=size, labels=named)
-    numbers = found.labels
+    numbers, names = (found.labels, found.classes) if named else (None, None)
+    if named and numbers is None:
+        raise ValueError("The images have no labels: read them with labels=True.")
     if labels is not None and not named:
-        numbers, _ = numbered(labels, len(found.x))
+        numbers, names = numbered(labels, len(found.x))
     data = _checked(found.x, numbers, levels)
     splits = _split(data, validation, seed)
 
@@ -179,12 +182,12 @@ def fit_images(
     arguments.choice("precision", precision, tuple(POLICIES))
     count = len(splits["train"]["x"])
     batch = 2 ** int(math.log2(min(max(count / 50, 4), 32)))
-    classes = None if numbers is None else int(numbers.max()) + 1
+    condition = None if numbers is None else _condition(numbers, names)
     levels = levels or natural_levels(found.x)
 
     def recipe(epochs, size):
         def model(x):
-            options = {} if classes is None else {"num_classes": classes}
+            options = {} if condition is None else {"condition": condition}
             return FAMILIES[family](x.shape[1:], size, levels, dropout=DROPOUT[size], **options)
 
         return Recipe(
@@ -202,7 +205,7 @@ def fit_images(
             # An average over a twentieth of the steps, and over a thousand at most.
             ema=1 - 1 / min(max(epochs * (count // batch) / 20, 2), 1000),
             patience=max(10, epochs // 3),
-            conditional=classes is not None,
+            conditional=condition is not None,
             precision=POLICIES[precision],
             seed=seed,
         )
@@ -216,6 +219,15 @@ def fit_images(
         folder=folder,
         verbose=verbose,
     )
+
+
+def _condition(numbers, names):
+    """Labels with names, if those are more than the numbers."""
+    from tfar import conditions
+
+    count = int(numbers.max()) + 1
+    plain = tuple(names) == tuple(map(str, range(count)))
+    return conditions.Labels(count, names=None if plain else names)
 
 
 def _checked(x, labels, levels):

@@ -49,7 +49,10 @@ class Pictures:
 
 
 def read(
-    source: Path | np.ndarray, *, size: int | Sequence[int] | None = None, labels: bool = False
+    source: Path | np.ndarray | Pictures,
+    *,
+    size: int | Sequence[int] | None = None,
+    labels: bool | Sequence[str] = False,
 ) -> Pictures:
     """The images of a folder, of a file, or of an array.
 
@@ -61,11 +64,11 @@ def read(
     Args:
       source: a folder of images, an image, an ``.npy`` file of an array, or an ``.npz`` file with
         an array "x" or "images", or only one; or the array itself: [N, H, W] or [N, H, W, C] of C 1
-        or 3, whole numbers from 0 to 255.
+        or 3, whole numbers from 0 to 255. `Pictures` are returned as they are.
       size: N, or (H, W), to which images of the same proportions are resized. By default all must
         have one size.
       labels: whether labels are read: of a folder, the numbers of its sub-folders, by name; of an
-        ``.npz`` file, the array "labels" or "y".
+        ``.npz`` file, the array "labels" or "y". Or the names 0, 1, ... that labels must have.
 
     Returns:
       `Pictures`.
@@ -82,7 +85,10 @@ def read(
     if size is not None:
         many = [size, size] if isinstance(size, int | np.integer) else size
         shape = arguments.integers("size", many, least=1, count=2)
-    labels = arguments.flag("labels", labels)
+    if isinstance(labels, bool | np.bool_ | int):
+        labels = arguments.flag("labels", labels)
+    if isinstance(source, Pictures):
+        return source
     if not isinstance(source, str | os.PathLike):
         return _of_array(source, "The array", None, shape, labels)
     path = arguments.path("source", source)
@@ -92,7 +98,11 @@ def read(
 
 
 def of_bytes(
-    content: bytes, name: str, *, size: tuple[int, ...] | None = None, labels: bool = False
+    content: bytes,
+    name: str,
+    *,
+    size: tuple[int, ...] | None = None,
+    labels: bool | Sequence[str] = False,
 ) -> Pictures:
     """As `read`, of the bytes of a file: an image, or an ``.npy`` or ``.npz`` file.
 
@@ -134,7 +144,7 @@ def _of_folder(folder, shape, labels):
             f"There are no images in the folder {folder}: expected files that end in "
             f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}."
         )
-    numbers, classes = _labels_of(folder, paths) if labels else (None, None)
+    numbers, classes = _labels_of(folder, paths, labels) if labels else (None, None)
     x = _stacked(((path, _opened(path, path)) for path in paths), shape)
     relative = tuple(str(path.relative_to(folder)) for path in paths)
     return Pictures(
@@ -142,16 +152,27 @@ def _of_folder(folder, shape, labels):
     )
 
 
-def _labels_of(folder, paths):
-    """The number of each path's sub-folder, and the names of the sub-folders."""
+def _labels_of(folder, paths, known):
+    """The number of each path's sub-folder, and the names of the sub-folders, or those known."""
     parts = [path.relative_to(folder).parts for path in paths]
     for path, own in zip(paths, parts):
         if len(own) == 1:
             raise ValueError(f"{path} has no label: expected every image in a sub-folder.")
     classes = sorted({own[0] for own in parts})
+    if known is not True:
+        return _of_names(np.array([own[0] for own in parts]), folder, known)
     if len(classes) < 2:
         raise ValueError(f"Expected several sub-folders in {folder}, got only {classes[0]!r}.")
     return np.array([classes.index(own[0]) for own in parts], np.int32), tuple(classes)
+
+
+def _of_names(words, name, known):
+    """The numbers of words among the names of a model's labels, and those names."""
+    if unknown := sorted({*map(str, words)} - {*known}):
+        raise ValueError(
+            f"{name} has the label {unknown[0]!r}, and the model knows {', '.join(known)}."
+        )
+    return np.array([known.index(word) for word in words], np.int32), tuple(known)
 
 
 def _opened(file: Any, name: Any) -> Image:
@@ -256,7 +277,7 @@ def _of_archive(arrays, name, shape, labels):
     return _of_array(arrays[named[0]], f"{name}, {named[0]!r},", given, shape, labels)
 
 
-def _of_array(array: Any, name: str, given: Any, shape: Any, labels: bool) -> Pictures:
+def _of_array(array: Any, name: str, given: Any, shape: Any, labels: Any) -> Pictures:
     if labels and given is None:
         raise ValueError(f"{name} has no labels: give them apart, or in an .npz file.")
     try:
@@ -295,6 +316,8 @@ def _of_array(array: Any, name: str, given: Any, shape: Any, labels: bool) -> Pi
         x = _stacked(((f"{name} image {n}", image) for n, image in enumerate(images)), shape)
     if given is not None:
         numbers, classes = numbered(given, len(x))
+        if labels is not True and np.asarray(given).dtype.kind == "U":
+            numbers, classes = _of_names(np.asarray(given), name, labels)
         return Pictures(x=_grey_if_grey(x), labels=numbers, classes=classes)
     return Pictures(x=_grey_if_grey(x))
 
