@@ -75,7 +75,7 @@ def fit(
     budget: str | float | None = 60.0,
     hidden: Sequence[int] | None = None,
     components: int | None = None,
-    dropout: float | None = None,
+    dropout: float = 0.0,
     noise: float = 0.0,
     num_orders: int = 8,
     epochs: int | None = None,
@@ -114,12 +114,12 @@ def fit(
       hidden, components, dropout, noise, num_orders, epochs, batch_size, learning_rate, patience,
         validate_every: of the network: units of hidden layers, by default two of 256, and of a MADE
         one of 500; components of the mixtures of numbers, by default 3, and 10 of 1,000 rows or
-        more; the rate of dropout, by default 0, and 0.1; in standard deviations of a column, noise
-        that is added to reals in training (Rothfuss et al. 2019: densities are learnt as smooth as
-        that); how many random orders an orderless model is the mixture of; by default as many
-        epochs as the budget allows, and at most 300; rows of a step, and the peak of the rate;
-        epochs without a better validation after which training stops, by default 0.3 of them, and
-        from one validation to the next.
+        more; the rate of dropout; in standard deviations of a column, noise that is added to reals
+        in training (Rothfuss et al. 2019: densities are learnt as smooth as that); how many random
+        orders an orderless model is the mixture of; by default as many epochs as the budget allows,
+        and at most 300; rows of a step, and the peak of the rate; epochs without a better
+        validation after which training stops, by default 0.3 of them, and from one validation to
+        the next.
       validation: fraction of the rows that are held out, at most 2,000 of them.
       seed: the seed of everything random.
       folder: the folder of the run of a network, which resumes where it stopped, if the table is
@@ -226,7 +226,7 @@ class _Network:
     family: str
     hidden: tuple[int, ...] | None
     components: int | None
-    dropout: float | None
+    dropout: float
     epochs: int | None
     patience: int | None
     validate_every: int | None
@@ -239,15 +239,14 @@ class _Network:
 
         components = (3 if count < FEW else 10) if self.components is None else self.components
         components = arguments.integer("components", components, least=1)
-        dropout = (0.0 if count < FEW else 0.1) if self.dropout is None else self.dropout
-        dropout = arguments.number("dropout", dropout, least=0, below=1)
+        dropout = arguments.number("dropout", self.dropout, least=0, below=1)
         order = np.random.RandomState(self.seed).permutation(len(columns))
 
         hidden = HIDDEN[self.family] if self.hidden is None else self.hidden
 
         def model(x):
             head = heads.Table(columns, components)
-            options = {"head": head, "dropout": dropout, "seed": self.seed}
+            options = {"head": head, "dropout": dropout, "activation": "silu", "seed": self.seed}
             if self.family == "made":
                 return models.MADE([len(columns)], hidden, **options)
             return models.OrderlessNADE([len(columns)], hidden, order=order, **options)
