@@ -10,6 +10,7 @@ import tensorflow as tf
 from click.testing import CliRunner
 from support.toys import toy
 
+import tfar
 from tfar import cli, heads, kinds, serving, tables, testing
 from tfar.models import FVSBN, MADE, OrderlessNADE
 from tfar.training import feeding, runs
@@ -368,6 +369,15 @@ def test_noise_is_added_to_real_columns_only():
     assert (drawn[0, :, 0] == drawn[1, :, 0]).mean() < 0.01
     with pytest.raises(ValueError, match="real columns of tables, and these are vectors"):
         kinds.of(OrderlessNADE([2], (4,))).noisy(x, 0.1, np.random.default_rng(0))
+
+
+def test_the_oddest_cell_is_one_that_is_there(model, frame, monkeypatch):
+    x = tables.to_array(model.head.columns, frame[:2])
+    x[0, 1] = np.nan
+    nats = np.array([[-3.0, 0.0, -2.0, -1.0], [-3.0, 2.0, 1.0, 0.0]])  # 0 of what is missing
+    monkeypatch.setattr(tfar.anomaly, "cells", lambda model, x: nats)
+    names, most = kinds.of(model).oddest(x)
+    assert names == ["income", "x"] and most.tolist() == [-1, 2]
 
 
 # One order ----------------------------------------------------------------------------------------

@@ -76,11 +76,11 @@ class Tables(Kind):
     def oddest(self, inputs: Any) -> tuple[list[str], np.ndarray] | None:
         """The oddest cell of each row given the others, if the model has all orders."""
         from tfar import anomaly
-        from tfar.models import AnyOrder
 
-        if not isinstance(self.model, AnyOrder):
+        if not self.model.all_orders:
             return None
-        cells = anomaly.cells(self.model, inputs)
+        missing = np.isnan(np.asarray(inputs))
+        cells = np.where(missing, -np.inf, anomaly.cells(self.model, inputs))
         return [self.columns[i]["name"] for i in cells.argmax(axis=1)], cells.max(axis=1)
 
     def check_comparable(self, other: Kind) -> None:
