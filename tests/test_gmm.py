@@ -131,6 +131,16 @@ def test_values_outside_the_support_are_impossible():
     assert np.isfinite(model.log_prob(x)).tolist() == [False, False, True]
 
 
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag"])
+def test_orders_that_occur_twice_are_factored_once(covariance):
+    network, each = gaussian(covariance).network, [[2, 0, 1, 3], [0, 1, 2, 3], [2, 0, 1, 3]]
+    several = network.ordered(tf.constant(each))
+    for row, order in enumerate(each):
+        alone = network.ordered(tf.constant(order))
+        for found, expected in zip(several, alone):
+            np.testing.assert_allclose(found[row], expected[0], rtol=1e-4, atol=1e-5)
+
+
 def test_clear_errors():
     with pytest.raises(ValueError, match=r"GaussianMixture\(3\), Bernoulli\(\) or Categorical\(\)"):
         GMM([2], 3, head=GaussianMixture(2))

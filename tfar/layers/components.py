@@ -135,6 +135,8 @@ class Components(CausalLayer):
             log_p = tf.where(absent, 0.0, tf.nn.log_softmax(logits))
         is_binary = (counts == 1).astype(np.float32)
         of_sites = loc, scale, log_p, tf.constant(is_real), tf.constant(is_binary)
+        if order is not None and order.shape.rank == 2:  # to factor covariances takes most time
+            order, examples = tf.raw_ops.UniqueV2(x=order, axis=[0])
         if order is not None:
             of_sites = tuple(tf.gather(part, order) for part in of_sites)
             factor = tf.gather(factor, order, axis=1)  # [M, n, n] or [M, B, n, n]
@@ -148,7 +150,10 @@ class Components(CausalLayer):
         whitened = loc[..., :0]
         if self.covariance == "tied":
             whitened = tf.linalg.triangular_solve(factor[:, 0], loc)
-        return Ordered(loc, scale, factor, whitened, log_p, real, binary)
+        found = Ordered(loc, scale, factor, whitened, log_p, real, binary)
+        if order is None or order.shape.rank == 1:
+            return found
+        return tf.nest.map_structure(lambda part: tf.gather(part, examples), found)
 
     def call(
         self,
