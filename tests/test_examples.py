@@ -9,6 +9,7 @@ import types
 import keras
 import matplotlib.image
 import numpy as np
+import pandas as pd
 import pytest
 
 from tfar import anomaly, zoo
@@ -87,11 +88,12 @@ def anomalies():
 
 
 USING = ["anomalies", "pixeldefend", "adaptive_text", "compression", "odd_rows"]
-PAGES = {**dict.fromkeys(USING, "using"), "own_tables": "tables"}
+PAGES = {**dict.fromkeys(USING, "using"), "own_tables": "tables", "table_peers": "tables"}
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_tables_are_those_that_were_measured(name):
+def test_the_tables_are_those_that_were_measured(name, monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)  # where an example is in two files
     held = json.loads((EXAMPLES / f"{name}.json").read_text())
     page = (EXAMPLES.parent / "docs" / f"{PAGES[name]}.md").read_text()
     filled = runpy.run_path(str(EXAMPLES / f"{name}.py"))["filled"]
@@ -143,6 +145,31 @@ def test_small_tables_beside_scikit_learn(monkeypatch):
     row = example["measure"]("made_up", 0)
     assert abs(row["mixture_gap"]) < 0.3 and row["rmse"] < 1 and 0.4 < row["coverage"] < 1
     assert "| made_up, 140 x 2 |" in list(example["table"]([row]))[2]
+
+
+def test_peers_of_tables_are_compared_row_by_row(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    example = runpy.run_path(str(EXAMPLES / "table_peers.py"))
+    rng = np.random.default_rng(0)
+    x = pd.DataFrame({"x": rng.normal(size=200), "c": rng.choice(["a", "b"], size=200)})
+    other = pd.DataFrame({"c": rng.choice(["a", "b"], size=200), "x": rng.normal(size=200)})
+    assert abs(example["told_apart"](x, other) - 0.5) < 0.1
+    assert example["told_apart"](x, other.assign(x=other.x + 3)) > 0.9
+    assert example["paired"](np.array([1.0, 3.0]), np.array([0.0, 0.0])) == (2.0, 1.0)
+    own = runpy.run_path(str(EXAMPLES / "own_tables.py"))
+    assert example["SETS"].keys() == own["SETS"].keys()
+
+
+def test_peers_with_bins_have_densities():
+    """A density that is uniform in each bin, and the last one's beyond the ends."""
+    peers = runpy.run_path(str(EXAMPLES / "table_peers_torch.py"))
+    x = np.array([-5.0, 0.0, 0.9, 1.0, 2.9, 3.0, 9.0])
+    widths = peers["log_widths"]([0.0, 1.0, 3.0], x)
+    np.testing.assert_allclose(widths, np.log([1, 1, 1, 2, 2, 2, 2]))
+    train, test, truth = peers["made_up"](0)
+    assert len(train) == 5000 and list(train) == list(test) and len(test) == len(truth) == 3000
+    again = peers["fresh"](0)
+    assert list(again) == list(test) and not np.isin(again.x0, test.x0).any()
 
 
 def test_adaptive_text_is_measured_in_bits(monkeypatch):

@@ -52,7 +52,8 @@ class Columns(tfd.AutoCompositeTensorDistribution):
             shapes = [shape[:-1] for shape in shapes]
         if not all(shape.is_compatible_with(shapes[0]) for shape in shapes):
             raise ValueError(f"Expected columns of one batch shape, got {shapes}.")
-        self.count = len(self.columns) if places is None else sum(map(len, self.places))
+        of_each = self.places or [[i] for i in range(len(self.columns))]
+        self.count = sum(len(own) for own in of_each)
         parameters["places"] = self.places
         super().__init__(
             dtype=tf.float32,

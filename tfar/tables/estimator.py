@@ -43,8 +43,8 @@ class TableDensity(DensityMixin, BaseEstimator):
     integer that training has not seen is refused, also in cross-validation: name such columns real.
 
     Args:
-      categorical, kinds, family, budget, hidden, components, dropout, noise, num_orders, epochs:
-        as in `tfar.tables.fit`. A search may go over ``family``, and of networks over ``hidden``,
+      categorical, kinds, questions, family, budget, hidden, components, dropout, noise, num_orders,
+        epochs: as in `tfar.tables.fit`. A search may go over ``family``, and of networks over ``hidden``,
         ``components``, ``dropout`` and ``noise``; mixtures of Gaussians choose their own settings.
       random_state: None, an int, or a ``numpy.random.RandomState``; an int gives the same fit, as
         long as the budget does not cut it short.
@@ -52,7 +52,7 @@ class TableDensity(DensityMixin, BaseEstimator):
 
     Attributes (after ``fit``):
       model_: the Keras model, of which `tfar.tables` asks everything else.
-      family_: "gaussians" or "orderless".
+      family_: "gaussians", "orderless" or "made".
       held_out_: float64 [M], log p of rows that were held out, nats.
       n_features_in_: n.
       feature_names_in_: the names of the columns of a data frame, if they are strings.
@@ -68,11 +68,12 @@ class TableDensity(DensityMixin, BaseEstimator):
         *,
         categorical: Sequence[str] = (),
         kinds: Mapping[str, str] | None = None,
+        questions: str = "any",
         family: str = "auto",
         budget: str | float | None = 60.0,
-        hidden: Sequence[int] = (256, 256),
+        hidden: Sequence[int] | None = None,
         components: int | None = None,
-        dropout: float | None = None,
+        dropout: float = 0.0,
         noise: float = 0.0,
         num_orders: int = 8,
         epochs: int | None = None,
@@ -81,6 +82,7 @@ class TableDensity(DensityMixin, BaseEstimator):
     ) -> None:
         self.categorical = categorical
         self.kinds = kinds
+        self.questions = questions
         self.family = family
         self.budget = budget
         self.hidden = hidden
@@ -109,6 +111,7 @@ class TableDensity(DensityMixin, BaseEstimator):
             frame,
             categorical=self.categorical,
             kinds=kinds,
+            questions=self.questions,
             family=self.family,
             budget=self.budget,
             hidden=self.hidden,

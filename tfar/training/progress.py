@@ -34,7 +34,8 @@ class Progress(keras.callbacks.Callback):
         self.epochs, self.steps, self.batch_size, self.lines = epochs, steps, batch_size, lines
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.begin, self.rate, self.first = time.perf_counter(), {}, None
+        self.begin, self.rate = time.perf_counter(), {}
+        self.first: tuple[int, float] | None = None
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.now = time.perf_counter()
