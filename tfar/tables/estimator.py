@@ -44,8 +44,9 @@ class TableDensity(DensityMixin, BaseEstimator):
 
     Args:
       categorical, kinds, questions, family, budget, hidden, components, dropout, noise, num_orders,
-        epochs: as in `tfar.tables.fit`. A search may go over ``family``, and of networks over ``hidden``,
-        ``components``, ``dropout`` and ``noise``; mixtures of Gaussians choose their own settings.
+        epochs: as in `tfar.tables.fit`. A search may go over ``family``, and of networks over
+        ``hidden``, ``components``, ``dropout`` and ``noise``; mixtures of Gaussians choose their
+        own settings.
       random_state: None, an int, or a ``numpy.random.RandomState``; an int gives the same fit, as
         long as the budget does not cut it short.
       verbose: as in `tfar.training.train`.
