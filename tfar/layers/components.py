@@ -137,6 +137,7 @@ class Components(CausalLayer):
         of_sites = loc, scale, log_p, tf.constant(is_real), tf.constant(is_binary)
         if order is not None and order.shape.rank == 2:  # to factor covariances takes most time
             order, examples = tf.raw_ops.UniqueV2(x=order, axis=[0])
+            order = tf.ensure_shape(order, [None, len(counts)])  # for the gradient
         if order is not None:
             of_sites = tuple(tf.gather(part, order) for part in of_sites)
             factor = tf.gather(factor, order, axis=1)  # [M, n, n] or [M, B, n, n]
