@@ -179,7 +179,7 @@ def fit(
             "Mixtures of Gaussians take real and categorical columns without missing entries and "
             'frequent values: use family="orderless".'
         )
-    if network.family == "made" and not fit_gaussians and np.isnan(x).any():
+    if network.family == "made" and np.isnan(x).any():
         raise ValueError(
             "Rows with missing entries are given to models of all orders: leave out family='made' "
             "and questions='prefix', or the rows or columns that lack entries."
