@@ -34,6 +34,7 @@ from tfar.layers import (
     GatedStacks,
     MaskedDense,
     MultiscaleStreams,
+    OwnSizes,
     Patches,
     Pointwise,
     Recurrent,
@@ -276,6 +277,8 @@ MODELS = {
         [3],
         (16,),
         head=Columns([Bernoulli(centered=True), LogisticMixture(2), Bernoulli(centered=True)]),
+        order=[1, 2, 0],
+        direct=True,
         activation="tanh",
     ),
     "nade_columns_real": lambda: NADE(
@@ -483,6 +486,26 @@ LAYERS = {
     "orderless_blocks": (lambda: OrderlessHidden((5, 4), 1, activation="tanh"), 2 * BLOCK + 3, 1),
     "orderless_one_layer": (lambda: OrderlessHidden((6,), 1, dropout=0.5, condition_size=2), 3, 1),
     "orderless_one_site": (lambda: OrderlessHidden((3,), 1), 1, 1),
+    "orderless_own_sizes": (
+        lambda: OrderlessHidden((5, 4), 3, condition_size=2, sizes=([1, 2, 1, 2], [3, 1, 2, 2])),
+        4,
+        2,
+    ),
+    "own_sizes": (
+        lambda: OwnSizes(
+            Causal(
+                [
+                    MaskedDense([0, 0, 1, 2, 2], [1, 0, 1, 2], 3, exclusive=True),
+                    keras.layers.Activation("tanh"),
+                    MaskedDense([1, 0, 1, 2], [0, 0, 1, 2, 2, 2], 3),
+                ]
+            ),
+            [2, 1, 2],
+            [2, 1, 3],
+        ),
+        3,
+        2,
+    ),
     "components": (lambda: Components(3, [0, 0, 0, 0], condition_size=2), 4, 1),
     "components_tied": (lambda: Components(4, [0, 0, 0], covariance="tied"), 3, 1),
     "components_mixed": (lambda: Components(3, [0, 3, 0, 1]), 4, 3),

@@ -19,6 +19,8 @@ class Head(abc.ABC):
         data are given as [...] below, a head of vectors takes and returns [..., C].
       num_params: parameters per site, the output channels that a network must have.
       num_inputs: channels per site that `encode` returns, the input channels of a network.
+      sizes: None, or where sites differ, the number of inputs and of parameters that each of the n
+        sites has: the first ones of those above. The others are zeros, and make no difference.
       num_uniforms: uniform numbers that `draw` takes per value.
       dtype: dtype of samples.
       support: a description of valid values, for error messages.
@@ -31,6 +33,7 @@ class Head(abc.ABC):
     site_shape: tuple[int, ...] = ()
     num_params: int
     num_inputs: int
+    sizes: tuple[list[int], list[int]] | None = None
     num_uniforms: int
     dtype: tf.DType
     support: str

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfar import distributions
-from tfar.arguments import items
+from tfar.arguments import flag, items
 from tfar.heads.base import Head
 from tfar.typing import Temperature
 
@@ -23,6 +23,9 @@ class Columns(Head):
 
     Args:
       heads: heads of scalars, such as `Bernoulli`, `Categorical` and `GaussianMixture`.
+      own_sizes: whether networks that can (`MADE` and `OrderlessNADE`) have as many weights for
+        each column as its head needs, and not as many as the widest. Models that were saved by
+        older versions have False.
 
     Raises:
       ValueError: if the list is empty, or a head is for vectors.
@@ -34,12 +37,18 @@ class Columns(Head):
 
     dtype = tf.float32
 
-    def __init__(self, heads: Sequence[Head]) -> None:
+    def __init__(self, heads: Sequence[Head], *, own_sizes: bool = True) -> None:
         self.heads = items("heads", heads, "a list of at least one head, of scalars", _is_scalar)
         self.num_params, self.num_inputs, self.num_uniforms = (
             max(getattr(head, name) for head in self.heads)
             for name in ("num_params", "num_inputs", "num_uniforms")
         )
+        self.own_sizes = flag("own_sizes", own_sizes)
+        sizes = tuple(
+            [getattr(h, name) for h in self.heads] for name in ("num_inputs", "num_params")
+        )
+        if own_sizes and any(len(set(each)) > 1 for each in sizes):
+            self.sizes = sizes
         self.support = "what each column takes (" + ", ".join(h.support for h in self.heads) + ")"
         if all(head.digits is not None for head in self.heads):
             sizes = itertools.zip_longest(*(head.digits for head in self.heads), fillvalue=1)
@@ -134,11 +143,13 @@ class Columns(Head):
         return _OwnColumns(self, site) if site.shape.rank else _OneColumn(self, site)
 
     def get_config(self) -> dict[str, Any]:
-        return {"heads": [keras.saving.serialize_keras_object(head) for head in self.heads]}
+        heads = [keras.saving.serialize_keras_object(head) for head in self.heads]
+        return {"heads": heads, "own_sizes": self.own_sizes}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        return cls([keras.saving.deserialize_keras_object(head) for head in config["heads"]])
+        heads = [keras.saving.deserialize_keras_object(head) for head in config["heads"]]
+        return cls(heads, own_sizes=config.get("own_sizes", False))
 
     def __repr__(self) -> str:
         return f"Columns({self.heads!r})"

@@ -34,6 +34,7 @@ class Table(Columns):
       num_components: of each mixture.
       family: of the mixtures of reals, "logistic" for `LogisticMixture` or "gaussian" for
         `GaussianMixture`.
+      own_sizes: as in `Columns`.
 
     >>> Table([{"name": "side", "categories": ["left", "right"]}, {"name": "x", "mean": 3.0,
     ...     "std": 2.0}]).heads
@@ -47,6 +48,7 @@ class Table(Columns):
         num_components: int = 10,
         *,
         family: str = "logistic",
+        own_sizes: bool = True,
     ) -> None:
         what = "a list of at least one dict, each with a name and categories, levels, or a mean"
         self.columns = [dict(column) for column in items("columns", columns, what, _is_column)]
@@ -56,7 +58,7 @@ class Table(Columns):
             if "mean" in column:
                 number(f"the mean of {column['name']!r}", column["mean"])
                 number(f"the std of {column['name']!r}", column["std"], above=0)
-        super().__init__([self._head(column) for column in self.columns])
+        super().__init__([self._head(column) for column in self.columns], own_sizes=own_sizes)
 
     def _head(self, column) -> Head:
         if "categories" in column:
@@ -92,12 +94,16 @@ class Table(Columns):
         return np.concatenate(rows)
 
     def get_config(self) -> dict[str, Any]:
-        config = {"columns": self.columns, "num_components": self.num_components}
+        config = {
+            "columns": self.columns,
+            "num_components": self.num_components,
+            "own_sizes": self.own_sizes,
+        }
         return config if self.family == "logistic" else {**config, "family": self.family}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        return cls(**config)
+        return cls(**{"own_sizes": False, **config})
 
     def __repr__(self) -> str:
         names = [column["name"] for column in self.columns]

@@ -9,6 +9,7 @@ from tfar.layers.conv import CausalConv2D
 from tfar.layers.dense import Dense, MaskedDense
 from tfar.layers.multiscale import MultiscaleStreams
 from tfar.layers.orderless_hidden import OrderlessHidden
+from tfar.layers.own_sizes import OwnSizes
 from tfar.layers.patches import Patches
 from tfar.layers.pixel_lstm import DiagonalBiLSTM, RowLSTM
 from tfar.layers.recurrent import Recurrent
@@ -32,6 +33,7 @@ __all__ = [
     "MaskedDense",
     "MultiscaleStreams",
     "OrderlessHidden",
+    "OwnSizes",
     "Patches",
     "Plan",
     "Pointwise",

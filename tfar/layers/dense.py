@@ -85,8 +85,8 @@ class MaskedDense(CausalLayer):
 
     A unit of site t is final once the inputs of site t are known. `step` therefore adds the input
     units of one site to the running pre-activations of all output units, and returns those of
-    site t: over all sites this is one pass of multiplications. `step` pads the units of a site to
-    the largest number that any site has.
+    site t: over all sites this is one pass of multiplications. `step` pads the units of a site with
+    zeros to the largest number that any site has.
 
     Several masks may share the kernel (MADE's order- and connectivity-agnostic training): with
     ``in_sites`` [R, U] and ``out_sites`` [R, V], ``member`` is the scalar number of the mask.
@@ -211,7 +211,7 @@ class MaskedDense(CausalLayer):
         kernel = tf.reshape(
             self._masked(self.kernel, member), [-1, self.in_channels, self.kernel.shape[1]]
         )
-        return sums, kernel, tables(self.in_sites), tables(self.out_sites)[0]
+        return sums, kernel, tables(self.in_sites), tables(self.out_sites)
 
     def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
         sums, kernel, in_table, out_table = state
@@ -224,8 +224,9 @@ class MaskedDense(CausalLayer):
         rows = tf.reshape(rows, [-1, kernel.shape[2]])
         sums += tf.cast(tf.cast(x[:, 0], rows.dtype) @ rows, tf.float32)
         by_unit = tf.reshape(sums, [-1, self.out_sites.shape[1], self.channels])
-        y = tf.gather(by_unit, out_table[site], axis=1)  # [B, M, p]
-        y = tf.reshape(y, [-1, 1, out_table.shape[1] * self.channels])
+        y = tf.gather(by_unit, out_table[0, site], axis=1)  # [B, M, p]
+        y *= tf.cast(out_table[1, site], y.dtype)[:, None]
+        y = tf.reshape(y, [-1, 1, out_table.shape[2] * self.channels])
         return tf.cast(y, self.compute_dtype), (sums, kernel, in_table, out_table)
 
     @property

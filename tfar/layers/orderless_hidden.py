@@ -14,6 +14,7 @@ from tfar import arguments
 from tfar.arguments import integer, integers, rate
 from tfar.layers.base import CausalLayer
 from tfar.layers.dense import Dense
+from tfar.layers.packing import Packing
 from tfar.layers.schedule import Plan, Sites
 from tfar.typing import Activation, BatchSize, KerasShape, Member, Nest, Rows, Training
 
@@ -43,6 +44,8 @@ class OrderlessHidden(CausalLayer):
       activation: after each of these, the input included.
       dropout: rate for hidden units in training.
       condition_size: entries of s, or 0.
+      sizes: None, or where sites differ: how many input channels each has, the first ones, and how
+        many output channels; the others are zeros, and have no weights.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class OrderlessHidden(CausalLayer):
         activation: Activation = "relu",
         dropout: float = 0.0,
         condition_size: int = 0,
+        sizes: tuple[Sequence[int], Sequence[int]] | None = None,
         **kwargs: Any,
     ) -> None:
         kwargs.pop("exclusive", None)
@@ -62,6 +66,7 @@ class OrderlessHidden(CausalLayer):
         self.activation = arguments.activation("activation", activation)
         self.dropout = rate("dropout", dropout)
         self.condition_size = integer("condition_size", condition_size, least=0)
+        self.sizes = None if sizes is None else [list(each) for each in sizes]
         self.drop = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.layers = [
             Dense(units, kernel_initializer="he_normal", dtype=self.dtype_policy)
@@ -73,14 +78,21 @@ class OrderlessHidden(CausalLayer):
         first, last = self.hidden[0], self.hidden[-1]
         self.num_sites = n
         normal = keras.initializers.RandomNormal
+        sizes = self.sizes or ([c] * n, [self.channels] * n)
+        if (len(sizes[0]), max(sizes[0]), max(sizes[1])) != (n, c, self.channels):
+            raise ValueError(
+                f"Expected sizes of {n} sites, at most {c} and {self.channels}, got {self.sizes}."
+            )
+        self.inputs, self.outputs = Packing(sizes[0], always=1), Packing(sizes[1])
+        shapes = (n, c + 1, first), (n, last, self.channels), (n, self.channels)
+        if self.sizes is not None:
+            shapes = (self.inputs.total, first), (self.outputs.total, last), (self.outputs.total,)
         self.kernel = self.add_weight(
-            shape=(n, c + 1, first), initializer=normal(stddev=(2 / n) ** 0.5), name="kernel"
+            shape=shapes[0], initializer=normal(stddev=(2 / n) ** 0.5), name="kernel"
         )
         self.hidden_bias = self.add_weight(shape=(first,), initializer="zeros", name="hidden_bias")
-        self.out_kernel = self.add_weight(
-            shape=(n, last, self.channels), initializer="zeros", name="out_kernel"
-        )
-        self.bias = self.add_weight(shape=(n, self.channels), initializer="zeros", name="bias")
+        self.out_kernel = self.add_weight(shape=shapes[1], initializer="zeros", name="out_kernel")
+        self.bias = self.add_weight(shape=shapes[2], initializer="zeros", name="bias")
         for layer, units in zip(self.layers, self.hidden):
             layer.build((None, units))
         self.condition_kernel = self.condition_weights(first)
@@ -110,15 +122,26 @@ class OrderlessHidden(CausalLayer):
           known: bool [B, n].
           training, condition: as in `call`.
         """
-        inputs = self._inputs(x) * tf.cast(known, x.dtype)[..., None]
-        kernel = tf.cast(tf.reshape(self.kernel, [-1, self.hidden[0]]), x.dtype)
-        sums = tf.reshape(inputs, [-1, kernel.shape[0]]) @ kernel
+        inputs = self.inputs.pack(self._inputs(x) * tf.cast(known, x.dtype)[..., None])
+        sums = inputs @ tf.cast(tf.reshape(self.kernel, [-1, self.hidden[0]]), x.dtype)
         sums += self.of_condition(condition, self.condition_kernel, x.dtype)
         h = self._deep(sums + tf.cast(self.hidden_bias, x.dtype), training)
-        out = tf.transpose(tf.cast(self.out_kernel, h.dtype), [1, 0, 2])
-        y = h @ tf.reshape(out, [self.hidden[-1], -1])
-        y = tf.reshape(y, [-1, self.num_sites, self.channels])
-        return y + tf.cast(self.bias, y.dtype)
+        out = tf.cast(self.out_kernel, h.dtype)
+        if self.sizes is None:
+            out = tf.reshape(tf.transpose(out, [0, 2, 1]), [-1, self.hidden[-1]])
+        y = tf.matmul(h, out, transpose_b=True) + tf.cast(tf.reshape(self.bias, [-1]), h.dtype)
+        return self.outputs.unpack(y)
+
+    def _weights_of(self, sites):
+        """W_j with U_j, V_i and b_i of some sites [...]: [..., c + 1, H], [..., H, p], [..., p]."""
+        if self.sizes is None:
+            return [tf.gather(w, sites) for w in (self.kernel, self.out_kernel, self.bias)]
+        kernel, out = (
+            packing.of_sites(rows, sites)
+            for packing, rows in ((self.inputs, self.kernel), (self.outputs, self.out_kernel))
+        )
+        bias = self.outputs.of_sites(self.bias[:, None], sites)
+        return kernel, tf.linalg.matrix_transpose(out), bias[..., 0]
 
     def call(
         self,
@@ -138,12 +161,11 @@ class OrderlessHidden(CausalLayer):
         def block(i, sums, outputs):
             sites = i * BLOCK + tf.range(BLOCK)
             here = tf.gather(order, sites)
-            kernel = tf.cast(tf.gather(self.kernel, here), tf.float32)
-            known = tf.cast(tf.gather(inputs, sites), tf.float32) @ kernel
+            kernel, out, bias = self._weights_of(here)
+            known = tf.cast(tf.gather(inputs, sites), tf.float32) @ tf.cast(kernel, tf.float32)
             before = sums + tf.cumsum(known, exclusive=True)
             h = self._deep(before, training)
-            y = h @ tf.cast(tf.gather(self.out_kernel, here), h.dtype)
-            y += tf.cast(tf.gather(self.bias, here), h.dtype)[:, None]
+            y = h @ tf.cast(out, h.dtype) + tf.cast(bias, h.dtype)[:, None]
             return i + 1, before[-1] + known[-1], outputs.write(i, y)
 
         shape = [BLOCK, None, self.channels]
@@ -172,18 +194,18 @@ class OrderlessHidden(CausalLayer):
     ) -> tuple[tf.Tensor, Nest]:
         (order, sums), site = state, sites.one
         here, before = (tf.gather(order, s, axis=-1) for s in (site, tf.maximum(site - 1, 0)))
-        known = tf.cast(self._inputs(x[:, 0]), tf.float32)
-        known = self._of_site(known, self.kernel, before)
+        known = self._times(tf.cast(self._inputs(x[:, 0]), tf.float32), self._weights_of(before)[0])
         sums += known * tf.cast(site > 0, tf.float32)
         h = self._deep(sums, training)
-        y = self._of_site(h, self.out_kernel, here)
-        return (y + tf.cast(tf.gather(self.bias, here), h.dtype))[:, None], (order, sums)
+        _, out, bias = self._weights_of(here)
+        y = self._times(h, out) + tf.cast(bias, h.dtype)
+        return y[:, None], (order, sums)
 
     @staticmethod
-    def _of_site(x, kernels, site):
-        """x [B, a] times the kernel [a, b] of a site, or of an own site for each example."""
-        kernel = tf.cast(tf.gather(kernels, site), x.dtype)
-        return x @ kernel if site.shape.rank == 0 else tf.einsum("ba,bac->bc", x, kernel)
+    def _times(x, kernel):
+        """x [B, a] times a kernel [a, b], or an own one for each example."""
+        kernel = tf.cast(kernel, x.dtype)
+        return x @ kernel if kernel.shape.rank == 2 else tf.einsum("ba,bac->bc", x, kernel)
 
     @property
     def output_bias(self) -> keras.Variable | None:
@@ -197,4 +219,5 @@ class OrderlessHidden(CausalLayer):
             "activation": keras.activations.serialize(self.activation),
             "dropout": self.dropout,
             "condition_size": self.condition_size,
+            "sizes": self.sizes,
         }

@@ -1,5 +1,6 @@
 """The base of all models: a Keras model that returns the distribution of every conditional."""
 
+import math
 from typing import Any, Self
 
 import keras
@@ -12,6 +13,7 @@ from tfar import conditions, heads, orders
 from tfar.arguments import integers
 from tfar.distribute.replicas import Distributed, never_empty
 from tfar.layers import CausalLayer
+from tfar.layers.packing import Packing
 from tfar.layers.probes import check_exclusive, condition_size
 from tfar.models.fitting import Fitting
 from tfar.models.inputs import InputChecks
@@ -81,6 +83,7 @@ class AutoregressiveModel(
     """
 
     hyperparameters: dict[str, Any] = {}
+    weights_in_layout = False  # whether the sites of the network are in the order of the data
 
     def __init__(
         self,
@@ -261,10 +264,11 @@ class AutoregressiveModel(
             params = self.head.marginal(
                 np.reshape(x, [len(x), self.num_sites, *self.head.site_shape])
             )
-            bias.assign(np.reshape(self._marginal_layout(params), bias.shape))
-
-    def _marginal_layout(self, params):
-        return params[self.permutations[0]]
+            if not self.weights_in_layout:
+                params = params[self.permutations[0]]
+            if params.size != math.prod(bias.shape):  # sites have only what they need
+                params = params[Packing(self.head.sizes[1]).used]
+            bias.assign(np.reshape(params, bias.shape))
 
     def get_config(self) -> dict[str, Any]:
         config = {

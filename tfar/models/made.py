@@ -14,7 +14,7 @@ import numpy as np
 
 from tfar import arguments, conditions, heads, orders
 from tfar.arguments import flag, integer, integers, rate
-from tfar.layers import Causal, MaskedDense, Sum, residual_block
+from tfar.layers import Causal, MaskedDense, OwnSizes, Sum, residual_block
 from tfar.models.base import AutoregressiveModel
 from tfar.typing import Activation, Order, Shape
 
@@ -125,6 +125,8 @@ class MADE(AutoregressiveModel):
     (3, (3, 4))
     """
 
+    weights_in_layout = True
+
     def __init__(
         self,
         event_shape: Shape,
@@ -167,7 +169,13 @@ class MADE(AutoregressiveModel):
         if residual:
             sites = sites[:1] * len(sites)  # a sum must belong to one site
         dtype = kwargs.get("dtype")
-        layers, below = [], ranks
+        # Where sites differ, their channels are units of their own.
+        into, out = (
+            ranks if head.sizes is None else np.repeat(ranks, each, axis=1)
+            for each in head.sizes or (None, None)
+        )
+        channels = head.num_params if head.sizes is None else 1
+        layers, below = [], into
         for above in sites:
             block = [
                 MaskedDense(
@@ -190,9 +198,9 @@ class MADE(AutoregressiveModel):
         layers.append(
             MaskedDense(
                 below,
-                ranks,
+                out,
                 n,
-                channels=head.num_params,
+                channels=channels,
                 exclusive=not layers,
                 kernel_initializer="zeros",  # starts at the marginals, see `adapt`
                 condition_size=size,
@@ -202,16 +210,18 @@ class MADE(AutoregressiveModel):
         network = Causal(layers, dtype=dtype)
         if direct:
             skip = MaskedDense(
-                ranks,
-                ranks,
+                into,
+                out,
                 n,
-                channels=head.num_params,
+                channels=channels,
                 exclusive=True,
                 use_bias=False,
                 kernel_initializer="zeros",
                 dtype=dtype,
             )
             network = Sum([network, skip], dtype=dtype)
+        if head.sizes is not None:
+            network = OwnSizes(network, *head.sizes, dtype=dtype)
         self.hyperparameters = {
             "hidden": [int(units) for units in hidden],
             "num_masks": int(num_masks),
@@ -259,6 +269,3 @@ class MADE(AutoregressiveModel):
 
     def _parameters(self, x, condition, member, training=None):
         return self.network(x, training=training, **self._given(condition, member))
-
-    def _marginal_layout(self, params):
-        return params

@@ -27,6 +27,7 @@ class AnyOrder(AutoregressiveModel):
     """
 
     all_orders = True
+    weights_in_layout = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,6 +82,3 @@ class AnyOrder(AutoregressiveModel):
         given = self._given(condition, member)
         y = self.network(tf.gather(x, given["order"], axis=1), training=training, **given)
         return tf.gather(y, tf.math.invert_permutation(given["order"]), axis=1)
-
-    def _marginal_layout(self, params):
-        return params

@@ -99,6 +99,7 @@ class OrderlessNADE(AnyOrder):
                 activation=activation,
                 dropout=dropout,
                 condition_size=conditions.size(condition),
+                sizes=head.sizes,
                 dtype=kwargs.get("dtype"),
             )
         instance("network", network, OrderlessHidden, "that of an OrderlessNADE")
