@@ -567,7 +567,7 @@ MISTAKES = """
 1 | evaluate text.keras --data unknown.txt | unknown.txt has 'c' in line 1, column 3
 1 | compare text.keras text.keras --data unknown.txt | unknown.txt has 'c' in line 1, column 3
 1 | detect text.keras unknown.txt --normal table.csv | unknown.txt has 'c' in line 1, column 3
-1 | score table.keras binary | Expected binary to be text in UTF-8
+1 | score table.keras binary | binary is not a CSV file with a header
 1 | score table.keras empty.csv | Expected a table in empty.csv, got nothing
 1 | score table.keras header.csv | at least one example
 1 | score table.keras ragged.csv | ragged.csv is not a CSV file

@@ -84,7 +84,8 @@ def cells(model: AutoregressiveModel, x: Any) -> np.ndarray:
     """-log p(x_i | all other entries) of every cell of rows, nats: a high one is odd in its row.
 
     Densities are those of the codes of a table; `tfar.tables.surprise` has them in its units.
-    Missing entries are no others, and have 0 nats themselves.
+    Missing entries are no others, and have 0 nats themselves. Nor are entries that their columns do
+    not take, whose own figure is inf.
 
     Args:
       model: a model of all orders, such as `tfar.fit_table` makes.
@@ -105,11 +106,16 @@ def cells(model: AutoregressiveModel, x: Any) -> np.ndarray:
     instance("model", model, AnyOrder, "a model of all orders, as fit_table makes them")
     if model.condition is not None:
         raise ValueError("Expected a model without a condition.")
-    x = np.asarray(kinds.of(model).held(x))
+    kind = kinds.of(model)
+    x = np.asarray(kind.held(x))
+    outside = kind.outside(x)
+    if outside.any():
+        x = np.where(outside, np.nan, x).astype(x.dtype)  # they tell nothing about the others
     found = np.zeros([len(x), model.num_sites], np.float32)
     of = model.once("cells", lambda: tf.function(model.log_prob_of_site, autograph=False))
     for first in range(0, len(x), BATCH):
         rows = tf.constant(x[first : first + BATCH])
         for site in range(model.num_sites):
             found[first : first + BATCH, site] = -of(rows, tf.constant(site)).numpy()
+    found[outside.reshape(found.shape)] = np.inf
     return found

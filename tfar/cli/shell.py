@@ -7,6 +7,7 @@ import os
 import pathlib
 import sys
 import traceback
+import warnings
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,12 @@ def main() -> None:
     if not os.environ.get("TFAR_DEBUG"):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    warnings.showwarning = _warned
+
+
+def _warned(message, *_, **__):
+    """Without the place in the code, which tells users of a shell nothing."""
+    click.echo(f"Warning: {message}", err=True)
 
 
 # What options are checked for, before anything is imported or computed ----------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
+import json
 import pathlib
 import sys
 from typing import TYPE_CHECKING
@@ -291,7 +293,23 @@ def train_images(
     metavar="NAME=KIND",
     help="What a column is taken as: real, integer, time, categorical or 'left out'; likewise.",
 )
+@click.option(
+    "--rare",
+    default=0,
+    metavar="ROWS",
+    type=click.IntRange(0),
+    help="One category of words in fewer rows than this, and of unseen ones.  [default: none]",
+)
 @click.option("--missing", multiple=True, help="An entry that stands for a missing one; likewise.")
+@click.option("--words", multiple=True, help="A column of words, such as the code 01200; likewise.")
+@click.option(
+    "--read",
+    "said",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of pandas.read_csv, such as decimal=, or encoding=cp1252 or "
+    "'parse_dates=[\"when\"]', instead of a guess; likewise.",
+)
 @click.option(
     "--family",
     default="auto",
@@ -314,25 +332,29 @@ def train_table(
     drop: tuple[str, ...],
     kinds: tuple[str, ...],
     missing: tuple[str, ...],
+    words: tuple[str, ...],
+    said: tuple[str, ...],
     budget: str,
     **options: Any,
 ) -> None:
     """Fit a joint distribution to the columns of the CSV in FILE, or of a Parquet or Arrow file.
 
     What each column is taken as is shown first. `tfar sample` then draws rows, `tfar score` gives
-    log-likelihoods in the units of the data, and `tfar complete` fills in what is missing.
+    log-likelihoods in the units of the data, and `tfar complete` fills in what is missing. They
+    read other files with the same --missing, --words and --read.
     """
     from tfar import tables
 
     use_device(device)
     given = dict(_pair(kind) for kind in kinds)
-    reading = tables.read(file, missing=list(missing) or None)
+    reading = tables.read(file, missing=list(missing) or None, words=words, **_said(said))
     for note in () if quiet else reading.notes:
         say(note)
     frame = reading.frame
     given.update(dict.fromkeys(drop, "left out"))
     if len(frame) >= tables.LEAST_ROWS and not quiet:  # otherwise `fit` says so
-        say(tables.table(frame, tables.describe(frame, options["categorical"], given=given)))
+        known = {"given": given, "rare": options["rare"]}
+        say(tables.table(frame, tables.describe(frame, options["categorical"], **known)))
     verbose = 0 if quiet else "auto" if sys.stderr.isatty() else 2
     with _interruptible():
         found = tables.fit(
@@ -353,3 +375,21 @@ def _pair(text):
     if not mark or not name:
         raise click.BadParameter(f"{text!r} is not NAME=KIND", param_hint="--kind")
     return name, kind
+
+
+def _said(texts):
+    """What --read says: a dict of options of `pandas.read_csv`, whose values may be JSON."""
+    import pandas as pd
+
+    found = {}
+    for text in texts:
+        name, mark, value = text.partition("=")
+        if not mark or name not in inspect.signature(pd.read_csv).parameters:
+            raise click.BadParameter(
+                f"{text!r} is not NAME=VALUE with an option of pandas.read_csv", param_hint="--read"
+            )
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found

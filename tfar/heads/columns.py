@@ -44,11 +44,9 @@ class Columns(Head):
             for name in ("num_params", "num_inputs", "num_uniforms")
         )
         self.own_sizes = flag("own_sizes", own_sizes)
-        sizes = tuple(
-            [getattr(h, name) for h in self.heads] for name in ("num_inputs", "num_params")
-        )
-        if own_sizes and any(len(set(each)) > 1 for each in sizes):
-            self.sizes = sizes
+        inputs, params = [h.num_inputs for h in self.heads], [h.num_params for h in self.heads]
+        if own_sizes and len(set(zip(inputs, params))) > 1:
+            self.sizes = inputs, params
         self.support = "what each column takes (" + ", ".join(h.support for h in self.heads) + ")"
         if all(head.digits is not None for head in self.heads):
             sizes = itertools.zip_longest(*(head.digits for head in self.heads), fillvalue=1)

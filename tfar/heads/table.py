@@ -84,6 +84,13 @@ class Table(Columns):
         absent = self.missing(x)
         return super().in_support(tf.where(absent, tf.zeros_like(x), x)) | absent
 
+    def log_prob(self, params: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+        """As in `Head`; 0 of a missing entry, and -inf of one that a column does not take."""
+        absent = self.missing(x)
+        there = self.in_support(x) & ~absent  # distributions fail at other values
+        found = super().log_prob(params, tf.where(there, x, tf.zeros_like(x)))
+        return tf.where(there, found, tf.where(absent, 0.0, -np.inf))
+
     def marginal(self, x: np.ndarray) -> np.ndarray:
         """As in `Head`, of the entries that are there; of none, as if one had the code 0."""
         rows = []

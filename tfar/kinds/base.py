@@ -103,6 +103,10 @@ class Kind:
 
         return tf.nest.map_structure(np.asarray, self.model.check(data))
 
+    def outside(self, x: np.ndarray) -> np.ndarray:
+        """Which entries of examples have log-probability -inf though `held` takes them, bools."""
+        return np.zeros(x.shape, bool)
+
     def oddest(self, inputs: Nest) -> tuple[list[str], np.ndarray] | None:
         """The part of each example that is oddest, its name, and -log p of it given the rest.
 
@@ -273,7 +277,8 @@ class Kind:
         """The log-likelihood of what `read` or `at` gives, as a sentence; see `adapts`."""
         nats = self.log_probs(data, progress)
         error = f" ± {standard_error(nats):.4f}" if len(nats) > 1 else ""
-        return f"{nats.mean():.4f}{error} nats a {self.per}, {self.per}s: {len(nats):,}"
+        article = "an" if self.per[0] in "aeiou" else "a"
+        return f"{nats.mean():.4f}{error} nats {article} {self.per}, {self.per}s: {len(nats):,}"
 
     # Samples --------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfar import contents, files
+from tfar import files
 from tfar.kinds.base import Kind
 
 if TYPE_CHECKING:
@@ -49,11 +49,25 @@ class Tables(Kind):
         return column.get("kind") or ("categorical" if "categories" in column else "real")
 
     def held(self, data: Any) -> Any:
-        """As in `Kind`, or a data frame with these columns."""
+        """As in `Kind`, or a data frame with these columns.
+
+        A value that its column does not take may be there: log p of its row is -inf.
+        """
         from tfar import tables
 
         frame = hasattr(data, "columns")
-        return super().held(tables.to_array(self.columns, data) if frame else data)
+        x = tables.to_array(self.columns, data, outside=True) if frame else np.asarray(data)
+        outside = self.outside(x)
+        return np.where(outside, x, super().held(np.where(outside, 0, x).astype(x.dtype)))
+
+    def outside(self, x: np.ndarray) -> np.ndarray:
+        """As in `Kind`: finite codes that their columns do not take."""
+        import tensorflow as tf
+
+        if x.shape[1:] != (len(self.columns),) or x.dtype.kind not in "fiub":
+            return np.zeros(x.shape, bool)
+        taken = self.model.head.in_support(tf.constant(x, tf.float32)).numpy()
+        return ~taken & np.isfinite(x)
 
     def noisy(self, x: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
         """In codes, whose standard deviation is 1; atoms stay as they are."""
@@ -67,11 +81,40 @@ class Tables(Kind):
     def log_prob(
         self, inputs: Any, *, batch_size: int = 500, progress: Progress = None
     ) -> np.ndarray:
-        """As in `Kind`, of rows of codes, in the units of the data."""
+        """As in `Kind`, of rows of codes, in the units of the data; see `held`."""
         from tfar.tables import codec
 
-        nats = super().log_prob(inputs, batch_size=batch_size, progress=progress)
-        return nats + codec.log_units(self.columns, np.asarray(inputs))
+        x = np.asarray(inputs)
+        outside = self.outside(x)
+        x = np.where(outside, 0, x).astype(x.dtype)
+        nats = super().log_prob(x, batch_size=batch_size, progress=progress)
+        return np.where(outside.any(axis=1), -np.inf, nats + codec.log_units(self.columns, x))
+
+    def log_probs(self, data: Any, progress: Progress = None) -> np.ndarray:
+        """As in `Kind`.
+
+        Raises:
+          ValueError: if log p of a row is -inf, and so is the mean.
+        """
+        nats = super().log_probs(data, progress)
+        none = np.isneginf(nats)
+        if none.any():
+            raise ValueError(
+                f"The model gives {int(none.sum())} of {len(nats)} rows no probability, first row "
+                f"{int(none.argmax())}: leave them out, or take `tfar score`, which counts them."
+            )
+        return nats
+
+    def score(self, data: Any, *, progress: Progress = None, adapt: str | None = None) -> str:
+        """As in `Kind`, and how many rows have no probability."""
+        outside = np.any(self.outside(np.asarray(data)), axis=1)
+        if not outside.any():
+            return super().score(data, progress=progress, adapt=adapt)
+        said = f"-inf nats a row: {int(outside.sum())} of {len(outside)} have no probability"
+        if outside.all():
+            return said
+        rest = super().score(data[~outside], progress=progress, adapt=adapt)
+        return f"{said}; the others {rest}"
 
     def oddest(self, inputs: Any) -> tuple[list[str], np.ndarray] | None:
         """The oddest cell of each row given the others, if the model has all orders."""
@@ -95,29 +138,34 @@ class Tables(Kind):
             )
 
     def read(self, content: bytes, name: str) -> Any:
-        """The rows [N, n] of a CSV file in UTF-8."""
+        """The rows [N, n] of a file, which is read as that was to which the model was fitted.
+
+        An entry that a column does not take has a code whose log-probability is -inf.
+        """
         from tfar import tables
 
-        return tables.to_array(self.columns, self._frame(content, name))
+        frame = self._reading(content, name).frame
+        return tables.to_array(self.columns, frame, outside=True)
 
-    def _frame(self, content, name):
+    def _reading(self, content, name):
         from tfar import tables
 
-        text = contents.text(content, name)
-        if not text.strip():
+        if not content.strip():
             raise ValueError(f"Expected a table in {name}, got nothing.")
-        file = io.StringIO(text)
+        file = io.BytesIO(content)
         file.name = name
         # Categories that are text stay so, whatever they look like, and so does what is left out.
-        as_text = [column["name"] for column in self.columns if self._is_text(column)]
-        as_text += [name for column in self.columns for name in column.get("left_out", ())]
-        found = tables.read(file, header=0, dtype=dict.fromkeys(as_text, str))
+        words = [column["name"] for column in self.columns if self._is_text(column)]
+        words += [name for column in self.columns for name in column.get("left_out", ())]
+        said = dict(self.columns[0].get("read", {}))
+        words += said.pop("words", [])
+        found = tables.read(file, words=words, **{"header": 0, **said})
         # Dates are left as words, from which the columns that are times are made.
         known = tuple(f"The column {column['name']!r} holds dates" for column in self.columns)
         for sentence in found.warned:
             if not sentence.startswith(known):
                 warnings.warn(f"{name}: {sentence}", stacklevel=2)
-        return found.frame
+        return found
 
     @staticmethod
     def _is_text(column):
@@ -139,13 +187,23 @@ class Tables(Kind):
         return tables.to_frame(self.columns, super().draw(num, seed=seed, **options))
 
     def completed(self, path: Path, *, seed: Seed = None, **options: Any) -> pd.DataFrame:
-        """The rows of a CSV file, with their missing entries drawn, see `tfar.tables.complete`."""
+        """The rows of a file, with their missing entries drawn, see `tfar.tables.complete`.
+
+        What is given stays as it is spelt.
+        """
         from tfar import tables
 
-        frame = self._frame(files.read(path), str(path))
+        reading = self._reading(files.read(path), str(path))
+        frame, spelt = reading.frame, reading.spelt
         if frame.empty:
             raise ValueError(f"Expected rows to complete in {path}, got none.")
-        return tables.complete(self.model, frame, seed=seed)
+        found = tables.complete(self.model, frame, seed=seed)
+        if spelt is not None:
+            given = {name: spelt[name] for name in frame if name in spelt}
+            for name, words in given.items():
+                there = frame[name].notna()
+                found[name] = found[name].astype(object).where(~there, words)
+        return found
 
     def strings(self, samples: Any) -> Iterable[str]:
         return [samples.to_csv(index=False)]

@@ -266,8 +266,9 @@ class AutoregressiveModel(
             )
             if not self.weights_in_layout:
                 params = params[self.permutations[0]]
-            if params.size != math.prod(bias.shape):  # sites have only what they need
-                params = params[Packing(self.head.sizes[1]).used]
+            sizes = self.head.sizes
+            if sizes is not None and params.size != math.prod(bias.shape):
+                params = params[Packing(sizes[1]).used]  # sites have only what they need
             bias.assign(np.reshape(params, bias.shape))
 
     def get_config(self) -> dict[str, Any]:

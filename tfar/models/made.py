@@ -170,11 +170,10 @@ class MADE(AutoregressiveModel):
             sites = sites[:1] * len(sites)  # a sum must belong to one site
         dtype = kwargs.get("dtype")
         # Where sites differ, their channels are units of their own.
-        into, out = (
-            ranks if head.sizes is None else np.repeat(ranks, each, axis=1)
-            for each in head.sizes or (None, None)
-        )
-        channels = head.num_params if head.sizes is None else 1
+        into, out, channels = ranks, ranks, head.num_params
+        if head.sizes is not None:
+            into, out = (np.repeat(ranks, each, axis=1) for each in head.sizes)
+            channels = 1
         layers, below = [], into
         for above in sites:
             block = [

@@ -122,10 +122,7 @@ class OrderlessNADE(AnyOrder):
         known = tf.broadcast_to(tf.range(self.num_sites) != site, tf.shape(sites)[:2])
         encoded = self.head.encode(sites, self.compute_dtype)
         params = tf.cast(self.network.given(encoded, known), tf.float32)
-        each, missing = self.head.log_prob(params, sites), self.head.missing(sites)
-        if missing is not None:
-            each = tf.where(missing, 0.0, each)
-        return tf.gather(each, site, axis=1)
+        return tf.gather(self.head.log_prob(params, sites), site, axis=1)
 
     def call(
         self, inputs: Nest, training: Training = None, member: Member = None

@@ -30,12 +30,14 @@ def log_prob(model: AutoregressiveModel, frame: pd.DataFrame) -> np.ndarray:
     """log p of each row of a data frame, float64 [N] nats, in the units of the data.
 
     It is the sum of log-probabilities, of categories, integers and atoms, and of log-densities, of
-    other reals. Of a row with missing entries it is that of the others, the marginal.
+    other reals. Of a row with missing entries it is that of the others, the marginal. Of a row with
+    a category that was not in the training data, or an integer or a time out of their range, it is
+    -inf, with a warning that names the first.
 
     Raises:
       ValueError: if it is not a table model, or the frame has other columns or invalid entries.
     """
-    x = to_array(columns_of(model), frame)
+    x = to_array(columns_of(model), frame, outside=True)
     return kinds.of(model).log_prob(x)
 
 
@@ -53,7 +55,9 @@ def complete(model: AutoregressiveModel, frame: pd.DataFrame, *, seed: Seed = No
     """The data frame, with its missing entries drawn given the other entries of their rows.
 
     Entries that are given, and columns that the model leaves out, are untouched. Each row may lack
-    others: all are drawn in one run of the sampling loop.
+    others: all are drawn in one run of the sampling loop. A given entry that its column does not
+    take, such as a category that was not in the training data, tells nothing about the others: it
+    counts as missing, with a warning.
 
     Args:
       model: a table model.
@@ -65,7 +69,9 @@ def complete(model: AutoregressiveModel, frame: pd.DataFrame, *, seed: Seed = No
     """
     columns = columns_of(model)
     frame = named(frame)
-    drawn = filled(model, to_array(columns, frame), seed=seed)
+    x = to_array(columns, frame, outside=True)
+    x[kinds.of(model).outside(x)] = np.nan
+    drawn = filled(model, x, seed=seed)
     completed, found = frame.copy(), to_frame(columns, drawn)
     found.index = frame.index
     for column in columns:

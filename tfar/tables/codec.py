@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def to_array(columns: Sequence[dict[str, Any]], frame: pd.DataFrame) -> np.ndarray:
+def to_array(
+    columns: Sequence[dict[str, Any]], frame: pd.DataFrame, *, outside: bool = False
+) -> np.ndarray:
     """Rows of a data frame as a model takes them: codes, float32 [N, n], NaN where one is missing.
 
     Numbers are standardised in float64, so that times, ids and coordinates keep their resolution.
@@ -24,6 +27,8 @@ def to_array(columns: Sequence[dict[str, Any]], frame: pd.DataFrame) -> np.ndarr
       columns: what `describe` returned for the table that the model was fitted to.
       frame: a data frame with those columns, in any order; others that it had when the model was
         fitted and were left out may be there too.
+      outside: whether entries that are out of the range of integers or times, or no known category,
+        have a code that the column does not take, with a warning. Their log-probability is -inf.
 
     Raises:
       ValueError: if a column is missing or unknown, or an entry is not a number, is out of the
@@ -36,7 +41,7 @@ def to_array(columns: Sequence[dict[str, Any]], frame: pd.DataFrame) -> np.ndarr
     extra = [name for name in frame.columns if name not in names and name not in left_out]
     if lacking or extra:
         raise ValueError(f"Expected the columns {names}; missing: {lacking}, unknown: {extra}.")
-    arrays = [_encoded(column, frame[column["name"]]) for column in columns]
+    arrays = [_encoded(column, frame[column["name"]], outside) for column in columns]
     return np.stack(arrays, axis=1).astype(np.float32)
 
 
@@ -59,47 +64,42 @@ def log_units(columns: Sequence[dict[str, Any]], x: np.ndarray) -> np.ndarray:
     return np.sum(each, axis=0)
 
 
-def _encoded(column, values):
-    if "categories" in column:
-        return _codes(column, values)
+def _encoded(column, values, outside):
     name = column["name"]
-    if column.get("kind") == "time":
-        x = times.encode(column, name, values)
+    if "categories" in column:
+        known = {category: code for code, category in enumerate(column["categories"])}
+        other = len(known) - 1 if column.get("others") else -1
+        codes = np.array([known.get(plain(value), other) for value in values], np.float64)
+        codes[values.isna().to_numpy()] = np.nan
+        what, bad = f"one of {column['categories']!r:.200}", codes == -1
     else:
-        x = numbers(name, values)
-    codes = numeric.encode(column, x)
-    if "levels" not in column:
-        return codes
-    outside = (codes < 0) | (codes >= column["levels"]) | (codes != np.floor(codes))
-    outside &= ~np.isnan(codes)
-    if outside.any():
-        where = np.flatnonzero(outside)[0]
-        raise ValueError(
-            f"Expected {_range(column)} in the column {name!r}, got {plain(values.iloc[where])!r} "
-            f"in row {values.index[where]} ({int(outside.sum())} such rows)."
+        if column.get("kind") == "time":
+            x = times.encode(column, name, values)
+        else:
+            x = numbers(name, values)
+        codes = numeric.encode(column, x)
+        if "levels" not in column:
+            return codes
+        what = _range(column)
+        bad = (codes < 0) | (codes >= column["levels"]) | (codes != np.floor(codes))
+        bad &= ~np.isnan(codes)
+    if bad.any():
+        where = np.flatnonzero(bad)[0]
+        sentence = (
+            f"Expected {what} in the column {name!r}, got {plain(values.iloc[where])!r} in row "
+            f"{values.index[where]} ({int(bad.sum())} such rows)."
         )
-    return codes
+        if not outside:
+            raise ValueError(sentence)
+        warnings.warn(f"{sentence} The model gives them no probability.", stacklevel=2)
+    return np.where(bad, -1.0, codes)
 
 
 def _range(column):
     if column["kind"] == "time":
-        return f"times of steps of {times.step(column)} in the range of the training data"
+        held = times.decode(column, np.array([0, column["levels"] - 1]) + column["low"])
+        return f"times from {held[0]} to {held[1]}, in steps of {times.step(column)},"
     return f"integers from {column['low']} to {column['low'] + column['levels'] - 1}"
-
-
-def _codes(column, values):
-    """The codes of categories, NaN where a value is missing."""
-    known = {category: code for code, category in enumerate(column["categories"])}
-    codes = np.array([known.get(plain(value), -1) for value in values], np.float64)
-    codes[values.isna().to_numpy()] = np.nan
-    if (codes == -1).any():
-        where = np.flatnonzero(codes == -1)[0]
-        raise ValueError(
-            f"The column {column['name']!r} has the categories {column['categories']}, got "
-            f"{plain(values.iloc[where])!r} in row {values.index[where]} "
-            f"({int((codes == -1).sum())} such rows)."
-        )
-    return codes
 
 
 def _decoded(column, codes):
@@ -123,6 +123,8 @@ def cast(column: dict[str, Any], values: pd.Series) -> pd.Series:
     dtype = column.get("dtype")
     if dtype is None or values.isna().any() or column.get("kind") == "time":
         return values
+    if column.get("others"):
+        return values.astype(object)
     if "order" in column:
         return values.astype(pd.CategoricalDtype(column["order"], ordered=column["ordered"]))
     if column.get("kind") == "integer" and dtype.startswith("float"):

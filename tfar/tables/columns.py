@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from tfar.arguments import integer
 from tfar.tables import numeric, times
 from tfar.tables.entries import named, numbers, plain, sort_key
 
@@ -18,6 +19,7 @@ KINDS = "categorical", "integer", "real", "time", "left out"
 MANY = 20  # an integer column with at most so many different values is taken as categorical
 DISTINCT = 0.5  # text of which more than this fraction of the values differ is left out ...
 LEAST = 50  # ... if so many differ
+OTHER = "(other)"  # the category of rare words
 
 
 def kinds(
@@ -101,6 +103,7 @@ def describe(
     categorical: Sequence[str] = (),
     *,
     given: Mapping[str, str] | None = None,
+    rare: int = 0,
 ) -> list[dict[str, Any]]:
     """The columns of a table as `tfar.heads.Table` takes them, a list of dicts that JSON can hold.
 
@@ -111,11 +114,14 @@ def describe(
 
     Args:
       frame, categorical, given: as in `kinds`.
+      rare: makes one category of words, "(other)", of those that occur in fewer rows than this;
+        words that are not there belong to it too. 0 for none.
 
     Raises:
       ValueError: if an entry is not finite or no number, a category is neither a string, a number
         nor a bool, or no column is left; or as in `kinds`.
     """
+    rare = integer("rare", rare, least=0)
     frame, columns = named(frame), []
     for name, kind in kinds(frame, categorical, given=given).items():
         values = frame[name]
@@ -127,7 +133,7 @@ def describe(
         if kind == "categorical":
             if _whole_but_for_missing(values):
                 values, column["dtype"] = values.dropna().astype("int64"), "int64"
-            column.update(_categorical(name, values))
+            column.update(_categorical(name, values, rare))
         elif kind == "time":
             ticks, held = times.ticks(name, values)
             column.update({**held, **numeric.whole(ticks)})
@@ -143,7 +149,7 @@ def describe(
     return columns
 
 
-def _categorical(name, values):
+def _categorical(name, values, rare):
     present = values.dropna()
     for value in map(plain, present):  # JSON, in which models are saved, has no others
         if not isinstance(value, str | int | float | bool):
@@ -154,6 +160,12 @@ def _categorical(name, values):
     found: dict[str, Any] = {
         "categories": [plain(value) for value in sorted(present.unique(), key=sort_key)]
     }
+    if rare and all(isinstance(value, str) for value in found["categories"]):
+        if OTHER in found["categories"]:
+            raise ValueError(f"The column {name!r} has a category {OTHER!r} already: rename it.")
+        counts = present.astype(object).value_counts()
+        kept = [category for category in found["categories"] if counts[category] >= rare]
+        return {"categories": [*kept, OTHER], "others": True}
     if isinstance(values.dtype, pd.CategoricalDtype):
         found["ordered"] = bool(values.dtype.ordered)
         found["order"] = [plain(value) for value in values.dtype.categories]

@@ -40,13 +40,14 @@ class TableDensity(DensityMixin, BaseEstimator):
     taken as the same kinds, only.
 
     Missing entries (NaN) are allowed but for ``family="gaussians"``. A row with a category or an
-    integer that training has not seen is refused, also in cross-validation: name such columns real.
+    integer that training has not seen has log p of -inf, also in cross-validation: take ``rare``,
+    or name such columns real.
 
     Args:
-      categorical, kinds, questions, family, budget, hidden, components, dropout, noise, num_orders,
-        epochs: as in `tfar.tables.fit`. A search may go over ``family``, and of networks over
-        ``hidden``, ``components``, ``dropout`` and ``noise``; mixtures of Gaussians choose their
-        own settings.
+      categorical, kinds, rare, questions, family, budget, hidden, components, dropout, noise,
+        num_orders, epochs: as in `tfar.tables.fit`. A search may go over ``family``, and of
+        networks over ``hidden``, ``components``, ``dropout`` and ``noise``; mixtures of Gaussians
+        choose their own settings.
       random_state: None, an int, or a ``numpy.random.RandomState``; an int gives the same fit, as
         long as the budget does not cut it short.
       verbose: as in `tfar.training.train`.
@@ -69,6 +70,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         *,
         categorical: Sequence[str] = (),
         kinds: Mapping[str, str] | None = None,
+        rare: int = 0,
         questions: str = "any",
         family: str = "auto",
         budget: str | float | None = 60.0,
@@ -83,6 +85,7 @@ class TableDensity(DensityMixin, BaseEstimator):
     ) -> None:
         self.categorical = categorical
         self.kinds = kinds
+        self.rare = rare
         self.questions = questions
         self.family = family
         self.budget = budget
@@ -112,6 +115,7 @@ class TableDensity(DensityMixin, BaseEstimator):
             frame,
             categorical=self.categorical,
             kinds=kinds,
+            rare=self.rare,
             questions=self.questions,
             family=self.family,
             budget=self.budget,

@@ -15,7 +15,7 @@ from tfar import arguments, heads
 from tfar.tables import gaussians
 from tfar.tables.codec import log_units, to_array
 from tfar.tables.columns import describe
-from tfar.tables.reading import read_csv
+from tfar.tables.reading import SAID, read_csv
 from tfar.training import recipes
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def fit(
     *,
     categorical: Sequence[str] = (),
     kinds: Mapping[str, str] | None = None,
+    rare: int = 0,
     questions: str = "any",
     family: str = "auto",
     budget: str | float | None = 60.0,
@@ -105,6 +106,9 @@ def fit(
       categorical: names of columns that are categorical, see `tfar.tables.kinds`.
       kinds: what other columns are taken as, by name: "real", "integer", "time", "categorical" or
         "left out".
+      rare: makes one category, "(other)", of those in fewer rows than this, in columns of words;
+        words that are not in the table belong to it too. By default each is a category, and others
+        have no probability.
       questions: what the model is for: "any", columns given any others; or "prefix", log p of whole
         rows, samples, and columns given those before them in the table.
       family: "gaussians", "orderless" or "made", or "auto" for the better one that answers the
@@ -169,7 +173,7 @@ def fit(
     frame = data if isinstance(data, pd.DataFrame) else read_csv(data)
     if len(frame) < LEAST_ROWS or not len(frame.columns):
         raise ValueError(f"Expected at least ten rows and a column, got a table of {frame.shape}.")
-    columns = _described(frame, categorical, kinds)
+    columns = _described(frame, categorical, kinds, rare)
     x = to_array(columns, frame)
     x = x[np.random.RandomState(seed).permutation(len(x))]
     recipe = network._recipe(columns, len(x))  # which checks the other arguments
@@ -210,12 +214,14 @@ def fit(
     return Fitted(best, network.family, own)
 
 
-def _described(frame, categorical, kinds):
-    columns = describe(frame, categorical, given=kinds)
+def _described(frame, categorical, kinds, rare):
+    columns = describe(frame, categorical, given=kinds, rare=rare)
     names = {column["name"] for column in columns}
     left_out = [str(name) for name in frame.columns if str(name) not in names]
     if left_out:
         columns[0]["left_out"] = left_out  # which `to_array` passes over
+    if frame.attrs.get(SAID):
+        columns[0]["read"] = frame.attrs[SAID]  # for other files like this one
     return columns
 
 

@@ -93,7 +93,8 @@ def surprise(model: AutoregressiveModel, frame: pd.DataFrame) -> pd.DataFrame:
     and is comparable within a column, not between them.
 
     Returns:
-      float64 [N, n], of the model's columns with the index of the frame; NaN where one is missing.
+      float64 [N, n], of the model's columns with the index of the frame; NaN where one is missing,
+      and inf where a column does not take it, as in `log_prob`.
 
     Raises:
       ValueError: if it is not a table model of all orders, or the frame has other columns or
@@ -107,7 +108,7 @@ def surprise(model: AutoregressiveModel, frame: pd.DataFrame) -> pd.DataFrame:
     from tfar import anomaly
 
     columns, frame = columns_of(model), named(frame)
-    x = to_array(columns, frame)
+    x = to_array(columns, frame, outside=True)
     nats = anomaly.cells(model, x).astype(np.float64)
     nats -= np.stack([numeric.log_units(c, x[:, i]) for i, c in enumerate(columns)], axis=1)
     nats[np.isnan(x)] = np.nan

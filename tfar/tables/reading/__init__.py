@@ -6,6 +6,7 @@ as well be another one is an error, which names the line and the option that dec
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
     from tfar.typing import Path
 
-__all__ = ["Reading", "read", "read_csv"]
+__all__ = ["SAID", "Reading", "read", "read_csv"]
+
+SAID = "read"  # the key of ``frame.attrs``
 
 
 class Reading(NamedTuple):
@@ -35,11 +38,14 @@ class Reading(NamedTuple):
       frame: a data frame.
       notes: sentences that say what was guessed.
       warned: those of them that `read_csv` warns of: what was left out or changed.
+      spelt: the frame as it is spelt in a file of text, all strings but where options said
+        otherwise; None of other files.
     """
 
     frame: pd.DataFrame
     notes: list[str]
     warned: list[str]
+    spelt: pd.DataFrame | None = None
 
 
 def read_csv(path: Path | IO[Any], **options: Any) -> pd.DataFrame:
@@ -61,7 +67,13 @@ def read_csv(path: Path | IO[Any], **options: Any) -> pd.DataFrame:
     return found.frame
 
 
-def read(path: Path | IO[Any], *, missing: Sequence[str] | None = None, **options: Any) -> Reading:
+def read(
+    path: Path | IO[Any],
+    *,
+    missing: Sequence[str] | None = None,
+    words: Sequence[str] = (),
+    **options: Any,
+) -> Reading:
     """The data frame in a file of text, Parquet, or Arrow, and what was guessed.
 
     The separator splits the header line and every row into the same number of fields. Columns
@@ -73,12 +85,17 @@ def read(path: Path | IO[Any], *, missing: Sequence[str] | None = None, **option
     error. So it is if nine in ten entries are numbers, and not all.
 
     Empty entries are missing, and so are markers such as "?" and "NA" where the others are numbers;
-    between words they are words. Dates are words unless named in ``parse_dates``.
+    between words they are words. ISO dates stay words, which `fit_table` takes for times; other
+    dates are read if named in ``parse_dates``.
+
+    What was said of a file, and not guessed, is in ``frame.attrs``: a model that is fitted to the
+    frame keeps it, and `tfar score` reads other files likewise.
 
     Args:
       path: of the file, which may be compressed, or an open file.
       missing: the entries that are missing in every column, as well as empty ones, in place of the
         markers.
+      words: names of columns that hold words, whatever they look like, such as the code 01200.
       **options: those of `pandas.read_csv` (or `read_parquet`, `read_feather`), in place of a
         guess: ``sep``, ``decimal``, ``thousands``, ``dtype``, ``index_col``, ``header``...
 
@@ -101,6 +118,8 @@ def read(path: Path | IO[Any], *, missing: Sequence[str] | None = None, **option
     if {"chunksize", "iterator"} & {*options}:
         raise ValueError("Tables are read as a whole: pass neither chunksize nor iterator.")
     missing = None if missing is None else [str(word) for word in missing]
+    said = {**options, **({} if missing is None else {"missing": missing})}
+    said.update({"words": [str(name) for name in words]} if len(words) else {})
     if hasattr(path, "read"):
         content = path.read()
     elif isinstance(path, str | os.PathLike):
@@ -111,11 +130,22 @@ def read(path: Path | IO[Any], *, missing: Sequence[str] | None = None, **option
     if isinstance(content, bytes):
         content = unpacked(content, name)
         if content[:4] == b"PAR1" or content[:6] == b"ARROW1" or str(name).endswith(".arrow"):
-            return Reading(columnar(content, name, options), [], [])
+            frame = columnar(content, name, options)
+            return Reading(_with(frame, said), [], [])
         content = decoded(content, name, options.pop("encoding", None))
         options.pop("compression", None)  # its first bytes tell
     signs = {key: options.pop(key, None) for key in ("decimal", "thousands")}
     notes = Notes(name)
     text = Text(content.removeprefix("\ufeff"), notes, missing, options)
-    frame = converted(text.frame(), text, signs)
-    return Reading(frame, notes.sentences, notes.warned)
+    spelt = text.frame()
+    frame = converted(spelt.copy(deep=False), text, signs, words)
+    return Reading(_with(frame, said), notes.sentences, notes.warned, spelt)
+
+
+def _with(frame, said):
+    """The frame with what was said of the file, if JSON can hold it."""
+    try:
+        frame.attrs[SAID] = json.loads(json.dumps(said))
+    except TypeError:  # a converter, or a dtype of NumPy
+        frame.attrs[SAID] = {}
+    return frame

@@ -11,6 +11,8 @@ import pandas as pd
 from tfar.tables.reading.spelling import Column, conventions, is_number
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tfar.tables.reading.rows import Text
 
 DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?")
@@ -18,12 +20,15 @@ MOST = 0.9  # the share of numbers from which the entries that are none are in d
 MANY = 20  # a column of words with more different numbers than this is warned of
 
 
-def converted(frame: pd.DataFrame, text: Text, signs: dict[str, str | None]) -> pd.DataFrame:
+def converted(
+    frame: pd.DataFrame, text: Text, signs: dict[str, str | None], words: Sequence[str] = ()
+) -> pd.DataFrame:
     """The frame of a text with columns of numbers and truth values where the strings are such.
 
     Args:
       frame, text: a text and its data frame.
       signs: "decimal" and "thousands", or None where they are to be guessed.
+      words: names of columns of words.
 
     Raises:
       ValueError: if the entries of a column may be several numbers, or are not all numbers.
@@ -37,7 +42,9 @@ def converted(frame: pd.DataFrame, text: Text, signs: dict[str, str | None]) -> 
     read = [column.numbers for column in columns.values() if len(column.numbers) == 1]
     decimals = {numbers[0].decimal for numbers in read if numbers[0].fraction}
     for name, column in columns.items():
-        if column.true_or_false():
+        if name in words:
+            frame[name] = frame[name].mask(_missing(column))
+        elif column.true_or_false():
             frame[name] = column.taken([word.lower() == "true" for word in column.rest])
             _note_missing(notes, name, column)
         elif column.numbers:
@@ -50,13 +57,22 @@ def converted(frame: pd.DataFrame, text: Text, signs: dict[str, str | None]) -> 
             _note_missing(notes, name, column)
         else:
             _check_words(notes, name, column)
-            frame[name] = frame[name].mask(column.empty())
+            frame[name] = frame[name].mask(_missing(column))
     bare = np.flatnonzero(frame.isna().all(axis=1))
     if len(bare) and len(frame.columns) > 1:
         notes.add(
             f"Rows without any entry: {len(bare)}, first in {notes.where(bare[0])}.", warn=True
         )
     return frame
+
+
+def _missing(column):
+    """Where a column of words has none: markers are words among others, but not among dates."""
+    return column.empty() | (column.marked() if _dates(column) else False)
+
+
+def _dates(column):
+    return bool(column.rest) and all(map(DATE.fullmatch, column.rest))
 
 
 def _chosen(notes, name, column, sep, decimals):
@@ -137,13 +153,16 @@ def _check_words(notes, name, column):
             "correct it."
         )
     first, numeric = column.rest[0], sum(map(is_number, column.rest))
-    if column.markers:
+    dates = _dates(column)
+    if dates:
+        _note_missing(notes, name, column)
+    elif column.markers:
         notes.add(
             f"The column {name!r}: {', '.join(map(repr, column.markers))} kept as words, as "
             f"the others are; if they are missing, pass missing={column.markers}.",
             warn=True,
         )
-    if all(map(DATE.fullmatch, column.rest)):
+    if dates:
         iso = re.match(r"\d{4}-", first)
         known = "" if re.match(r"\d{4}", first) else " and dayfirst or date_format"
         left = ", which `fit_table` takes for times" if iso else ""

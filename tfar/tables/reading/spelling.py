@@ -90,6 +90,10 @@ class Column:
         held = {*self.rest, *self.markers}
         return np.array([word not in held for word in self.words] + [True])[self.codes]
 
+    def marked(self) -> np.ndarray:
+        """bool [N], where there is a marker of missing entries."""
+        return np.array([word in self.markers for word in self.words] + [False])[self.codes]
+
     def taken(self, values: Sequence[Any]) -> np.ndarray:
         """The column whose different entries, but markers, have these values."""
         values = dict(zip(self.rest, values))
