@@ -1,10 +1,14 @@
 /* Loads an export by the loader of TensorFlow's C library, which TensorFlow Serving uses too, and
-   runs one output of it:
+   runs some outputs of it, one after the other:
 
-     load_saved_model FOLDER INPUTS [OPERATION:INDEX float|int32 RANK SIZE...]... OPERATION:INDEX
+     load_saved_model FOLDER RUN...
 
-   with the inputs and last the output by their names in the graph. The numbers of the inputs are
-   read from standard input, those of the output are printed. */
+   with a RUN as
+
+     INPUTS [OPERATION:INDEX float|int32 RANK SIZE...]... OPERATION:INDEX
+
+   the inputs and last the output by their names in the graph. The numbers of the inputs are read
+   from standard input, those of each output are printed in a line. It ends at the first error. */
 
 #include <stdint.h>
 #include <stdio.h>
@@ -40,21 +44,12 @@ static TF_Tensor *tensor(TF_DataType dtype, int rank, const int64_t *shape) {
 
 static size_t count(TF_Tensor *t) { return TF_TensorByteSize(t) / TF_DataTypeSize(TF_TensorType(t)); }
 
-int main(int argc, char **argv) {
-  if (argc < 4) return 2;
-  const char *folder = argv[1];
-  int num_inputs = atoi(argv[2]);
+/* Runs one output and prints it: where the next RUN begins. */
+static int run(TF_Session *session, TF_Graph *graph, char **argv, int next) {
   TF_Status *status = TF_NewStatus();
-  TF_Graph *graph = TF_NewGraph();
-  TF_SessionOptions *options = TF_NewSessionOptions();
-  const char *tags[] = {"serve"};
-  TF_Session *session =
-      TF_LoadSessionFromSavedModel(options, NULL, folder, tags, 1, graph, NULL, status);
-  check(status);
-
+  int num_inputs = atoi(argv[next++]);
   TF_Output inputs[8];
   TF_Tensor *values[8];
-  int next = 3;
   for (int i = 0; i < num_inputs; i++) {
     inputs[i] = find(graph, argv[next++]);
     TF_DataType dtype = strcmp(argv[next++], "float") ? TF_INT32 : TF_FLOAT;
@@ -64,12 +59,12 @@ int main(int argc, char **argv) {
     values[i] = tensor(dtype, rank, shape);
     for (size_t k = 0; k < count(values[i]); k++) {
       double number;
-      if (scanf("%lf", &number) != 1) return 2;
+      if (scanf("%lf", &number) != 1) exit(2);
       if (dtype == TF_FLOAT) ((float *)TF_TensorData(values[i]))[k] = (float)number;
       else ((int32_t *)TF_TensorData(values[i]))[k] = (int32_t)number;
     }
   }
-  TF_Output output = find(graph, argv[next]);
+  TF_Output output = find(graph, argv[next++]);
   TF_Tensor *result = NULL;
   TF_SessionRun(session, NULL, inputs, values, num_inputs, &output, &result, 1, NULL, 0, NULL, status);
   check(status);
@@ -78,6 +73,21 @@ int main(int argc, char **argv) {
     else printf("%d ", ((int32_t *)TF_TensorData(result))[k]);
   }
   printf("\n");
+  return next;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 4) return 2;
+  const char *folder = argv[1];
+  TF_Status *status = TF_NewStatus();
+  TF_Graph *graph = TF_NewGraph();
+  TF_SessionOptions *options = TF_NewSessionOptions();
+  const char *tags[] = {"serve"};
+  TF_Session *session =
+      TF_LoadSessionFromSavedModel(options, NULL, folder, tags, 1, graph, NULL, status);
+  check(status);
+
+  for (int next = 2; next < argc;) next = run(session, graph, argv, next);
   TF_CloseSession(session, status);
   TF_DeleteSession(session, status);
   return 0;
