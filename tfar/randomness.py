@@ -73,7 +73,7 @@ def uniforms_of_each(seed: tf.Tensor, streams: tf.Tensor, shape: Any) -> tf.Tens
         bits = tf.stack([_bits(seed, stream, shape) for stream in tf.unstack(streams)])
     else:  # too many operations
         bits = tf.map_fn(
-            lambda stream: _bits(seed, stream, shape),
+            tf.autograph.experimental.do_not_convert(lambda stream: _bits(seed, stream, shape)),
             streams,
             fn_output_signature=tf.TensorSpec(None, tf.uint32),
         )

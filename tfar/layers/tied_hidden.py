@@ -16,6 +16,8 @@ from tfar.layers.base import CausalLayer
 from tfar.layers.schedule import Plan, Sites
 from tfar.typing import Activation, BatchSize, KerasShape, Member, Nest, Rows, Training
 
+LONG = 64  # sites from which on a graph, made anew, is faster than a loop in eager mode
+
 
 def recurrence(
     output: Callable[..., tf.Tensor],
@@ -76,6 +78,8 @@ def recurrence(
 
         return y.stack(), grad
 
+    if n >= LONG and tf.executing_eagerly():
+        run = tf.function(run, autograph=False)
     return run(x, kernel, sums, *weights)
 
 

@@ -17,6 +17,8 @@ from tfar.typing import Member, Nest, OfModel, Seed
 if TYPE_CHECKING:
     from tfar.models import AutoregressiveModel
 
+MANY = 8  # members from which on a graph is faster than one after the other in eager mode
+
 
 class Scoring(OfModel):
     """What follows from a model's conditionals: log p(x), and the joint distribution."""
@@ -48,10 +50,21 @@ class Scoring(OfModel):
         if member is not None or self.members == 1:
             conditionals = self(inputs, member=0 if member is None else member)
             return self._score(inputs, conditionals, counted)
+        mixture = self._mixture
+        if self.members >= MANY and tf.executing_eagerly():
+            options = {"autograph": False, "reduce_retracing": True}
+            mixture = self.once("mixture", lambda: tf.function(self._mixture, **options))
+        return mixture(inputs, counted)
+
+    def _mixture(self, inputs, counted):
+        # Otherwise `map_fn` translates the sources of all that is called, for a second or two.
+        score = tf.autograph.experimental.do_not_convert(
+            lambda r: self._score(inputs, self(inputs, member=r), counted)
+        )
         each = tf.map_fn(
-            lambda r: self._score(inputs, self(inputs, member=r), counted),
+            score,
             tf.range(self.members),
-            fn_output_signature=tf.TensorSpec([x.shape[0]], tf.float32),
+            fn_output_signature=tf.TensorSpec([self._pick(inputs)[0].shape[0]], tf.float32),
             parallel_iterations=1,
         )
         return tf.reduce_logsumexp(each, axis=0) - np.log(self.members).astype(np.float32)
