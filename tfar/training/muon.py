@@ -100,7 +100,9 @@ class Muon(keras.optimizers.Muon):
 
 # Functions that are called, not inlined: for the hundred kernels of a PixelCNN++ they would be most
 # of the graph of a training step otherwise, and take half of the time to the first step.
-called = functools.partial(tf.function, experimental_attributes={"_noinline": True})
+called = functools.partial(
+    tf.function, autograph=False, experimental_attributes={"_noinline": True}
+)
 
 
 @called

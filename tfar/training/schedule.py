@@ -37,7 +37,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     # An optimizer computes the rate once for every weight that decays. A function that is called,
     # not inlined, is traced and optimised once: otherwise it would be a seventh of the graph of a
     # training step. Keras' `CosineDecay`, the same for a cycle, uses `tf.cond`, which takes longer.
-    @functools.partial(tf.function, experimental_attributes={"_noinline": True})
+    @functools.partial(tf.function, autograph=False, experimental_attributes={"_noinline": True})
     def _rate(self, step):
         first, rate = 0, tf.constant(0.0)
         for peak, steps in zip(self.rates, self.cycles):
