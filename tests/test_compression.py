@@ -1,6 +1,7 @@
 """Compression: heads, schedules and orders, damage of all kinds, and what its contract catches."""
 
 import builtins
+import functools
 import os
 import struct
 import subprocess
@@ -263,12 +264,17 @@ np.testing.assert_array_equal(x, tfar.zoo.examples("pixelcnn_mnist")[0])
 """
 
 
+@functools.cache
+def digits(portable):
+    """The examples of a model of the zoo, compressed."""
+    x, _ = zoo.examples("pixelcnn_mnist")
+    return compression.compress(zoo.load("pixelcnn_mnist"), x, portable=portable)
+
+
 @pytest.mark.parametrize("threads, portable", [(1, False), (2, False), (2, True)])
 def test_in_another_process(threads, portable, tmp_path):
     """With other numbers of threads and, of a portable file, without oneDNN."""
-    x, _ = zoo.examples("pixelcnn_mnist")
-    content = compression.compress(zoo.load("pixelcnn_mnist"), x, portable=portable)
-    (tmp_path / "x.tfar").write_bytes(content)
+    (tmp_path / "x.tfar").write_bytes(digits(portable))
     command = [sys.executable, "-c", DECODE, str(threads), str(tmp_path / "x.tfar")]
     other = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": str(int(not portable))}
     subprocess.run(command, check=True, env={**os.environ, **other})
