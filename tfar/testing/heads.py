@@ -64,13 +64,18 @@ def verify_head(
     for temperature in temperatures:
         p, total, due = head.distribution(tf.constant(params), temperature), 0.0, 0.0
         demand(p.batch_shape == params.shape[:1], f"The batch shape is {p.batch_shape}.")
-        for x in values:
-            x = np.broadcast_to(x, [len(params), *head.site_shape])
-            expected = reference(x * 1.0, tempered(params.astype(np.float64), temperature or 1.0))
-            actual = casting.log_prob(p, x)
-            what = f"log_prob({x[0]}) at temperature {temperature} is not the reference"
-            demand_close(actual, expected, what, atol=atol)
-            total, due = total + np.exp(actual), due + np.exp(expected)
+        exact = tempered(params.astype(np.float64), temperature or 1.0)
+        for part in np.array_split(values, len(values) // 256 + 1):  # one by one takes seconds
+            shape = [len(part), len(params), *head.site_shape]
+            every = np.broadcast_to(part[:, None], shape)
+            found = casting.log_prob(p, every).numpy()
+            what = f"log_prob at temperature {temperature} is not the reference"
+            demand(found.shape == every.shape[:2], f"{what}: {found.shape}, not {shape[:2]}.")
+            for x, actual in zip(every, found):
+                expected = reference(x * 1.0, exact)
+                what = f"log_prob({x[0]}) at temperature {temperature} is not the reference"
+                demand_close(actual, expected, what, atol=atol)
+                total, due = total + np.exp(actual), due + np.exp(expected)
         due = np.ones(len(params)) if bounded else due
         demand_close(total, due, "The probabilities do not sum to 1")
     if head.digits is not None:
@@ -102,13 +107,13 @@ def verify_head(
         drawn, cells = samples.numpy().reshape([4000, -1]), values.reshape([len(values), -1])
         demand_frequencies(drawn, cells, exact, what)
     ends = tf.constant([2.0**-24, 1 - 2.0**-24])[:, None] * tf.ones([2, head.num_uniforms])
-    for logits in params:
-        for x in head.draw(tf.tile(logits[None], [2, 1]), ends).numpy():
-            one = tempered(logits[None].astype(np.float64), 1.0)
-            log_p = reference(x[None] * 1.0, one)[0]
-            # Each random number resolves 2^-24, a probability that many counts may share.
-            likely = log_p > (-20 if bounded else -40) * head.num_uniforms
-            demand(likely, f"{x} is drawn, of log-probability {log_p:.0f}.")
+    twice = np.repeat(params, 2, axis=0)
+    drawn = head.draw(tf.constant(twice), tf.tile(ends, [len(params), 1])).numpy()
+    log_probs = reference(drawn * 1.0, tempered(twice.astype(np.float64), 1.0))
+    for x, log_p in zip(drawn, log_probs):
+        # Each random number resolves 2^-24, a probability that many counts may share.
+        likely = log_p > (-20 if bounded else -40) * head.num_uniforms
+        demand(likely, f"{x} is drawn, of log-probability {log_p:.0f}.")
 
 
 def _verify_digits(head, params, values):
@@ -118,19 +123,28 @@ def _verify_digits(head, params, values):
     valid = digits.shape == (len(values), len(sizes)) and np.all((digits >= 0) & (digits < sizes))
     demand(valid, f"The digits of a value are not of the sizes {head.digits}.")
     demand(np.array_equal(head.from_digits(digits), x), "A value is not that of its digits.")
-    for row in params:
-        row, total = tf.tile(row[None], [len(values), 1]), 0.0
-        for i in range(len(sizes)):
-            before = tf.concat([digits[:, :i], 0 * digits[:, i:]], axis=1)
-            log_probs = head.digit_log_probs(row, before, i)
-            demand(log_probs.shape == (len(values), sizes[i]), f"Digit {i}: {log_probs.shape}.")
-            sums = np.exp(np.float64(log_probs)).sum(axis=1)
-            demand_close(sums, np.ones(len(values)), f"The probabilities of digit {i} do not sum")
-            total += tf.gather(log_probs, digits[:, i], batch_dims=1)
-        expected = head.log_prob(row, x)
-        # Far out, differences of the distribution function of counts have no digits left.
-        near = expected > -20
-        demand_close(total[near], expected[near], "log p is not the sum over digits", atol=1e-3)
+    # All values of several rows at once: an operation for each row takes seconds.
+    for some in np.array_split(params, min(len(params), len(params) * len(values) // 2**14 + 1)):
+        _verify_sums(head, some, values, digits)
+
+
+def _verify_sums(head, params, values, digits):
+    """log p is the sum over digits, whose probabilities sum to 1, for all pairs of both."""
+    count, sizes = len(params) * len(values), head.digits
+    rows, total = tf.repeat(params, len(values), axis=0), 0.0
+    x = tf.constant(np.concatenate([values] * len(params)))
+    digits = tf.tile(digits, [len(params), 1])
+    for i in range(len(sizes)):
+        before = tf.concat([digits[:, :i], 0 * digits[:, i:]], axis=1)
+        log_probs = head.digit_log_probs(rows, before, i)
+        demand(log_probs.shape == (count, sizes[i]), f"Digit {i}: {log_probs.shape}.")
+        sums = np.exp(np.float64(log_probs)).sum(axis=1)
+        demand_close(sums, np.ones(count), f"The probabilities of digit {i} do not sum")
+        total += tf.gather(log_probs, digits[:, i], batch_dims=1)
+    expected = head.log_prob(rows, x)
+    # Far out, differences of the distribution function of counts have no digits left.
+    near = expected > -20
+    demand_close(total[near], expected[near], "log p is not the sum over digits", atol=1e-3)
 
 
 @of_heads
@@ -186,9 +200,8 @@ def verify_real_head(
     for x in (head.mean, head.mean + 1e6 * head.std):
         finite = np.isfinite(head.distribution(extremes).log_prob(np.float32(x)))
         demand(finite.all(), f"log_prob({x}) of extreme parameters is not finite.")
-    for row in extremes:
-        drawn = head.draw(tf.tile(row[None], [2, 1]), ends)
-        demand(np.isfinite(drawn).all(), "The ends of (0, 1) give samples that are not finite.")
+    drawn = head.draw(tf.repeat(extremes, 2, axis=0), tf.tile(ends, [len(extremes), 1]))
+    demand(np.isfinite(drawn).all(), "The ends of (0, 1) give samples that are not finite.")
     for dtype in (tf.uint8, tf.int64, tf.float16, tf.float64):
         code = head.encode(tf.cast([0, 1, 3], dtype), tf.float64)
         demand(code.dtype == tf.float64, f"encode gives {code.dtype}, asked for float64.")
