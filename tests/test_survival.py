@@ -108,6 +108,8 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(optimizer, tmp_path, mo
         (checkpoints.Checkpoint, "_save", 2, 0),  # the log has a line that is written again
         (checkpoints.Checkpoint, "on_train_batch_end", 3),
     ):
+        if optimizer == "muon" and owner is not checkpoints.Checkpoint:
+            continue  # what saves other files knows nothing of optimizers
         with monkeypatch.context() as context, pytest.raises(Stop):
             changed = stop_at(tuple(moment), getattr(owner, method))
             context.setattr(owner, method, changed)
@@ -135,7 +137,7 @@ def test_a_run_killed_at_20_random_moments_ends_as_an_uninterrupted_one(tmp_path
     """Processes, of a server that has imported TensorFlow, so that they start soon."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tfar.testing", "tfar.training"])
-    changes = {"epochs": 100, "batch_size": 4}
+    changes = {"epochs": 100, "batch_size": 8}  # a step with its save takes some 15 ms
 
     def start(folder):
         process = context.Process(target=run, args=(folder,), kwargs=changes, daemon=True)
@@ -154,12 +156,12 @@ def test_a_run_killed_at_20_random_moments_ends_as_an_uninterrupted_one(tmp_path
         while process.is_alive() and (not state.exists() or state.stat().st_mtime_ns == before):
             assert time.monotonic() < deadline
             time.sleep(0.002)
-        time.sleep(rng.uniform(0, 0.2))
+        time.sleep(rng.uniform(0, 0.1))
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL
         with warnings.catch_warnings(action="error"):  # nothing is ever damaged
-            place = checkpoints.Checkpoint(state, steps=16, every=1, strategy=None)
+            place = checkpoints.Checkpoint(state, steps=8, every=1, strategy=None)
         seen.add((place.epoch, place.step))
     assert len(seen) == 20 and any(step for _, step in seen)
     last = start(tmp_path / "parts")
