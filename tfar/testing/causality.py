@@ -49,8 +49,8 @@ def verify_causality(model: AutoregressiveModel, *, differs: bool = True) -> np.
         order = np.asarray(model.permutations[member])
         codes = digits[:, order] * base ** np.arange(n)  # their sum numbers the event
         p = model(inputs_of(events, condition), member=member)
-        values_of = [np.broadcast_to(v, events.shape) for v in values]
-        p = np.stack([np.exp(casting.log_prob(p, v)) for v in values_of], -1)
+        values_of = np.stack([np.broadcast_to(v, events.shape) for v in values])
+        p = np.moveaxis(np.exp(casting.log_prob(p, values_of)), 0, -1)
         p = p.reshape([-1, n, base])[:, order]
         every[member].append(p)
         for i, j in itertools.product(range(n), range(n)):

@@ -79,11 +79,11 @@ def _named(model, condition):
 def _verify_scores(model, signatures, condition, batch):
     x = joint_of(model, condition).sample(*([] if condition is not None else [batch]), seed=1)
     asked, inputs = {"x": x, **_named(model, condition)}, conditioning.joined(x, condition)
+    expected = model.log_prob(inputs)
+    bits = -expected / np.log(2) / model.num_dimensions
     for name in ("log_prob", "serving_default"):
         answer = signatures[name](**asked)
-        expected = model.log_prob(inputs)
         demand_close(answer["log_prob"], expected, f"{name} of the export differs")
-        bits = -expected / np.log(2) / model.num_dimensions
         demand_close(answer["bits_per_dim"], bits, f"bits_per_dim of {name} differs")
     for member in range(model.members):
         chosen = {} if model.members == 1 else {"member": tf.constant(member)}
