@@ -30,6 +30,7 @@ HELD_OUT = 3000
 RUNS = {
     "5,000 x 20, a minute": (5000, 20, 60, "any"),
     "30,000 x 40, five minutes": (30_000, 40, 300, "any"),
+    "30,000 x 40, ten minutes": (30_000, 40, 600, "any"),
     "30,000 x 40, five minutes, prefixes": (30_000, 40, 300, "prefix"),
     "5,000 x 300, five minutes": (5000, 300, 300, "any"),
 }

@@ -374,6 +374,15 @@ def test_complete_with_a_model_of_ones_own(monkeypatch, tmp_path):
     assert not out.exists()
 
 
+def test_complete_of_fewer_images_than_it_shows(tmp_path):
+    np.save(tmp_path / "two.npy", np.zeros([2, 28, 28, 1], np.uint8))
+    out = tmp_path / "completed.npy"
+    rows = ("--rows", 27, "--draws", 1, "--out", out)
+    done = run("complete", "nade_mnist", tmp_path / "two.npy", *rows)
+    assert done.returncode == 0, done.stderr
+    assert np.load(out).shape == (2, 2, 28, 28, 1)
+
+
 def test_complete_refuses_an_order_without_rows(monkeypatch, tmp_path):
     model = FVSBN([28, 28, 1], order="random")
     for module in (zoo, artefacts):

@@ -369,13 +369,34 @@ def test_noise_is_added_to_real_columns_only():
         kinds.of(OrderlessNADE([2], (4,))).noisy(x, 0.1, np.random.default_rng(0))
 
 
+def test_the_arithmetic_of_a_network_may_be_of_lower_precision(frame):
+    options = {"family": "orderless", "hidden": (8,), "epochs": 2, "budget": None, "verbose": 0}
+    model = tfar.fit_table(frame, precision="bfloat16", **options)
+    assert model.dtype_policy.name == "mixed_bfloat16"
+    assert np.isfinite(tables.log_prob(model, frame[:5])).all()
+    with pytest.raises(ValueError, match=r"precision to be .*float16.*, got 'half'"):
+        tfar.fit_table(frame, precision="half", **options)
+
+
 def test_the_oddest_cell_is_one_that_is_there(model, frame, monkeypatch):
     x = tables.to_array(model.head.columns, frame[:2])
     x[0, 1] = np.nan
     nats = np.array([[-3.0, 0.0, -2.0, -1.0], [-3.0, 2.0, 1.0, 0.0]])  # 0 of what is missing
-    monkeypatch.setattr(tfar.anomaly, "cells", lambda model, x: nats)
-    names, most = kinds.of(model).oddest(x)
+    usual = np.zeros([5, 4])
+    monkeypatch.setattr(tfar.anomaly, "cells", lambda model, x: nats if len(x) == 2 else usual)
+    names, most = kinds.of(model).oddest(x, np.zeros([5, 4]))
     assert names == ["income", "x"] and most.tolist() == [-1, 2]
+
+
+def test_the_oddest_cell_is_odd_in_its_column():
+    """Not one of a column whose cells all have many nats, such as a date's, or a density's unit."""
+    rng = np.random.default_rng(0)
+    usual = np.stack([rng.normal(7, 0.5, 300), rng.exponential(0.1, 300)], axis=1)
+    usual[0, 1] = np.nan
+    cells = np.array([[7.1, 3.0], [9.9, 0.1], [9.9, 8.0], [-np.inf, 0.0]])
+    rarest = kinds.tables._rarest(cells, usual)
+    assert rarest.argmax(axis=1).tolist() == [1, 0, 1, 1]
+    assert np.isneginf(rarest[3, 0])
 
 
 # One order ----------------------------------------------------------------------------------------

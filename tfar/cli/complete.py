@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     help="For images, instead of FILE: a data set, of which the test split is taken, or a file or "
     "folder; by default the test images packed with MODEL.",
 )
-@click.option("-n", "--num", default=8, show_default=True, type=click.IntRange(1), help="Images.")
+@click.option("-n", "--num", type=click.IntRange(1), help="Images.  [default: 8, or all of fewer]")
 @click.option(
     "--draws", default=7, show_default=True, type=click.IntRange(1), help="For each image."
 )
@@ -122,7 +122,7 @@ def _complete_images(
     mask: str | None,
     particles: int,
     data: str | None,
-    num: int,
+    num: int | None,
     draws: int,
     out: str | None,
     seed: int,
@@ -156,6 +156,7 @@ def _complete_images(
                 f"of shape {list(kept.shape)}."
             )
         kept = kept.reshape([*kept.shape, *[1] * (len(loaded.event_shape) - kept.ndim)])
+    num = min(8, len(x)) if num is None else num
     if num > len(x):
         raise ValueError(f"Expected --num of at most {len(x)}, all the test images, got {num}.")
     if loaded.condition is None:

@@ -91,7 +91,8 @@ def detect(model: str, *, data: str, score: str, level: float, **options: Any) -
 
     DATA and --normal are names of data sets, whose test splits are taken, .npy files, folders of
     images, CSV files for a model of a table, whose oddest cells are named, or texts, which are cut
-    into windows. The p-value of an example is its rank among the normal ones.
+    into windows. The p-value of an example is its rank among the normal ones, and a cell is odd
+    among those of its column there.
     """
     from tfar import anomaly, kinds
 
@@ -117,7 +118,8 @@ def detect(model: str, *, data: str, score: str, level: float, **options: Any) -
     detector = anomaly.Detector(loaded, score=chosen, level=level)
     x = kind.held(examples(kind, data))
     say(f"Scoring the normal examples, {normal}")
-    detector.fit(examples(kind, normal))
+    usual = kind.held(examples(kind, normal))
+    detector.fit(usual)
     say(f"Scoring {data}")
     scores, p_values = detector.score_samples(x), detector.p_values(x)
     odd = scores < detector.offset_
@@ -126,7 +128,7 @@ def detect(model: str, *, data: str, score: str, level: float, **options: Any) -
         for i, (s, p, flag) in enumerate(zip(scores, p_values, odd))
     ]
     names = ["example", "score", "p_value", "anomaly"]
-    if (parts := kind.oddest(x)) is not None:
+    if (parts := kind.oddest(x, usual)) is not None:
         names += ["oddest_cell", "surprise"]
         rows = [[*row, name, f"{s:.6g}"] for row, name, s in zip(rows, *parts)]
     text = io.StringIO()

@@ -23,6 +23,15 @@ def quietly(function: Any) -> Any:
     return click.option("-q", "--quiet", is_flag=True, help="Print the result only.")(function)
 
 
+precision = click.option(
+    "--precision",
+    default="float32",
+    show_default=True,
+    type=click.Choice(["float32", "bfloat16", "float16"]),
+    help="Of the arithmetic.",
+)
+
+
 @main.command(cls=Command)
 @click.argument("recipe", callback=existing_recipe)
 @click.option("--out", help="Folder of the run.  [default: runs/NAME]")
@@ -147,13 +156,7 @@ def fitting(function: Any) -> Any:
         click.option("--epochs", type=click.IntRange(1), help="Instead of a budget."),
         click.option("--seed", default=0, show_default=True, help="Of everything random."),
         click.option("--run", help="Folder of the run, which resumes.  [default: runs/NAME]"),
-        click.option(
-            "--precision",
-            default="float32",
-            show_default=True,
-            type=click.Choice(["float32", "bfloat16", "float16"]),
-            help="Of the arithmetic.",
-        ),
+        precision,
         device,
         quietly,
     ]
@@ -320,6 +323,7 @@ def train_images(
 @click.option("--budget", default="60s", show_default=True, help="Time, as in 90s or 1h30m.")
 @click.option("--epochs", type=click.IntRange(1), help="Of a network, instead of the budget.")
 @click.option("--seed", default=0, show_default=True, help="Of the split, weights and training.")
+@precision
 @device
 @quietly
 def train_table(

@@ -107,10 +107,11 @@ class Kind:
         """Which entries of examples have log-probability -inf though `held` takes them, bools."""
         return np.zeros(x.shape, bool)
 
-    def oddest(self, inputs: Nest) -> tuple[list[str], np.ndarray] | None:
+    def oddest(self, inputs: Nest, normal: Nest) -> tuple[list[str], np.ndarray] | None:
         """The part of each example that is oddest, its name, and -log p of it given the rest.
 
-        None for examples that have no parts with names.
+        None for examples that have no parts with names. Parts are ranked among those of the same
+        name in ``normal`` examples, since some are less certain than others.
         """
         return None
 

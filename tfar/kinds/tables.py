@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tfar.typing import Path, Progress, Seed
 
+MOST = 1000  # normal rows among which cells are ranked
+
 
 class Tables(Kind):
     """Models with a `tfar.heads.Table`, which knows the columns; see `tfar.tables`."""
@@ -116,15 +118,19 @@ class Tables(Kind):
         rest = super().score(data[~outside], progress=progress, adapt=adapt)
         return f"{said}; the others {rest}"
 
-    def oddest(self, inputs: Any) -> tuple[list[str], np.ndarray] | None:
-        """The oddest cell of each row given the others, if the model has all orders."""
+    def oddest(self, inputs: Any, normal: Any) -> tuple[list[str], np.ndarray] | None:
+        """As in `Kind`, of the cells of rows, if the model has all orders."""
         from tfar import anomaly
 
         if not self.model.all_orders:
             return None
         missing = np.isnan(np.asarray(inputs))
         cells = np.where(missing, -np.inf, anomaly.cells(self.model, inputs))
-        return [self.columns[i]["name"] for i in cells.argmax(axis=1)], cells.max(axis=1)
+        usual = anomaly.cells(self.model, normal[:MOST])
+        usual[np.isnan(np.asarray(normal[:MOST]))] = np.nan
+        chosen = _rarest(cells, usual).argmax(axis=1)
+        names = [self.columns[i]["name"] for i in chosen]
+        return names, np.take_along_axis(cells, chosen[:, None], axis=1)[:, 0]
 
     def check_comparable(self, other: Kind) -> None:
         own, others = (
@@ -207,3 +213,20 @@ class Tables(Kind):
 
     def strings(self, samples: Any) -> Iterable[str]:
         return [samples.to_csv(index=False)]
+
+
+def _rarest(cells, usual):
+    """How rare figures [N, n] are among the usual ones of their columns, the rarest the highest.
+
+    It is their rank from above; of those of the lowest rank in a row, what they exceed the median
+    by, in standard deviations.
+    """
+    ranks, excess = np.ones(cells.shape), np.zeros(cells.shape)
+    for i, column in enumerate(usual.T):
+        column = np.sort(column[~np.isnan(column)])
+        if len(column):
+            ranks[:, i] = 1 - np.searchsorted(column, cells[:, i]) / len(column)
+            scale = max(column.std(), 1e-3) if np.isfinite(column).all() else 1.0
+            excess[:, i] = (cells[:, i] - np.median(column)) / scale
+    excess = np.where(np.isneginf(cells), -np.inf, excess)  # missing
+    return np.where(ranks == ranks.min(axis=1, keepdims=True), excess, -np.inf)

@@ -86,6 +86,7 @@ def fit(
     patience: int | None = None,
     validate_every: int | None = None,
     seed: int = 0,
+    precision: str = "float32",
     folder: Path | None = None,
     verbose: int | str = "auto",
 ) -> Fitted:
@@ -126,6 +127,7 @@ def fit(
         the next.
       validation: fraction of the rows that are held out, at most 2,000 of them.
       seed: the seed of everything random.
+      precision: "float32", "bfloat16" or "float16", of the arithmetic of a network.
       folder: the folder of the run of a network, which resumes where it stopped, if the table is
         the same; by default a temporary one.
       verbose: as in `tfar.training.train`.
@@ -157,6 +159,7 @@ def fit(
     validation = arguments.number("validation", validation, above=0, below=1)
     num_orders = arguments.integer("num_orders", num_orders, least=1)
     seed = arguments.integer("seed", seed, least=0, most=2**32 - 1)
+    policy = recipes.POLICIES[arguments.choice("precision", precision, tuple(recipes.POLICIES))]
     folder = None if folder is None else arguments.path("folder", folder)
     arguments.choice("verbose", verbose, ("auto", 0, 1, 2, False, True))
     network = _Network(
@@ -167,7 +170,12 @@ def fit(
         epochs=epochs,
         patience=patience,
         validate_every=validate_every,
-        options={"batch_size": batch_size, "learning_rate": learning_rate, "noise": noise},
+        options={
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "noise": noise,
+            "precision": policy,
+        },
         seed=seed,
     )
     frame = data if isinstance(data, pd.DataFrame) else read_csv(data)
