@@ -95,9 +95,9 @@ def fit(
     Two families are tried, and held-out rows decide between them:
 
     * "gaussians", a stack of mixtures of Gaussians (with categories), see
-      `tfar.tables.gaussians`: for tables of real and categorical columns without missing entries.
-      Tables of fewer than 1,000 rows get it at once; larger ones without a real column get the
-      other at once.
+      `tfar.tables.gaussians`: for tables of real and categorical columns. Tables
+      of fewer than 1,000 rows get it at once; larger ones without a real column, or with missing
+      entries, get the other at once.
     * "orderless", an order-agnostic NADE: for all kinds of columns, and with missing entries, which
       count neither in training nor in the validation. Or, if every question is about columns given
       those to their left, "made", a MADE: one order is easier to learn than all.
@@ -185,16 +185,11 @@ def fit(
     x = to_array(columns, frame)
     x = x[np.random.RandomState(seed).permutation(len(x))]
     recipe = network._recipe(columns, len(x))  # which checks the other arguments
-    fit_gaussians = gaussians.fits(columns, x)
+    fit_gaussians = gaussians.fits(columns)
     if family == "gaussians" and not fit_gaussians:
         raise ValueError(
-            "Mixtures of Gaussians take real and categorical columns without missing entries and "
-            'frequent values: use family="orderless".'
-        )
-    if network.family == "made" and np.isnan(x).any():
-        raise ValueError(
-            "Rows with missing entries are given to models of all orders: leave out family='made' "
-            "and questions='prefix', or the rows or columns that lack entries."
+            "Mixtures of Gaussians take real and categorical columns without frequent values: use "
+            'family="orderless".'
         )
     if family == "gaussians" or (family == "auto" and fit_gaussians and len(x) < FEW):
         deadline = math.inf if budget is None else start + 0.8 * budget
@@ -202,10 +197,16 @@ def fit(
         mixture, left_out, used = gaussians.stacked(rows, seed, deadline)
         held_out = left_out + log_units(columns, x[used])
         return Fitted(gaussians.model_of(mixture, columns), "gaussians", held_out)
+    if network.family == "made" and np.isnan(x).any():
+        raise ValueError(
+            "Rows with missing entries are given to models of all orders: leave out family='made' "
+            "and questions='prefix', or the rows or columns that lack entries."
+        )
     count = min(max(1, round(validation * len(x))), len(x) - 1, HELD_OUT)
     held, kept = x[:count], x[count:]
     units, other = log_units(columns, held), None
-    if family == "auto" and fit_gaussians and gaussians.real_columns(columns):
+    tried = family == "auto" and fit_gaussians and not np.isnan(x).any()
+    if tried and gaussians.real_columns(columns):
         deadline = math.inf if budget is None else start + SHARE * budget
         mixture, *_ = gaussians.stacked(gaussians.rows_of(columns, kept), seed, deadline)
         other = mixture.log_prob(gaussians.rows_of(columns, held)) + units

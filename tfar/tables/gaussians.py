@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from tfar.tables import incomplete
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
@@ -58,7 +60,9 @@ class Mixture(NamedTuple):
         return _logsumexp(self.of_components(rows))
 
     def of_components(self, rows: Rows) -> np.ndarray:
-        """log pi_k p_k of rows, [N, K]."""
+        """log pi_k p_k of rows, [N, K]; marginals of rows with missing entries."""
+        if np.isnan(rows.real).any():
+            return incomplete.of_components(self, rows)
         found = np.tile(np.log(self.weights), [len(rows), 1])
         for some in _parts(len(self.weights), rows.real.size):
             factors = self.factors[some]
@@ -68,12 +72,15 @@ class Mixture(NamedTuple):
             found[:, some] -= (0.5 * (z**2).sum(axis=2) + np.log(scales).sum(axis=1)[:, None]).T
         found -= 0.5 * rows.real.shape[1] * np.log(2 * np.pi)
         for table, codes in zip(self.tables, rows.codes.T):
-            found += np.log(table[:, codes]).T
+            found += np.where(codes < 0, 0.0, np.log(table[:, codes])).T
         return found
 
 
 class Rows(NamedTuple):
-    """Rows of d real columns, float64 [N, d], and of m categorical ones, int [N, m]."""
+    """Rows of d real columns, float64 [N, d], and of m categorical ones, int [N, m].
+
+    Of what is missing reals are NaN, and codes -1.
+    """
 
     real: np.ndarray
     codes: np.ndarray
@@ -84,6 +91,10 @@ class Rows(NamedTuple):
 
     def some(self, rows: np.ndarray) -> Rows:
         return Rows(self.real[rows], self.codes[rows], self.sizes)
+
+    def holding(self, real: np.ndarray, codes: np.ndarray | None = None) -> Rows:
+        """Rows of other entries."""
+        return Rows(real, self.codes if codes is None else codes, self.sizes)
 
 
 class Candidate(NamedTuple):
@@ -107,10 +118,10 @@ class Candidate(NamedTuple):
         return maximised(rows, self, seed)
 
 
-def candidates(count: int, dimensions: int) -> list[list[Candidate]]:
+def candidates(count: int, dimensions: int, complete: bool = True) -> list[list[Candidate]]:
     """The candidates for so many rows and real columns, by the number of components."""
-    groups = []
-    if count <= KERNELS and dimensions:
+    groups, copies = [], 1 if complete else incomplete.COPIES
+    if count <= KERNELS and dimensions and complete:
         groups.append([Candidate(0, width=width) for width in (0.25, 0.4, 0.6)])
     for components in (1, 2, 3, 4, 6, 9, 14, 20, 30):
         if components > 1 and count < 8 * components:
@@ -119,7 +130,7 @@ def candidates(count: int, dimensions: int) -> list[list[Candidate]]:
         if dimensions > 1:
             group.append(Candidate(components, 2.0, diagonal=True))
             group += [Candidate(components, TIED)] if components > 2 else []
-        groups.append(group)
+        groups.append([one._replace(strength=copies * one.strength) for one in group])
     return groups
 
 
@@ -137,7 +148,11 @@ def stacked(rows: Rows, seed: int, deadline: float) -> tuple[Mixture, np.ndarray
     tried: list[Candidate] = []
     scores: list[np.ndarray] = []
     worse = 0  # groups, one after the other, of which none is better than those before
-    for group in candidates(len(few), rows.real.shape[1]):
+    complete = incomplete.is_complete(rows)
+    folds = [few.some(fold != number) for number in range(FOLDS)]
+    if not complete:  # the draws see no left-out row
+        folds = [_filled(part, seed) for part in folds]
+    for group in candidates(len(few), rows.real.shape[1], complete):
         best = max((each.mean() for each in scores), default=-np.inf)
         for one in group:
             if scores and time.monotonic() > deadline:
@@ -145,7 +160,7 @@ def stacked(rows: Rows, seed: int, deadline: float) -> tuple[Mixture, np.ndarray
             left_out = np.zeros(len(few))
             for number in range(FOLDS):
                 held = fold == number
-                left_out[held] = one.fitted(few.some(~held), seed).log_prob(few.some(held))
+                left_out[held] = one.fitted(folds[number], seed).log_prob(few.some(held))
             tried.append(one)
             scores.append(left_out)
         better = max(each.mean() for each in scores) > best
@@ -157,7 +172,18 @@ def stacked(rows: Rows, seed: int, deadline: float) -> tuple[Mixture, np.ndarray
     kept = [i for i in np.argsort(-weights) if weights[i] >= LEAST_WEIGHT]
     weights = weights[kept] / weights[kept].sum()
     total = _logsumexp(each[:, kept] + np.log(weights))
+    if not complete:
+        rows = _filled(rows, seed)
     return pooled([tried[i].fitted(rows, seed) for i in kept], weights), total, chosen
+
+
+def _filled(rows, seed):
+    """Copies of rows with draws of what is missing, see `tfar.tables.incomplete`."""
+
+    def fit(complete, components):
+        return maximised(complete, Candidate(components, 2.0 * incomplete.COPIES), seed)
+
+    return incomplete.filled(rows, fit, seed)
 
 
 def model_of(mixture: Mixture, columns: Sequence[dict[str, Any]]) -> GMM:
@@ -191,10 +217,9 @@ def real_columns(columns: Sequence[dict[str, Any]]) -> list[int]:
     return [i for i, column in enumerate(columns) if "categories" not in column]
 
 
-def fits(columns: Sequence[dict[str, Any]], x: np.ndarray) -> bool:
-    """Whether rows of codes can be modelled: complete ones, without integers and atoms."""
-    plain = not any("levels" in column or column.get("atoms") for column in columns)
-    return plain and not np.isnan(x).any()
+def fits(columns: Sequence[dict[str, Any]]) -> bool:
+    """Whether rows of codes can be modelled: those without integers and atoms."""
+    return not any("levels" in column or column.get("atoms") for column in columns)
 
 
 def rows_of(columns: Sequence[dict[str, Any]], x: np.ndarray) -> Rows:
@@ -202,7 +227,8 @@ def rows_of(columns: Sequence[dict[str, Any]], x: np.ndarray) -> Rows:
     real = real_columns(columns)
     others = [i for i in range(len(columns)) if i not in real]
     sizes = [max(len(columns[i]["categories"]), 2) for i in others]
-    return Rows(x[:, real].astype(np.float64), x[:, others].astype(int), sizes)
+    codes = np.where(np.isnan(x[:, others]), -1, x[:, others]).astype(int)
+    return Rows(x[:, real].astype(np.float64), codes, sizes)
 
 
 def stacking(log_probs: np.ndarray) -> np.ndarray:
