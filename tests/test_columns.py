@@ -174,6 +174,43 @@ def test_integers():
         heads.Integers(2, 2**25)
 
 
+@pytest.mark.parametrize("atoms", [[5, 6], [2], [0, 3, 7]], ids=["beyond", "within", "both"])
+def test_atoms_of_integers(atoms):
+    """Sum over a of pi_a [x = a], and pi_0 times the masses of the integers from 0 to L - 1."""
+    count = len(atoms) + 1
+
+    def reference(x, params):
+        logits = params[:, :count] - logsumexp(params[:, :count], axis=1, keepdims=True)
+        others = np.where(x < 5, integers(np.minimum(x, 4), params[:, count:]), -np.inf)
+        at = np.where(x[:, None] == atoms, logits[:, 1:], -np.inf)
+        return logsumexp(np.column_stack([logits[:, 0] + others, at]), axis=1)
+
+    def tempered(params, t):
+        logits, mixed, loc, log_scale = np.split(params, [count, count + 2, count + 4], axis=1)
+        log_scale = np.clip(log_scale, -7, 7) + np.log(t)
+        return np.concatenate([logits / t, mixed / t, loc, log_scale], axis=1)
+
+    head = heads.Atoms(heads.Integers(2, 5, mean=1.5, std=0.8), atoms)
+    testing.verify_head(head, reference, tempered=tempered)
+    params = tf.constant(np.random.RandomState(0).normal(size=[7, head.num_params]), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(params)
+        log_p = head.log_prob(params, [0, 5, 7, 8, 2, 99, -3])
+    assert not np.isnan(log_p).any() and np.isfinite(tape.gradient(log_p, params)).all()
+    x = np.float32([[atoms[0]], [atoms[0]], [1]])
+    assert np.isfinite(head.marginal(x)).all() and head.marginal(x).shape == (1, head.num_params)
+
+
+def test_atoms_of_integers_that_are_refused():
+    others = heads.Integers(2, 5)
+    for wrong in (0.5, -1, 2**25):
+        with pytest.raises(ValueError, match=r"Expected atoms from 0 to 16777216, integers"):
+            heads.Atoms(others, [wrong])
+    large = heads.Atoms(heads.Integers(2, 2**20), [2**20])
+    assert large.digits is None and bool(large.in_support(tf.constant(2**20)))
+    assert not bool(large.in_support(tf.constant(2**20 + 1)))
+
+
 def test_atoms_and_densities_sum_to_1():
     head = heads.Atoms(heads.GaussianMixture(2, std=2.0), [0.0, 3.0])
     params = tf.constant(np.random.RandomState(0).normal(size=[4, head.num_params]), tf.float32)
