@@ -144,6 +144,93 @@ def test_atoms_are_values_that_stand_out():
     assert numeric.real(np.full(9, 0.1))["frequent"] == [0.1]
 
 
+def _there_and_back(values):
+    """``(columns, codes)`` of one column "x", which must come back as it is."""
+    frame = pd.DataFrame({"x": values})
+    columns = json.loads(json.dumps(tables.describe(frame)))
+    x = tables.to_array(columns, frame)
+    again = tables.to_frame(columns, x)["x"]
+    assert again.isna().equals(frame["x"].isna())
+    there = frame["x"].notna()
+    for given, found in zip(frame["x"][there], again[there]):
+        assert given == found and type(given) is type(found)
+    return columns, x
+
+
+def test_values_far_from_all_others_have_masses_however_often_the_others_repeat():
+    """Planted: with 999 in the range of a mixture, most levels are of values that do not occur."""
+    rng = np.random.default_rng(0)
+    age = np.where(rng.random(2000) < 0.01, 999, rng.integers(18, 80, 2000))
+    columns, x = _there_and_back(pd.Series(age))
+    assert columns[0]["frequent"] == [999] and columns[0]["levels"] == 63 and x.max() == 62
+    head = heads.Table(columns, 3).heads[0]
+    assert head.digits == (63,)
+    params = tf.constant(head.marginal(x), tf.float32)
+    masses = np.exp(head.log_prob(params, tf.range(63.0))).astype(np.float64)
+    assert masses.sum() == pytest.approx(1, abs=1e-5) and 0.005 < masses[62] < 0.02
+    uniforms = tf.constant(rng.uniform(size=[2000, head.num_uniforms]), tf.float32)
+    codes = head.draw(tf.tile(params, [2000, 1]), uniforms).numpy()
+    drawn = tables.to_frame(columns, np.float32(codes[:, None]))["x"]
+    assert drawn.dtype == age.dtype and 8 < (drawn == 999).sum() < 40
+    assert drawn[drawn != 999].between(18, 79).all()
+    with pytest.raises(ValueError, match=r"integers from 18 to 79, or 999 in .* got 500 in row 1"):
+        tables.to_array(columns, pd.DataFrame({"x": [20, 500]}))
+
+
+def test_codes_of_missing_values_that_are_near_each_other_or_very_far():
+    rng = np.random.default_rng(0)
+    age, kind = rng.integers(18, 80, 2000), rng.integers(0, 100, 2000)
+    several = np.where(kind < 3, 997 + kind, age)
+    assert numeric.whole(several)["frequent"] == [997, 998, 999]
+    lowest = numeric.whole(np.where(kind < 2, -(2**31), age))  # too far for masses between
+    assert lowest["frequent"] == [-(2**31)] and lowest["levels"] == 63
+    zeros = np.where(kind < 30, 0, rng.poisson(30, 2000))
+    found = numeric.whole(zeros)
+    assert found["frequent"] == [0] and found["levels"] == found["span"] == zeros.max() + 1
+    assert "frequent" not in numeric.whole(age) and "frequent" not in numeric.whole(age**2)
+
+
+def test_real_codes_of_missing_values_that_float32_does_not_hold():
+    x = np.append(np.random.default_rng(0).normal(size=600), [1e300] * 6)
+    columns = tables.describe(pd.DataFrame({"x": x}))
+    model = OrderlessNADE([1], (4,), head=heads.Table(columns, 2))
+    assert np.isfinite(tables.log_prob(model, pd.DataFrame({"x": x}))).all()
+    codes = tables.to_array(columns, pd.DataFrame({"x": x}))
+    again = tables.to_frame(columns, codes)["x"]
+    assert (again[600:] == 1e300).all() and again[:600].abs().max() < 10
+    assert np.isfinite(numeric.real(np.append(x[:600], 1e300))["std"])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([1_700_000_000_000_000_000 + 11 * i for i in range(378)], np.int64),
+        np.array([2**64 - 1 - 7 * i for i in range(378)], np.uint64),
+        pd.array([2**63 - 1 - 3 * i for i in range(378)] + [None], "Int64"),
+        np.array([-(2**63) + 5 * i for i in range(378)], np.int64),
+    ],
+    ids=["ns", "uint64", "nullable", "negative"],
+)
+def test_integers_that_float64_does_not_hold(values):
+    _, x = _there_and_back(pd.Series(values))
+    assert len(np.unique(x[~np.isnan(x)])) == 378
+
+
+def test_large_integers_of_a_large_range():
+    """They are rounded, but relative to the lowest, and stay within their dtype."""
+    values = 2**64 - 1 - np.arange(0, 10**11, 10**8, dtype=np.uint64)[::-1]
+    frame = pd.DataFrame({"x": values})
+    columns = json.loads(json.dumps(tables.describe(frame)))
+    again = tables.to_frame(columns, tables.to_array(columns, frame))["x"]
+    assert again.dtype == np.uint64
+    assert max(abs(int(a) - int(b)) for a, b in zip(again, values)) < 10**5
+    beyond = tables.to_frame(columns, np.float32([[9.0], [0.0]]))["x"]
+    assert beyond[0] == 2**64 - 1 and beyond[1] > 2**64 - 10**11
+    small = pd.DataFrame({"x": np.arange(2000, dtype=np.uint32) ** 2 * 1000})
+    columns = tables.describe(small)
+    assert tables.to_frame(columns, np.float32([[-50.0]]))["x"].tolist() == [0]
+
+
 # Heads --------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tfar.arguments import integer
 from tfar.tables import numeric, times
-from tfar.tables.entries import named, numbers, plain, sort_key
+from tfar.tables.entries import exact, named, numbers, plain, sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,8 +109,11 @@ def describe(
 
     Each has a "name", a "kind" and the "dtype" of its entries; "categories"; "levels", "low",
     "mean" and "std" of integers; and of reals the "transform" to their codes with its numbers,
-    "mean" and "std", and "atoms", the codes of values that have a probability of their own. Columns
-    that are left out are not there.
+    "mean" and "std". Numbers may have "atoms", the
+    codes of values that have a probability of their own, the "frequent" ones; of integers those
+    that are far from the "span" of all others follow it. Integers of a range that float32 does not
+    hold are "rounded" reals, less an "origin" if they are large. Columns that
+    are left out are not there.
 
     Args:
       frame, categorical, given: as in `kinds`.
@@ -137,12 +140,10 @@ def describe(
         elif kind == "time":
             ticks, held = times.ticks(name, values)
             column.update({**held, **numeric.whole(ticks)})
+        elif kind == "integer":
+            column.update(_integer(name, values))
         else:
-            x = numbers(name, values)
-            x = x[~np.isnan(x)]
-            if kind == "integer":
-                _check_whole(name, values, x)
-            column.update(numeric.whole(x) if kind == "integer" else numeric.real(x))
+            column.update(_real(name, values))
         columns.append(column)
     if not columns:
         raise ValueError("Expected at least one column that is not left out.")
@@ -172,13 +173,21 @@ def _categorical(name, values, rare):
     return found
 
 
-def _check_whole(name, values, x):
-    if (x != np.floor(x)).any():
+def _integer(name, values):
+    x = exact(name, values)[values.notna().to_numpy()]
+    if x.dtype.kind == "f" and (x != np.floor(x)).any():
         where = np.flatnonzero((numbers(name, values) % 1) > 0)[0]
         raise ValueError(
             f"The column {name!r} is taken as integers, and holds {values.iloc[where]!r} in row "
             f"{values.index[where]}."
         )
+    return numeric.whole(x)
+
+
+def _real(name, values):
+    x = numbers(name, values)
+    x = x[~np.isnan(x)]
+    return numeric.real(x)
 
 
 def table(frame: pd.DataFrame, columns: Sequence[dict[str, Any]]) -> str:
@@ -209,9 +218,8 @@ def _words(column, values):
         more = ", ..." if len(column["categories"]) > 4 else ""
         return f"categorical, {len(column['categories'])}: {', '.join(shown)}{more}"
     low, high = values.min(), values.max()
-    span = (
-        f"{low:g} to {high:g}" if isinstance(low, int | float | np.number) else f"{low} to {high}"
-    )
+    short = isinstance(low, float | np.floating)
+    span = f"{low:g} to {high:g}" if short else f"{low} to {high}"
     kind = column["kind"]
     if kind == "time":
         kind += f" in steps of {times.step(column)}"

@@ -39,6 +39,33 @@ def numbers(name: str, values: pd.Series) -> np.ndarray:
     return x
 
 
+def exact(name: str, values: pd.Series) -> np.ndarray:
+    """[N] numbers, 0 where one is missing: integers of any size as they are, others in float64.
+
+    The dtype is int64, uint64, object (of ints) or float64.
+
+    Raises:
+      ValueError: as in `numbers`.
+    """
+    present = values.notna().to_numpy()
+    if pd.api.types.is_integer_dtype(values.dtype):
+        unsigned = pd.api.types.is_unsigned_integer_dtype(values.dtype)
+        found = np.zeros(len(values), np.uint64 if unsigned else np.int64)
+        found[present] = values[present].to_numpy(found.dtype)
+        return found
+    x = np.where(present, numbers(name, values), 0.0)
+    if values.dtype != object or not _all_whole(values[present]):
+        return x
+    found = np.zeros(len(values), object)
+    found[present] = [int(value) for value in values[present]]
+    return found
+
+
+def _all_whole(present):
+    kinds = int | np.integer
+    return all(isinstance(value, kinds) and value == int(value) for value in present)
+
+
 def plain(value: Any) -> Any:
     """A category as JSON can hold it: NumPy's scalars become Python's."""
     return value.item() if isinstance(value, np.generic) else value
