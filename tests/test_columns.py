@@ -1,5 +1,6 @@
 """Columns as they are: kinds, codes and their units, masses and densities, missing entries."""
 
+import datetime
 import json
 
 import numpy as np
@@ -144,19 +145,6 @@ def test_atoms_are_values_that_stand_out():
     assert numeric.real(np.full(9, 0.1))["frequent"] == [0.1]
 
 
-def _there_and_back(values):
-    """``(columns, codes)`` of one column "x", which must come back as it is."""
-    frame = pd.DataFrame({"x": values})
-    columns = json.loads(json.dumps(tables.describe(frame)))
-    x = tables.to_array(columns, frame)
-    again = tables.to_frame(columns, x)["x"]
-    assert again.isna().equals(frame["x"].isna())
-    there = frame["x"].notna()
-    for given, found in zip(frame["x"][there], again[there]):
-        assert given == found and type(given) is type(found)
-    return columns, x
-
-
 def test_values_far_from_all_others_have_masses_however_often_the_others_repeat():
     """Planted: with 999 in the range of a mixture, most levels are of values that do not occur."""
     rng = np.random.default_rng(0)
@@ -229,6 +217,142 @@ def test_large_integers_of_a_large_range():
     small = pd.DataFrame({"x": np.arange(2000, dtype=np.uint32) ** 2 * 1000})
     columns = tables.describe(small)
     assert tables.to_frame(columns, np.float32([[-50.0]]))["x"].tolist() == [0]
+
+
+# Times and periods ------------------------------------------------------------------------------
+
+
+def _there_and_back(values):
+    """``(columns, codes)`` of one column "x", which must come back as it is."""
+    frame = pd.DataFrame({"x": values})
+    columns = json.loads(json.dumps(tables.describe(frame)))
+    x = tables.to_array(columns, frame)
+    again = tables.to_frame(columns, x)["x"]
+    assert again.isna().equals(frame["x"].isna())
+    there = frame["x"].notna()
+    for given, found in zip(frame["x"][there], again[there]):
+        assert given == found and type(given) is type(found)
+    return columns, x
+
+
+DAYS = [datetime.date(2020, 1, 1) + datetime.timedelta(days=i) for i in range(40)]
+END = datetime.date(9999, 12, 31)
+
+
+@pytest.mark.parametrize("first", [datetime.date(1, 1, 1), END])
+def test_dates_of_all_years(first):
+    """Planted: nanoseconds since 1970 wrap outside of 1677 to 2262."""
+    days = [*DAYS, *[first] * 6]
+    for values in (
+        pd.Series(days, dtype=object),
+        pd.Series([day.isoformat() for day in days]),
+        pd.Series(np.array(days, "datetime64[us]")),
+        pd.Series(np.array(days, "datetime64[s]")),
+        pd.Series(np.array(days, "datetime64[s]")).dt.tz_localize("UTC"),
+        pd.Series([*days, None], dtype=object),
+    ):
+        columns, x = _there_and_back(values)
+        assert columns[0]["step"] == "1 day" and len(columns[0]["frequent"]) == 1
+        assert columns[0]["levels"] == 41 and np.nanmax(x) == 40
+    hours = pd.Series([*(f"{day} 10:00:00" for day in DAYS), *[f"{first} 11:00:00"] * 6])
+    assert _there_and_back(hours)[0][0]["step"] == "1 hour"
+
+
+def test_draws_of_dates_stay_within_the_years_that_there_are():
+    times = pd.Series([f"{day} 10:00:00.123" for day in DAYS] + ["9999-12-31 23:59:59.999"])
+    columns = tables.describe(pd.DataFrame({"x": times}))
+    assert "rounded" in columns[0]
+    drawn = tables.to_frame(columns, np.float32([[-9.0], [9.0], [1e30]]))["x"]
+    assert drawn[0].startswith("0001") and drawn[1].startswith("9999")
+    nanoseconds = pd.DataFrame({"x": pd.to_datetime(RNG.integers(0, 2**60, 40))})
+    drawn = tables.to_frame(tables.describe(nanoseconds), np.float32([[-1e30], [1e30]]))["x"]
+    assert drawn.dtype == "datetime64[ns]" and [t.year for t in drawn] == [1677, 2262]
+
+
+def test_nanoseconds_keep_their_resolution():
+    times = pd.Series(pd.to_datetime(1_700_000_000_000_000_000 + RNG.integers(0, 4000, 300)))
+    columns, x = _there_and_back(times.astype("datetime64[ns]"))
+    assert columns[0]["step"] == "1 nanosecond" and len(np.unique(x)) == times.nunique()
+
+
+def test_texts_and_dates_that_are_none_are_named():
+    days = [day.isoformat() for day in DAYS]
+    frame = pd.DataFrame({"x": [*days, "0000-00-00", "0000-00-00"]})
+    message = r"The column 'x' holds dates, and '0000-00-00' in row 40, .* \(2 such rows\): if it "
+    with pytest.raises(ValueError, match=message + r"stands for .* pass missing=\['0000-00-00'\]"):
+        tables.describe(frame)
+    columns = tables.describe(frame[:40])
+    with pytest.raises(ValueError, match=message):
+        tables.to_array(columns, frame)
+    far = pd.DataFrame({"x": np.array(["20000-01-01", "2020-01-01"], "datetime64[s]")})
+    with pytest.raises(ValueError, match=r"years 1 to 9999 in the column 'x', got 20000-01-01"):
+        tables.describe(far)
+    mixed = pd.DataFrame({"x": [DAYS[0], datetime.timedelta(days=1)]}, dtype=object)
+    with pytest.raises(ValueError, match=r"The times in the column 'x' are not alike"):
+        tables.describe(mixed)
+
+
+def test_times_between_two_steps_are_named():
+    """Planted: hours of a column of days are cut off."""
+    days = pd.DataFrame({"x": pd.to_datetime(pd.Series(DAYS))})
+    columns = tables.describe(days)
+    days.loc[3, "x"] += pd.Timedelta("5h")
+    message = r"steps of 1 day in the column 'x', got 2020-01-04 05:00:00 in row 3 \(1 such rows\)"
+    with pytest.raises(ValueError, match=message):
+        tables.to_array(columns, days)
+    with pytest.raises(ValueError, match="Expected a time in the column 'x', got "):
+        tables.to_array(columns, pd.DataFrame({"x": [pd.Timedelta("1D")]}))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        DAYS,
+        [datetime.datetime(2020, 1, 1, hour) for hour in range(24)],
+        [datetime.timedelta(hours=hour) for hour in range(24)],
+        list(pd.period_range("2020-01", periods=40, freq="M")),
+    ],
+    ids=lambda values: type(values[0]).__name__,
+)
+def test_objects_come_back_and_are_completed_in_their_type(values):
+    entries = [*values, None]
+    columns, _ = _there_and_back(pd.Series(entries, dtype=object))
+    model = OrderlessNADE([1], (4,), head=heads.Table(columns, 2))
+    frame = pd.DataFrame({"x": pd.Series(entries, dtype=object)})
+    completed = tables.complete(model, frame, seed=1)["x"]
+    assert {type(entry) for entry in completed} == {type(values[0])}
+    assert completed[:-1].tolist() == values
+
+
+def test_periods_are_times():
+    months = pd.Series(pd.period_range("2020-01", periods=80, freq="M"))
+    columns, x = _there_and_back(months)
+    assert columns[0]["kind"] == "time" and x[:, 0].tolist() == list(range(80))
+    assert "time in steps of 1 M, 2020-01 to 2026-08" in tables.table(months.to_frame("x"), columns)
+    assert _there_and_back(pd.Series(pd.period_range("2020-01-05", periods=9, freq="W")))
+    with pytest.raises(ValueError, match="Expected periods of M in 'x', got D"):
+        tables.to_array(columns, pd.DataFrame({"x": pd.period_range("2020", periods=3, freq="D")}))
+
+
+def test_columns_of_older_versions():
+    """Which lack "span", "origin" and "object"."""
+    held = {"time": "time", "zone": None, "text": False, "step": "1 day", "dtype": "object"}
+    numbers = {"mean": 10.0, "std": 5.0}
+    columns = [
+        {"name": "a", "kind": "integer", "dtype": "int64", "low": 5, "levels": 30, **numbers},
+        {"name": "b", "kind": "time", "low": 18262, "levels": 40, **held, **numbers},
+        {"name": "c", "kind": "integer", "dtype": "int64", "rounded": True, **numbers},
+        {"name": "d", "kind": "real", "dtype": "float64", "frequent": [0.0], "atoms": [-2.0]},
+    ]
+    columns[3].update(numbers)
+    frame = pd.DataFrame({"a": [5, 34], "b": DAYS[:2], "c": [10, 20], "d": [0.0, 12.5]})
+    x = tables.to_array(columns, frame)
+    assert x.tolist() == [[0, 0, 0, -2], [29, 1, 2, 0.5]]
+    again = tables.to_frame(columns, x)
+    assert again["b"].tolist() == [pd.Timestamp(day) for day in DAYS[:2]]
+    pd.testing.assert_frame_equal(again.drop(columns="b"), frame.drop(columns="b"))
+    model = OrderlessNADE([4], (4,), head=heads.Table(columns, 2))
+    assert np.isfinite(tables.log_prob(model, frame)).all()
 
 
 # Heads --------------------------------------------------------------------------------------------

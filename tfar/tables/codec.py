@@ -32,7 +32,8 @@ def to_array(
 
     Raises:
       ValueError: if a column is missing or unknown, or an entry is not a number, is out of the
-        range of integers, or is not a known category; the message names the column and the row.
+        range of integers, is a time between two steps, or is not a known category; the message
+        names the column and the row.
     """
     names = [column["name"] for column in columns]
     frame = named(frame)
@@ -142,7 +143,7 @@ def cast(column: dict[str, Any], values: pd.Series) -> pd.Series:
     """Entries in the dtype of the column, as far as that holds them."""
     dtype = column.get("dtype")
     if column.get("kind") == "time":
-        return values
+        return times.given(column, values)
     if dtype is None or (values.isna().any() and not dtype.startswith(("Int", "UInt"))):
         return values
     if column.get("others"):

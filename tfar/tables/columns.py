@@ -36,7 +36,7 @@ def kinds(
     * integers are categorical if at most 20 values occur, otherwise "integer", unless they count
       the rows: then they are left out. So are whole numbers that are floats only for want of
       entries;
-    * other numbers are "real", and dates, times and durations "time";
+    * other numbers are "real", and dates, times, durations and periods "time";
     * a column without an entry is left out.
 
     Args:
@@ -112,8 +112,8 @@ def describe(
     "mean" and "std". Numbers may have "atoms", the
     codes of values that have a probability of their own, the "frequent" ones; of integers those
     that are far from the "span" of all others follow it. Integers of a range that float32 does not
-    hold are "rounded" reals, less an "origin" if they are large. Columns that
-    are left out are not there.
+    hold are "rounded" reals, less an "origin" if they are large. Columns of objects have the
+    "object" that they hold. Columns that are left out are not there.
 
     Args:
       frame, categorical, given: as in `kinds`.
@@ -121,8 +121,9 @@ def describe(
         words that are not there belong to it too. 0 for none.
 
     Raises:
-      ValueError: if an entry is not finite or no number, a category is neither a string, a number
-        nor a bool, or no column is left; or as in `kinds`.
+      ValueError: if an entry is not finite, no number or no date, a date is none of the years 1 to
+        9999, a category is neither a string, a number nor a bool, or no column is left; or as in
+        `kinds`.
     """
     rare = integer("rare", rare, least=0)
     frame, columns = named(frame), []
