@@ -219,7 +219,7 @@ def test_large_integers_of_a_large_range():
     assert tables.to_frame(columns, np.float32([[-50.0]]))["x"].tolist() == [0]
 
 
-# Times and periods ------------------------------------------------------------------------------
+# Times, periods, decimals ------------------------------------------------------------------------
 
 
 def _there_and_back(values):
@@ -334,8 +334,32 @@ def test_periods_are_times():
         tables.to_array(columns, pd.DataFrame({"x": pd.period_range("2020", periods=3, freq="D")}))
 
 
+def test_reals_are_drawn_with_the_decimals_of_the_column():
+    rng = np.random.default_rng(0)
+    normal = 70 + 9 * rng.normal(size=300)
+    price = np.exp(2 * rng.normal(size=300)).round(2) + 0.01
+    single = np.round(normal, 1).astype(np.float32)
+    frame = pd.DataFrame({"a": normal.round(1), "b": price.round(2), "c": single, "d": normal})
+    columns = tables.describe(frame)
+    assert [column.get("decimals") for column in columns] == [1, 2, 1, None]
+    assert columns[1]["transform"] == "log"
+    x = np.float32(rng.normal(size=[400, 4]))
+    x[0] = -9.0
+    drawn = tables.to_frame(columns, x)
+    assert (drawn["a"] == drawn["a"].round(1)).all() and (drawn["b"] == drawn["b"].round(2)).all()
+    assert drawn["b"].min() == 0.01  # as all were positive
+    assert drawn["c"].dtype == np.float32 and (drawn["c"] == drawn["c"].round(1)).all()
+    assert (drawn["d"] != drawn["d"].round(6)).all()
+    pd.testing.assert_frame_equal(
+        tables.to_frame(columns, tables.to_array(columns, frame)).drop(columns="d"),
+        frame.drop(columns="d"),
+    )
+    plain = [{k: v for k, v in one.items() if k != "decimals"} for one in columns]
+    np.testing.assert_array_equal(codec.log_units(columns, x), codec.log_units(plain, x))
+
+
 def test_columns_of_older_versions():
-    """Which lack "span", "origin" and "object"."""
+    """Which lack "span", "origin", "decimals" and "object"."""
     held = {"time": "time", "zone": None, "text": False, "step": "1 day", "dtype": "object"}
     numbers = {"mean": 10.0, "std": 5.0}
     columns = [

@@ -109,7 +109,7 @@ def describe(
 
     Each has a "name", a "kind" and the "dtype" of its entries; "categories"; "levels", "low",
     "mean" and "std" of integers; and of reals the "transform" to their codes with its numbers,
-    "mean" and "std". Numbers may have "atoms", the
+    "mean" and "std", and the "decimals" that draws are rounded to. Numbers may have "atoms", the
     codes of values that have a probability of their own, the "frequent" ones; of integers those
     that are far from the "span" of all others follow it. Integers of a range that float32 does not
     hold are "rounded" reals, less an "origin" if they are large. Columns of objects have the
@@ -188,7 +188,10 @@ def _integer(name, values):
 def _real(name, values):
     x = numbers(name, values)
     x = x[~np.isnan(x)]
-    return numeric.real(x)
+    found = numeric.real(x)
+    narrow = str(values.dtype).lower() == "float32"
+    decimals = numeric.decimals(x.astype(np.float32) if narrow else x)
+    return found if decimals is None else {**found, "decimals": decimals}
 
 
 def table(frame: pd.DataFrame, columns: Sequence[dict[str, Any]]) -> str:

@@ -18,6 +18,7 @@ OUTSTANDING = 5.0  # ... and so many times as often as nine tenths of the values
 RARE = 5, 0.005  # ... or in so many rows and this fraction, if it is far from all others, ...
 FAR = 3.0  # ... by so many times the range between the quartiles of the values, ...
 FEW = 3  # ... but so many that are near it, as 97, 98 and 99 are to each other
+DECIMALS = 6  # numbers with more are drawn with all digits
 LARGEST = 1e38  # of the codes
 TINY = 1e-300  # for numbers that are not positive where all were: as good as impossible
 GAIN = 0.1  # nats a row by which another transform must be better than none
@@ -142,7 +143,7 @@ def encode(column: dict[str, Any], x: np.ndarray) -> np.ndarray:
 
 
 def decode(column: dict[str, Any], codes: np.ndarray) -> np.ndarray:
-    """The numbers that have some codes, float64 [N]."""
+    """The numbers that have some codes, float64 [N], with the decimals of the column."""
     return _above(column, codes) + float(base(column))
 
 
@@ -159,6 +160,8 @@ def _above(column, codes):
     """The numbers less the base."""
     codes = codes.astype(np.float64)
     x = codes.copy() if "levels" in column else _untransformed(column, codes)
+    if column.get("decimals") is not None:
+        x = _with_decimals(column, x)
     for value, atom in _atoms(column):
         x[codes == atom] = value
     return np.round(x) if column.get("rounded") else x
@@ -175,6 +178,27 @@ def _untransformed(column, codes):
         else:
             x = y
     return np.clip(x, -np.finfo(np.float64).max, np.finfo(np.float64).max)
+
+
+def decimals(x: np.ndarray) -> int | None:
+    """With how many decimals all reals [N] are written, or None for more than 6.
+
+    >>> decimals(np.array([0.5, 1.25])), decimals(np.array([1 / 3]))
+    (2, None)
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        fit = (count for count in range(DECIMALS + 1) if (np.round(x, count) == x).all())
+        return next(fit, None)
+
+
+def _with_decimals(column, x):
+    """Rounded, but not to zero where all were positive that the transform was chosen for."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = np.round(x, column["decimals"])
+    rounded = np.where(np.isfinite(rounded), rounded, x)
+    if column.get("transform") == "log":
+        rounded = np.maximum(rounded, 10.0 ** -column["decimals"])
+    return rounded
 
 
 def log_units(column: dict[str, Any], codes: np.ndarray) -> np.ndarray:
