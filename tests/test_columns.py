@@ -1,6 +1,7 @@
 """Columns as they are: kinds, codes and their units, masses and densities, missing entries."""
 
 import datetime
+import decimal
 import json
 
 import numpy as np
@@ -219,7 +220,7 @@ def test_large_integers_of_a_large_range():
     assert tables.to_frame(columns, np.float32([[-50.0]]))["x"].tolist() == [0]
 
 
-# Times, periods, decimals ------------------------------------------------------------------------
+# Times, periods, decimal numbers ------------------------------------------------------------------
 
 
 def _there_and_back(values):
@@ -310,6 +311,8 @@ def test_times_between_two_steps_are_named():
         DAYS,
         [datetime.datetime(2020, 1, 1, hour) for hour in range(24)],
         [datetime.timedelta(hours=hour) for hour in range(24)],
+        [decimal.Decimal(cents) / 100 for cents in range(1, 130, 3)],
+        [decimal.Decimal(n * n) for n in range(50)],
         list(pd.period_range("2020-01", periods=40, freq="M")),
     ],
     ids=lambda values: type(values[0]).__name__,
@@ -324,7 +327,7 @@ def test_objects_come_back_and_are_completed_in_their_type(values):
     assert completed[:-1].tolist() == values
 
 
-def test_periods_are_times():
+def test_periods_are_times_and_decimals_are_numbers():
     months = pd.Series(pd.period_range("2020-01", periods=80, freq="M"))
     columns, x = _there_and_back(months)
     assert columns[0]["kind"] == "time" and x[:, 0].tolist() == list(range(80))
@@ -332,6 +335,15 @@ def test_periods_are_times():
     assert _there_and_back(pd.Series(pd.period_range("2020-01-05", periods=9, freq="W")))
     with pytest.raises(ValueError, match="Expected periods of M in 'x', got D"):
         tables.to_array(columns, pd.DataFrame({"x": pd.period_range("2020", periods=3, freq="D")}))
+    cents = [decimal.Decimal(n * n) / 100 for n in range(80)]
+    money = pd.DataFrame({"x": cents, "id": [decimal.Decimal(n) for n in range(80)]})
+    assert tables.kinds(money) == {"x": "real", "id": "left out"}
+    (column,) = tables.describe(money)
+    assert column["decimals"] == 2
+    drawn = tables.to_frame([column], np.float32([[0.12345]]))["x"][0]
+    assert isinstance(drawn, decimal.Decimal) and drawn.as_tuple().exponent == -2
+    with pytest.raises(ValueError, match=r"real numbers in the column 'x', got Decimal\('Inf"):
+        tables.describe(pd.DataFrame({"x": [*cents, decimal.Decimal("Infinity")]}))
 
 
 def test_reals_are_drawn_with_the_decimals_of_the_column():

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfar.tables import numeric, times
-from tfar.tables.entries import exact, named, numbers, plain
+from tfar.tables.entries import decimals, exact, named, numbers, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,6 +144,8 @@ def cast(column: dict[str, Any], values: pd.Series) -> pd.Series:
     dtype = column.get("dtype")
     if column.get("kind") == "time":
         return times.given(column, values)
+    if "places" in column:
+        return decimals(values, column["places"])
     if dtype is None or (values.isna().any() and not dtype.startswith(("Int", "UInt"))):
         return values
     if column.get("others"):

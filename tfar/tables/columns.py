@@ -9,7 +9,7 @@ import pandas as pd
 
 from tfar.arguments import integer
 from tfar.tables import numeric, times
-from tfar.tables.entries import exact, named, numbers, plain, sort_key
+from tfar.tables.entries import exact, is_decimal, named, numbers, plain, sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +37,7 @@ def kinds(
       the rows: then they are left out. So are whole numbers that are floats only for want of
       entries;
     * other numbers are "real", and dates, times, durations and periods "time";
+    * objects that are `decimal.Decimal` are "integer" if all are whole, else "real";
     * a column without an entry is left out.
 
     Args:
@@ -79,6 +80,10 @@ def _kind(values):
         if present.nunique() <= MANY:
             return "categorical"
         return "left out" if _counts_rows(values) else "integer"
+    if is_decimal(values):
+        if _places(present):
+            return "real"
+        return "left out" if _counts_rows(values) else "integer"
     distinct = present.map(str).nunique()
     return "left out" if distinct > max(LEAST, DISTINCT * len(present)) else "categorical"
 
@@ -113,7 +118,8 @@ def describe(
     codes of values that have a probability of their own, the "frequent" ones; of integers those
     that are far from the "span" of all others follow it. Integers of a range that float32 does not
     hold are "rounded" reals, less an "origin" if they are large. Columns of objects have the
-    "object" that they hold. Columns that are left out are not there.
+    "object" that they hold or, for `decimal.Decimal`, the "places". Columns that are left out are
+    not there.
 
     Args:
       frame, categorical, given: as in `kinds`.
@@ -182,16 +188,25 @@ def _integer(name, values):
             f"The column {name!r} is taken as integers, and holds {values.iloc[where]!r} in row "
             f"{values.index[where]}."
         )
-    return numeric.whole(x)
+    return {**numeric.whole(x), **({"places": 0} if is_decimal(values) else {})}
 
 
 def _real(name, values):
     x = numbers(name, values)
     x = x[~np.isnan(x)]
     found = numeric.real(x)
+    if is_decimal(values):
+        found["decimals"] = found["places"] = _places(values.dropna())
+        return found
     narrow = str(values.dtype).lower() == "float32"
     decimals = numeric.decimals(x.astype(np.float32) if narrow else x)
     return found if decimals is None else {**found, "decimals": decimals}
+
+
+def _places(present):
+    """The most places after the point of numbers that are `decimal.Decimal`."""
+    finite = [value.as_tuple().exponent for value in present if value.is_finite()]
+    return max((max(0, -int(exponent)) for exponent in finite), default=0)
 
 
 def table(frame: pd.DataFrame, columns: Sequence[dict[str, Any]]) -> str:
