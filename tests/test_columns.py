@@ -1,5 +1,7 @@
 """Columns as they are: kinds, codes and their units, masses and densities, missing entries."""
 
+import datetime
+import decimal
 import json
 
 import numpy as np
@@ -144,6 +146,251 @@ def test_atoms_are_values_that_stand_out():
     assert numeric.real(np.full(9, 0.1))["frequent"] == [0.1]
 
 
+def test_values_far_from_all_others_have_masses_however_often_the_others_repeat():
+    """Planted: with 999 in the range of a mixture, most levels are of values that do not occur."""
+    rng = np.random.default_rng(0)
+    age = np.where(rng.random(2000) < 0.01, 999, rng.integers(18, 80, 2000))
+    columns, x = _there_and_back(pd.Series(age))
+    assert columns[0]["frequent"] == [999] and columns[0]["levels"] == 63 and x.max() == 62
+    head = heads.Table(columns, 3).heads[0]
+    assert head.digits == (63,)
+    params = tf.constant(head.marginal(x), tf.float32)
+    masses = np.exp(head.log_prob(params, tf.range(63.0))).astype(np.float64)
+    assert masses.sum() == pytest.approx(1, abs=1e-5) and 0.005 < masses[62] < 0.02
+    uniforms = tf.constant(rng.uniform(size=[2000, head.num_uniforms]), tf.float32)
+    codes = head.draw(tf.tile(params, [2000, 1]), uniforms).numpy()
+    drawn = tables.to_frame(columns, np.float32(codes[:, None]))["x"]
+    assert drawn.dtype == age.dtype and 8 < (drawn == 999).sum() < 40
+    assert drawn[drawn != 999].between(18, 79).all()
+    with pytest.raises(ValueError, match=r"integers from 18 to 79, or 999 in .* got 500 in row 1"):
+        tables.to_array(columns, pd.DataFrame({"x": [20, 500]}))
+
+
+def test_codes_of_missing_values_that_are_near_each_other_or_very_far():
+    rng = np.random.default_rng(0)
+    age, kind = rng.integers(18, 80, 2000), rng.integers(0, 100, 2000)
+    several = np.where(kind < 3, 997 + kind, age)
+    assert numeric.whole(several)["frequent"] == [997, 998, 999]
+    lowest = numeric.whole(np.where(kind < 2, -(2**31), age))  # too far for masses between
+    assert lowest["frequent"] == [-(2**31)] and lowest["levels"] == 63
+    zeros = np.where(kind < 30, 0, rng.poisson(30, 2000))
+    found = numeric.whole(zeros)
+    assert found["frequent"] == [0] and found["levels"] == found["span"] == zeros.max() + 1
+    assert "frequent" not in numeric.whole(age) and "frequent" not in numeric.whole(age**2)
+
+
+def test_real_codes_of_missing_values_that_float32_does_not_hold():
+    x = np.append(np.random.default_rng(0).normal(size=600), [1e300] * 6)
+    columns = tables.describe(pd.DataFrame({"x": x}))
+    model = OrderlessNADE([1], (4,), head=heads.Table(columns, 2))
+    assert np.isfinite(tables.log_prob(model, pd.DataFrame({"x": x}))).all()
+    codes = tables.to_array(columns, pd.DataFrame({"x": x}))
+    again = tables.to_frame(columns, codes)["x"]
+    assert (again[600:] == 1e300).all() and again[:600].abs().max() < 10
+    assert np.isfinite(numeric.real(np.append(x[:600], 1e300))["std"])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([1_700_000_000_000_000_000 + 11 * i for i in range(378)], np.int64),
+        np.array([2**64 - 1 - 7 * i for i in range(378)], np.uint64),
+        pd.array([2**63 - 1 - 3 * i for i in range(378)] + [None], "Int64"),
+        np.array([-(2**63) + 5 * i for i in range(378)], np.int64),
+    ],
+    ids=["ns", "uint64", "nullable", "negative"],
+)
+def test_integers_that_float64_does_not_hold(values):
+    _, x = _there_and_back(pd.Series(values))
+    assert len(np.unique(x[~np.isnan(x)])) == 378
+
+
+def test_large_integers_of_a_large_range():
+    """They are rounded, but relative to the lowest, and stay within their dtype."""
+    values = 2**64 - 1 - np.arange(0, 10**11, 10**8, dtype=np.uint64)[::-1]
+    frame = pd.DataFrame({"x": values})
+    columns = json.loads(json.dumps(tables.describe(frame)))
+    again = tables.to_frame(columns, tables.to_array(columns, frame))["x"]
+    assert again.dtype == np.uint64
+    assert max(abs(int(a) - int(b)) for a, b in zip(again, values)) < 10**5
+    beyond = tables.to_frame(columns, np.float32([[9.0], [0.0]]))["x"]
+    assert beyond[0] == 2**64 - 1 and beyond[1] > 2**64 - 10**11
+    small = pd.DataFrame({"x": np.arange(2000, dtype=np.uint32) ** 2 * 1000})
+    columns = tables.describe(small)
+    assert tables.to_frame(columns, np.float32([[-50.0]]))["x"].tolist() == [0]
+
+
+# Times, periods, decimal numbers ------------------------------------------------------------------
+
+
+def _there_and_back(values):
+    """``(columns, codes)`` of one column "x", which must come back as it is."""
+    frame = pd.DataFrame({"x": values})
+    columns = json.loads(json.dumps(tables.describe(frame)))
+    x = tables.to_array(columns, frame)
+    again = tables.to_frame(columns, x)["x"]
+    assert again.isna().equals(frame["x"].isna())
+    there = frame["x"].notna()
+    for given, found in zip(frame["x"][there], again[there]):
+        assert given == found and type(given) is type(found)
+    return columns, x
+
+
+DAYS = [datetime.date(2020, 1, 1) + datetime.timedelta(days=i) for i in range(40)]
+END = datetime.date(9999, 12, 31)
+
+
+@pytest.mark.parametrize("first", [datetime.date(1, 1, 1), END])
+def test_dates_of_all_years(first):
+    """Planted: nanoseconds since 1970 wrap outside of 1677 to 2262."""
+    days = [*DAYS, *[first] * 6]
+    for values in (
+        pd.Series(days, dtype=object),
+        pd.Series([day.isoformat() for day in days]),
+        pd.Series(np.array(days, "datetime64[us]")),
+        pd.Series(np.array(days, "datetime64[s]")),
+        pd.Series(np.array(days, "datetime64[s]")).dt.tz_localize("UTC"),
+        pd.Series([*days, None], dtype=object),
+    ):
+        columns, x = _there_and_back(values)
+        assert columns[0]["step"] == "1 day" and len(columns[0]["frequent"]) == 1
+        assert columns[0]["levels"] == 41 and np.nanmax(x) == 40
+    hours = pd.Series([*(f"{day} 10:00:00" for day in DAYS), *[f"{first} 11:00:00"] * 6])
+    assert _there_and_back(hours)[0][0]["step"] == "1 hour"
+
+
+def test_draws_of_dates_stay_within_the_years_that_there_are():
+    times = pd.Series([f"{day} 10:00:00.123" for day in DAYS] + ["9999-12-31 23:59:59.999"])
+    columns = tables.describe(pd.DataFrame({"x": times}))
+    assert "rounded" in columns[0]
+    drawn = tables.to_frame(columns, np.float32([[-9.0], [9.0], [1e30]]))["x"]
+    assert drawn[0].startswith("0001") and drawn[1].startswith("9999")
+    nanoseconds = pd.DataFrame({"x": pd.to_datetime(RNG.integers(0, 2**60, 40))})
+    drawn = tables.to_frame(tables.describe(nanoseconds), np.float32([[-1e30], [1e30]]))["x"]
+    assert drawn.dtype == "datetime64[ns]" and [t.year for t in drawn] == [1677, 2262]
+
+
+def test_nanoseconds_keep_their_resolution():
+    times = pd.Series(pd.to_datetime(1_700_000_000_000_000_000 + RNG.integers(0, 4000, 300)))
+    columns, x = _there_and_back(times.astype("datetime64[ns]"))
+    assert columns[0]["step"] == "1 nanosecond" and len(np.unique(x)) == times.nunique()
+
+
+def test_texts_and_dates_that_are_none_are_named():
+    days = [day.isoformat() for day in DAYS]
+    frame = pd.DataFrame({"x": [*days, "0000-00-00", "0000-00-00"]})
+    message = r"The column 'x' holds dates, and '0000-00-00' in row 40, .* \(2 such rows\): if it "
+    with pytest.raises(ValueError, match=message + r"stands for .* pass missing=\['0000-00-00'\]"):
+        tables.describe(frame)
+    columns = tables.describe(frame[:40])
+    with pytest.raises(ValueError, match=message):
+        tables.to_array(columns, frame)
+    far = pd.DataFrame({"x": np.array(["20000-01-01", "2020-01-01"], "datetime64[s]")})
+    with pytest.raises(ValueError, match=r"years 1 to 9999 in the column 'x', got 20000-01-01"):
+        tables.describe(far)
+    mixed = pd.DataFrame({"x": [DAYS[0], datetime.timedelta(days=1)]}, dtype=object)
+    with pytest.raises(ValueError, match=r"The times in the column 'x' are not alike"):
+        tables.describe(mixed)
+
+
+def test_times_between_two_steps_are_named():
+    """Planted: hours of a column of days are cut off."""
+    days = pd.DataFrame({"x": pd.to_datetime(pd.Series(DAYS))})
+    columns = tables.describe(days)
+    days.loc[3, "x"] += pd.Timedelta("5h")
+    message = r"steps of 1 day in the column 'x', got 2020-01-04 05:00:00 in row 3 \(1 such rows\)"
+    with pytest.raises(ValueError, match=message):
+        tables.to_array(columns, days)
+    with pytest.raises(ValueError, match="Expected a time in the column 'x', got "):
+        tables.to_array(columns, pd.DataFrame({"x": [pd.Timedelta("1D")]}))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        DAYS,
+        [datetime.datetime(2020, 1, 1, hour) for hour in range(24)],
+        [datetime.timedelta(hours=hour) for hour in range(24)],
+        [decimal.Decimal(cents) / 100 for cents in range(1, 130, 3)],
+        [decimal.Decimal(n * n) for n in range(50)],
+        list(pd.period_range("2020-01", periods=40, freq="M")),
+    ],
+    ids=lambda values: type(values[0]).__name__,
+)
+def test_objects_come_back_and_are_completed_in_their_type(values):
+    entries = [*values, None]
+    columns, _ = _there_and_back(pd.Series(entries, dtype=object))
+    model = OrderlessNADE([1], (4,), head=heads.Table(columns, 2))
+    frame = pd.DataFrame({"x": pd.Series(entries, dtype=object)})
+    completed = tables.complete(model, frame, seed=1)["x"]
+    assert {type(entry) for entry in completed} == {type(values[0])}
+    assert completed[:-1].tolist() == values
+
+
+def test_periods_are_times_and_decimals_are_numbers():
+    months = pd.Series(pd.period_range("2020-01", periods=80, freq="M"))
+    columns, x = _there_and_back(months)
+    assert columns[0]["kind"] == "time" and x[:, 0].tolist() == list(range(80))
+    assert "time in steps of 1 M, 2020-01 to 2026-08" in tables.table(months.to_frame("x"), columns)
+    assert _there_and_back(pd.Series(pd.period_range("2020-01-05", periods=9, freq="W")))
+    with pytest.raises(ValueError, match="Expected periods of M in 'x', got D"):
+        tables.to_array(columns, pd.DataFrame({"x": pd.period_range("2020", periods=3, freq="D")}))
+    cents = [decimal.Decimal(n * n) / 100 for n in range(80)]
+    money = pd.DataFrame({"x": cents, "id": [decimal.Decimal(n) for n in range(80)]})
+    assert tables.kinds(money) == {"x": "real", "id": "left out"}
+    (column,) = tables.describe(money)
+    assert column["decimals"] == 2
+    drawn = tables.to_frame([column], np.float32([[0.12345]]))["x"][0]
+    assert isinstance(drawn, decimal.Decimal) and drawn.as_tuple().exponent == -2
+    with pytest.raises(ValueError, match=r"real numbers in the column 'x', got Decimal\('Inf"):
+        tables.describe(pd.DataFrame({"x": [*cents, decimal.Decimal("Infinity")]}))
+
+
+def test_reals_are_drawn_with_the_decimals_of_the_column():
+    rng = np.random.default_rng(0)
+    normal = 70 + 9 * rng.normal(size=300)
+    price = np.exp(2 * rng.normal(size=300)).round(2) + 0.01
+    single = np.round(normal, 1).astype(np.float32)
+    frame = pd.DataFrame({"a": normal.round(1), "b": price.round(2), "c": single, "d": normal})
+    columns = tables.describe(frame)
+    assert [column.get("decimals") for column in columns] == [1, 2, 1, None]
+    assert columns[1]["transform"] == "log"
+    x = np.float32(rng.normal(size=[400, 4]))
+    x[0] = -9.0
+    drawn = tables.to_frame(columns, x)
+    assert (drawn["a"] == drawn["a"].round(1)).all() and (drawn["b"] == drawn["b"].round(2)).all()
+    assert drawn["b"].min() == 0.01  # as all were positive
+    assert drawn["c"].dtype == np.float32 and (drawn["c"] == drawn["c"].round(1)).all()
+    assert (drawn["d"] != drawn["d"].round(6)).all()
+    pd.testing.assert_frame_equal(
+        tables.to_frame(columns, tables.to_array(columns, frame)).drop(columns="d"),
+        frame.drop(columns="d"),
+    )
+    plain = [{k: v for k, v in one.items() if k != "decimals"} for one in columns]
+    np.testing.assert_array_equal(codec.log_units(columns, x), codec.log_units(plain, x))
+
+
+def test_columns_of_older_versions():
+    """Which lack "span", "origin", "decimals" and "object"."""
+    held = {"time": "time", "zone": None, "text": False, "step": "1 day", "dtype": "object"}
+    numbers = {"mean": 10.0, "std": 5.0}
+    columns = [
+        {"name": "a", "kind": "integer", "dtype": "int64", "low": 5, "levels": 30, **numbers},
+        {"name": "b", "kind": "time", "low": 18262, "levels": 40, **held, **numbers},
+        {"name": "c", "kind": "integer", "dtype": "int64", "rounded": True, **numbers},
+        {"name": "d", "kind": "real", "dtype": "float64", "frequent": [0.0], "atoms": [-2.0]},
+    ]
+    columns[3].update(numbers)
+    frame = pd.DataFrame({"a": [5, 34], "b": DAYS[:2], "c": [10, 20], "d": [0.0, 12.5]})
+    x = tables.to_array(columns, frame)
+    assert x.tolist() == [[0, 0, 0, -2], [29, 1, 2, 0.5]]
+    again = tables.to_frame(columns, x)
+    assert again["b"].tolist() == [pd.Timestamp(day) for day in DAYS[:2]]
+    pd.testing.assert_frame_equal(again.drop(columns="b"), frame.drop(columns="b"))
+    model = OrderlessNADE([4], (4,), head=heads.Table(columns, 2))
+    assert np.isfinite(tables.log_prob(model, frame)).all()
+
+
 # Heads --------------------------------------------------------------------------------------------
 
 
@@ -172,6 +419,43 @@ def test_integers():
     testing.verify_head(head, integers, tempered=tempered)
     with pytest.raises(ValueError, match="levels"):
         heads.Integers(2, 2**25)
+
+
+@pytest.mark.parametrize("atoms", [[5, 6], [2], [0, 3, 7]], ids=["beyond", "within", "both"])
+def test_atoms_of_integers(atoms):
+    """Sum over a of pi_a [x = a], and pi_0 times the masses of the integers from 0 to L - 1."""
+    count = len(atoms) + 1
+
+    def reference(x, params):
+        logits = params[:, :count] - logsumexp(params[:, :count], axis=1, keepdims=True)
+        others = np.where(x < 5, integers(np.minimum(x, 4), params[:, count:]), -np.inf)
+        at = np.where(x[:, None] == atoms, logits[:, 1:], -np.inf)
+        return logsumexp(np.column_stack([logits[:, 0] + others, at]), axis=1)
+
+    def tempered(params, t):
+        logits, mixed, loc, log_scale = np.split(params, [count, count + 2, count + 4], axis=1)
+        log_scale = np.clip(log_scale, -7, 7) + np.log(t)
+        return np.concatenate([logits / t, mixed / t, loc, log_scale], axis=1)
+
+    head = heads.Atoms(heads.Integers(2, 5, mean=1.5, std=0.8), atoms)
+    testing.verify_head(head, reference, tempered=tempered)
+    params = tf.constant(np.random.RandomState(0).normal(size=[7, head.num_params]), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(params)
+        log_p = head.log_prob(params, [0, 5, 7, 8, 2, 99, -3])
+    assert not np.isnan(log_p).any() and np.isfinite(tape.gradient(log_p, params)).all()
+    x = np.float32([[atoms[0]], [atoms[0]], [1]])
+    assert np.isfinite(head.marginal(x)).all() and head.marginal(x).shape == (1, head.num_params)
+
+
+def test_atoms_of_integers_that_are_refused():
+    others = heads.Integers(2, 5)
+    for wrong in (0.5, -1, 2**25):
+        with pytest.raises(ValueError, match=r"Expected atoms from 0 to 16777216, integers"):
+            heads.Atoms(others, [wrong])
+    large = heads.Atoms(heads.Integers(2, 2**20), [2**20])
+    assert large.digits is None and bool(large.in_support(tf.constant(2**20)))
+    assert not bool(large.in_support(tf.constant(2**20 + 1)))
 
 
 def test_atoms_and_densities_sum_to_1():

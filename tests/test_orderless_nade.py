@@ -69,6 +69,7 @@ HEADS = {
     "columns": (Columns([Bernoulli(), GaussianMixture(2), Poisson()]), [3]),
     "integers": (heads.Integers(2, 4, mean=1.5), [3]),
     "atoms": (heads.Atoms(GaussianMixture(2), [0.0]), [3]),
+    "atoms_of_integers": (heads.Atoms(heads.Integers(2, 3, mean=1.5), [1, 3]), [3]),
     "table": (
         Table(
             [

@@ -12,12 +12,14 @@ class WithAtoms(tfd.AutoCompositeTensorDistribution):
     """pi_a is the probability of atom a, and pi_0 f(x) the density of all other real x.
 
     ``log_prob`` is log pi_a, a log-probability, at an atom, and log pi_0 + log f(x), a log-density,
-    elsewhere: sum_a pi_a + integral pi_0 f = 1.
+    elsewhere: sum_a pi_a + integral pi_0 f = 1. If f(x) are masses as well, that of x is
+    sum_a pi_a [x = a] + pi_0 f(x), whether f has the atom or not: sum_a pi_a + sum_x pi_0 f = 1.
 
     Args:
       logits: [..., 1 + A], of pi, that of the density first.
       others: the ``tfd.Distribution`` f of scalars, of batch shape [...].
       atoms: A numbers, all different.
+      masses: whether f(x) are masses.
       validate_args, allow_nan_stats, name: as in TFP.
 
     >>> p = WithAtoms(tf.zeros([2]), tfd.Normal(0.0, 1.0), atoms=[0.0])
@@ -31,6 +33,7 @@ class WithAtoms(tfd.AutoCompositeTensorDistribution):
         others: tfd.Distribution,
         *,
         atoms: tuple[float, ...] | list[float],
+        masses: bool = False,
         validate_args: bool = False,
         allow_nan_stats: bool = True,
         name: str = "WithAtoms",
@@ -38,6 +41,7 @@ class WithAtoms(tfd.AutoCompositeTensorDistribution):
         parameters = dict(locals())
         (self.logits,) = casting.parameters(1, logits=logits)
         self.others = others
+        self.masses = masses
         self.atoms = tuple(float(np.float32(atom)) for atom in atoms)
         if self.logits.shape[-1] != len(self.atoms) + 1:
             raise ValueError(
@@ -74,7 +78,12 @@ class WithAtoms(tfd.AutoCompositeTensorDistribution):
         at = tf.equal(x[..., None], tf.constant(self.atoms))  # [..., A]
         elsewhere = log_pi[..., 0] + self.others.log_prob(x)
         here = tf.reduce_sum(tf.where(at, log_pi[..., 1:], 0.0), axis=-1)
-        return tf.where(tf.reduce_any(at, axis=-1), here, elsewhere)
+        is_atom = tf.reduce_any(at, axis=-1)
+        if self.masses:
+            inside = elsewhere > -np.inf
+            total = tfp.math.log_add_exp(here, tf.where(inside, elsewhere, 0.0))
+            here = tf.where(inside, total, here)
+        return tf.where(is_atom, here, elsewhere)
 
     def _sample_n(self, n, seed=None):
         which, rest = tfp.random.split_seed(seed)

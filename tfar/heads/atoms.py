@@ -1,4 +1,4 @@
-"""A head for real values some of which have a probability of their own."""
+"""A head for numbers some of which have a probability of their own."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -11,13 +11,14 @@ from tensorflow_probability import distributions as tfd
 from tfar import distributions, randomness
 from tfar.arguments import instance, numbers
 from tfar.heads.base import Head, tempered_categories
+from tfar.heads.integers import DIGITS, MOST, Integers
 from tfar.heads.real import RealMixture
 from tfar.typing import Temperature
 
 
 @keras.saving.register_keras_serializable(package="tfar")
 class Atoms(Head):
-    """A probability for each of A exact values, and a density for all others.
+    """A probability for each of A exact values, and a density, or masses, for all others.
 
     For columns that hold a value more often than a density can: zeros among amounts, a code such as
     999999 for "unknown", a constant. See `tfar.distributions.WithAtoms`; a log-probability at an
@@ -36,19 +37,29 @@ class Atoms(Head):
     0.5
     """
 
-    dtype = tf.float32
-    support = "a finite number"
-
     def __init__(self, others: Head, atoms: Sequence[float]) -> None:
-        what = "a GaussianMixture or a LogisticMixture"
-        self.others: RealMixture = instance("others", others, RealMixture, what)
+        what = "a GaussianMixture, a LogisticMixture or Integers"
+        self.others: RealMixture | Integers = instance(
+            "others", others, RealMixture | Integers, what
+        )
         self.atoms = [float(np.float32(atom)) for atom in numbers("atoms", atoms)]
         if len(set(self.atoms)) != len(self.atoms):
             raise ValueError(f"Expected atoms that differ in float32, got {atoms!r}.")
+        self.dtype, self.support = self.others.dtype, self.others.support
+        if isinstance(self.others, Integers):
+            self._take_integers(self.others)
         self.mean, self.std = self.others.mean, self.others.std
         self.num_params = 1 + len(self.atoms) + others.num_params
         self.num_inputs = len(self.atoms) + others.num_inputs
         self.num_uniforms = 1 + others.num_uniforms
+
+    def _take_integers(self, others):
+        if any(atom < 0 or atom != int(atom) or atom > MOST for atom in self.atoms):
+            raise ValueError(f"Expected atoms from 0 to {MOST}, integers, got {self.atoms}.")
+        beyond = [int(atom) for atom in self.atoms if atom >= others.levels]
+        self.support += "".join(f", or {atom}" for atom in beyond)
+        size = max([others.levels, *(atom + 1 for atom in beyond)])
+        self.digits = (size,) if size <= DIGITS else None
 
     def _at(self, x):
         return tf.equal(tf.cast(x, tf.float32)[..., None], tf.constant(self.atoms))
@@ -66,7 +77,8 @@ class Atoms(Head):
         logits, rest = self._split(params)
         others = self.others.distribution(rest, temperature)
         logits = tempered_categories(logits, temperature)
-        return distributions.WithAtoms(logits, others, atoms=self.atoms)
+        masses = not self.dtype.is_floating
+        return distributions.WithAtoms(logits, others, atoms=self.atoms, masses=masses)
 
     def draw(
         self, params: tf.Tensor, uniforms: tf.Tensor, temperature: Temperature = None
@@ -75,7 +87,8 @@ class Atoms(Head):
         logits = tempered_categories(logits, temperature)
         chosen = randomness.category(logits, uniforms[..., 0])
         x = self.others.draw(rest, uniforms[..., 1:], temperature)
-        return tf.where(chosen > 0, tf.gather(tf.constant([0.0, *self.atoms]), chosen), x)
+        atoms = tf.cast(tf.constant([0.0, *self.atoms]), self.dtype)
+        return tf.where(chosen > 0, tf.gather(atoms, chosen), x)
 
     def marginal(self, x: np.ndarray) -> np.ndarray:
         rows = []
@@ -88,7 +101,7 @@ class Atoms(Head):
         return np.array(rows)
 
     def in_support(self, x: tf.Tensor) -> tf.Tensor:
-        return tf.math.is_finite(tf.cast(x, tf.float32))
+        return self.others.in_support(x) | tf.reduce_any(self._at(x), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         return {"others": keras.saving.serialize_keras_object(self.others), "atoms": self.atoms}

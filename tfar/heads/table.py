@@ -25,11 +25,12 @@ class Table(Columns):
     Events are rows of codes, float32, NaN where an entry is missing: `tfar.tables.to_array` makes
     them from a data frame, and `to_frame` gives it back. Categories have a `Categorical` head, or
     `Bernoulli` for two; integers have `Integers`, with codes from 0; a column of reals has a
-    mixture in standardised units, and `Atoms` of its frequent values.
+    mixture in standardised units; and both have `Atoms` of frequent values.
 
     Args:
       columns: what `tfar.tables.describe` gives: a list of dicts with a "name" and "categories",
-        "levels" (of integers), or neither (real). Integers and reals also have "mean" and "std";
+        "levels" (of integers), or neither (real). Integers and reals also have "mean" and "std",
+        and may have "atoms", codes; integers with atoms also the "span" of the others' codes;
         a column without a "kind" is one of an older version, whose real codes are standardised too.
       num_components: of each mixture.
       family: of the mixtures of reals, "logistic" for `LogisticMixture` or "gaussian" for
@@ -66,9 +67,11 @@ class Table(Columns):
             return Bernoulli() if count == 2 else Categorical(count)
         if "levels" in column:
             mean, std = column["mean"], column["std"]
-            return Integers(self.num_components, column["levels"], mean=mean, std=std)
-        real = FAMILIES[self.family](self.num_components)
-        return Atoms(real, column["atoms"]) if column.get("atoms") else real
+            levels = column.get("span", column["levels"])  # without atoms that follow these
+            others: Head = Integers(self.num_components, levels, mean=mean, std=std)
+        else:
+            others = FAMILIES[self.family](self.num_components)
+        return Atoms(others, column["atoms"]) if column.get("atoms") else others
 
     def missing(self, x: tf.Tensor) -> tf.Tensor:
         return tf.math.is_nan(x) if x.dtype.is_floating else tf.zeros_like(x, tf.bool)

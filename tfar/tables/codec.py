@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfar.tables import numeric, times
-from tfar.tables.entries import named, numbers, plain
+from tfar.tables.entries import decimals, exact, named, numbers, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,8 @@ def to_array(
 
     Raises:
       ValueError: if a column is missing or unknown, or an entry is not a number, is out of the
-        range of integers, or is not a known category; the message names the column and the row.
+        range of integers, is a time between two steps, or is not a known category; the message
+        names the column and the row.
     """
     names = [column["name"] for column in columns]
     frame = named(frame)
@@ -75,14 +76,15 @@ def _encoded(column, values, outside):
     else:
         if column.get("kind") == "time":
             x = times.encode(column, name, values)
+        elif column.get("kind") == "integer" or "levels" in column:
+            x = exact(name, values)
         else:
             x = numbers(name, values)
+        x = np.where(values.isna().to_numpy(), np.nan, numeric.less(x, numeric.base(column)))
         codes = numeric.encode(column, x)
         if "levels" not in column:
             return codes
-        what = _range(column)
-        bad = (codes < 0) | (codes >= column["levels"]) | (codes != np.floor(codes))
-        bad &= ~np.isnan(codes)
+        what, bad = _range(column), codes == -1
     if bad.any():
         where = np.flatnonzero(bad)[0]
         sentence = (
@@ -96,10 +98,17 @@ def _encoded(column, values, outside):
 
 
 def _range(column):
+    last = column["low"] + column.get("span", column["levels"]) - 1
+    far = [one for one in column.get("frequent", ()) if not column["low"] <= one <= last]
+    ends, after = [column["low"], last, *far], ""
     if column["kind"] == "time":
-        held = times.decode(column, np.array([0, column["levels"] - 1]) + column["low"])
-        return f"times from {held[0]} to {held[1]}, in steps of {times.step(column)},"
-    return f"integers from {column['low']} to {column['low'] + column['levels'] - 1}"
+        ends, after = (
+            times.decode(column, np.array(ends)).tolist(),
+            f", in steps of {column['step']},",
+        )
+    others = "".join(f", or {one}" for one in ends[2:])
+    kind = "times" if column["kind"] == "time" else "integers"
+    return f"{kind} from {ends[0]} to {ends[1]}{others}{after}"
 
 
 def _decoded(column, codes):
@@ -110,7 +119,9 @@ def _decoded(column, codes):
         entries = [column["categories"][min(int(code), last)] for code in codes]
         found = pd.Series(entries, dtype=object if missing.any() else None)
     elif column.get("kind") == "time":
-        found = times.decode(column, numeric.decode(column, codes))
+        found = times.decode(column, numeric.integers(column, codes))
+    elif column.get("kind") == "integer":
+        found = _held(column, pd.Series(numeric.integers(column, codes)), missing)
     else:
         found = pd.Series(numeric.decode(column, codes))
     if missing.any():
@@ -118,10 +129,24 @@ def _decoded(column, codes):
     return cast(column, found)
 
 
+def _held(column, values, missing):
+    """Integers within the dtype of the column, and as objects if they are to lose no digits."""
+    dtype = column.get("dtype", "").lower().split("[")[0]
+    if dtype.startswith(("int", "uint")):
+        limits = np.iinfo(dtype)
+        values = values.clip(int(limits.min), int(limits.max))
+    large = missing.any() and max(abs(int(values.min())), abs(int(values.max()))) > 2**53
+    return values.astype(object) if large else values
+
+
 def cast(column: dict[str, Any], values: pd.Series) -> pd.Series:
     """Entries in the dtype of the column, as far as that holds them."""
     dtype = column.get("dtype")
-    if dtype is None or values.isna().any() or column.get("kind") == "time":
+    if column.get("kind") == "time":
+        return times.given(column, values)
+    if "places" in column:
+        return decimals(values, column["places"])
+    if dtype is None or (values.isna().any() and not dtype.startswith(("Int", "UInt"))):
         return values
     if column.get("others"):
         return values.astype(object)
@@ -129,6 +154,7 @@ def cast(column: dict[str, Any], values: pd.Series) -> pd.Series:
         return values.astype(pd.CategoricalDtype(column["order"], ordered=column["ordered"]))
     if column.get("kind") == "integer" and dtype.startswith("float"):
         dtype = "int64"  # they were floats for want of entries
-    if dtype.startswith(("int", "uint", "Int", "UInt")) and "categories" not in column:
+    whole = dtype.startswith(("int", "uint", "Int", "UInt")) and "categories" not in column
+    if whole and values.dtype != object:
         values = values.round()
     return values.astype(dtype)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tfar.arguments import integer
 from tfar.tables import numeric, times
-from tfar.tables.entries import named, numbers, plain, sort_key
+from tfar.tables.entries import exact, is_decimal, named, numbers, plain, sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +36,8 @@ def kinds(
     * integers are categorical if at most 20 values occur, otherwise "integer", unless they count
       the rows: then they are left out. So are whole numbers that are floats only for want of
       entries;
-    * other numbers are "real", and dates, times and durations "time";
+    * other numbers are "real", and dates, times, durations and periods "time";
+    * objects that are `decimal.Decimal` are "integer" if all are whole, else "real";
     * a column without an entry is left out.
 
     Args:
@@ -79,6 +80,10 @@ def _kind(values):
         if present.nunique() <= MANY:
             return "categorical"
         return "left out" if _counts_rows(values) else "integer"
+    if is_decimal(values):
+        if _places(present):
+            return "real"
+        return "left out" if _counts_rows(values) else "integer"
     distinct = present.map(str).nunique()
     return "left out" if distinct > max(LEAST, DISTINCT * len(present)) else "categorical"
 
@@ -109,8 +114,12 @@ def describe(
 
     Each has a "name", a "kind" and the "dtype" of its entries; "categories"; "levels", "low",
     "mean" and "std" of integers; and of reals the "transform" to their codes with its numbers,
-    "mean" and "std", and "atoms", the codes of values that have a probability of their own. Columns
-    that are left out are not there.
+    "mean" and "std", and the "decimals" that draws are rounded to. Numbers may have "atoms", the
+    codes of values that have a probability of their own, the "frequent" ones; of integers those
+    that are far from the "span" of all others follow it. Integers of a range that float32 does not
+    hold are "rounded" reals, less an "origin" if they are large. Columns of objects have the
+    "object" that they hold or, for `decimal.Decimal`, the "places". Columns that are left out are
+    not there.
 
     Args:
       frame, categorical, given: as in `kinds`.
@@ -118,8 +127,9 @@ def describe(
         words that are not there belong to it too. 0 for none.
 
     Raises:
-      ValueError: if an entry is not finite or no number, a category is neither a string, a number
-        nor a bool, or no column is left; or as in `kinds`.
+      ValueError: if an entry is not finite, no number or no date, a date is none of the years 1 to
+        9999, a category is neither a string, a number nor a bool, or no column is left; or as in
+        `kinds`.
     """
     rare = integer("rare", rare, least=0)
     frame, columns = named(frame), []
@@ -137,12 +147,10 @@ def describe(
         elif kind == "time":
             ticks, held = times.ticks(name, values)
             column.update({**held, **numeric.whole(ticks)})
+        elif kind == "integer":
+            column.update(_integer(name, values))
         else:
-            x = numbers(name, values)
-            x = x[~np.isnan(x)]
-            if kind == "integer":
-                _check_whole(name, values, x)
-            column.update(numeric.whole(x) if kind == "integer" else numeric.real(x))
+            column.update(_real(name, values))
         columns.append(column)
     if not columns:
         raise ValueError("Expected at least one column that is not left out.")
@@ -172,13 +180,33 @@ def _categorical(name, values, rare):
     return found
 
 
-def _check_whole(name, values, x):
-    if (x != np.floor(x)).any():
+def _integer(name, values):
+    x = exact(name, values)[values.notna().to_numpy()]
+    if x.dtype.kind == "f" and (x != np.floor(x)).any():
         where = np.flatnonzero((numbers(name, values) % 1) > 0)[0]
         raise ValueError(
             f"The column {name!r} is taken as integers, and holds {values.iloc[where]!r} in row "
             f"{values.index[where]}."
         )
+    return {**numeric.whole(x), **({"places": 0} if is_decimal(values) else {})}
+
+
+def _real(name, values):
+    x = numbers(name, values)
+    x = x[~np.isnan(x)]
+    found = numeric.real(x)
+    if is_decimal(values):
+        found["decimals"] = found["places"] = _places(values.dropna())
+        return found
+    narrow = str(values.dtype).lower() == "float32"
+    decimals = numeric.decimals(x.astype(np.float32) if narrow else x)
+    return found if decimals is None else {**found, "decimals": decimals}
+
+
+def _places(present):
+    """The most places after the point of numbers that are `decimal.Decimal`."""
+    finite = [value.as_tuple().exponent for value in present if value.is_finite()]
+    return max((max(0, -int(exponent)) for exponent in finite), default=0)
 
 
 def table(frame: pd.DataFrame, columns: Sequence[dict[str, Any]]) -> str:
@@ -209,9 +237,8 @@ def _words(column, values):
         more = ", ..." if len(column["categories"]) > 4 else ""
         return f"categorical, {len(column['categories'])}: {', '.join(shown)}{more}"
     low, high = values.min(), values.max()
-    span = (
-        f"{low:g} to {high:g}" if isinstance(low, int | float | np.number) else f"{low} to {high}"
-    )
+    short = isinstance(low, float | np.floating)
+    span = f"{low:g} to {high:g}" if short else f"{low} to {high}"
     kind = column["kind"]
     if kind == "time":
         kind += f" in steps of {times.step(column)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,57 @@ def numbers(name: str, values: pd.Series) -> np.ndarray:
             f"{values.index[where]} ({int(bad.sum())} such rows)."
         )
     return x
+
+
+def is_decimal(values: pd.Series) -> bool:
+    """Whether a column holds `decimal.Decimal` only, as databases give."""
+    present = values.dropna()
+    if values.dtype != object or not len(present):
+        return False
+    return all(isinstance(value, decimal.Decimal) for value in present)
+
+
+def exact(name: str, values: pd.Series) -> np.ndarray:
+    """[N] numbers, 0 where one is missing: integers of any size as they are, others in float64.
+
+    The dtype is int64, uint64, object (of ints) or float64.
+
+    Raises:
+      ValueError: as in `numbers`.
+    """
+    present = values.notna().to_numpy()
+    if pd.api.types.is_integer_dtype(values.dtype):
+        unsigned = pd.api.types.is_unsigned_integer_dtype(values.dtype)
+        found = np.zeros(len(values), np.uint64 if unsigned else np.int64)
+        found[present] = values[present].to_numpy(found.dtype)
+        return found
+    x = np.where(present, numbers(name, values), 0.0)
+    if values.dtype != object or not _all_whole(values[present]):
+        return x
+    found = np.zeros(len(values), object)
+    found[present] = [int(value) for value in values[present]]
+    return found
+
+
+def _all_whole(present):
+    kinds = int | np.integer | decimal.Decimal
+    return all(isinstance(value, kinds) and value == int(value) for value in present)
+
+
+def decimals(values: pd.Series, places: int) -> pd.Series:
+    """Numbers as `decimal.Decimal` with so many places, None where one is missing."""
+    entries = [
+        None if missing else _decimal(value, places)
+        for value, missing in zip(values, values.isna())
+    ]
+    return pd.Series(entries, values.index, dtype=object)
+
+
+def _decimal(value, places):
+    if isinstance(value, decimal.Decimal):
+        return value
+    whole = isinstance(value, int | np.integer)
+    return decimal.Decimal(int(value)) if whole else decimal.Decimal(f"{value:.{places}f}")
 
 
 def plain(value: Any) -> Any:
