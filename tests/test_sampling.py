@@ -82,6 +82,7 @@ BY_XLA = [
     "gmm_categorical",
     "made_counts",
     "made_columns_counts_real",
+    "logit_average_categorical",
     "own_plain",
 ]
 

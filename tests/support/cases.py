@@ -45,6 +45,7 @@ from tfar.layers import (
     Tied,
     TiedHidden,
     TriangularDense,
+    WeightedSum,
 )
 from tfar.layers.orderless_hidden import BLOCK, OrderlessHidden
 from tfar.models import (
@@ -62,6 +63,7 @@ from tfar.models import (
     PixelCNNpp,
     PixelRNN,
     Transformer,
+    logit_average,
 )
 from tfar.testing import randomise
 from tfar.testing.checks import stacked
@@ -316,6 +318,19 @@ MODELS = {
     "made_columns_counts_real": lambda: MADE(
         [3], (12,), head=Columns([NegativeBinomial(), LogisticMixture(2), Bernoulli()])
     ),
+    "logit_average_categorical": lambda: logit_average(
+        [
+            NADE([3], 5, head=Categorical(3), activation="tanh"),
+            MADE([3], (6,), head=Categorical(3), activation="tanh"),
+        ],
+        weights=[0.4, 0.9],
+    ),
+    "logit_average_images": lambda: logit_average(
+        [
+            GatedPixelCNN([2, 3, 1], 4, 2, first_kernel_size=3, num_classes=2, activation="tanh"),
+            PixelCNN([2, 3, 1], filters=2, blocks=1, num_classes=2),
+        ]
+    ),
     "own_causal": lambda: AutoregressiveModel(
         _causal(4), [4], Bernoulli(), order="random", condition=Labels(2, shape=[2])
     ),
@@ -355,6 +370,7 @@ LAYERS = {
     "pointwise_name": (lambda: Pointwise("softplus"), 3, 2),
     "causal": (_causal, 4, 2),
     "causal_inclusive": (lambda: Causal(["tanh", MaskedDense(range(3), range(3), 3)]), 3, 2),
+    "weighted_sum": (lambda: WeightedSum([_causal(), TriangularDense(1)]), 4, 2),
     "sum": (lambda: Sum([_causal(), TriangularDense(1)]), 4, 2),
     "conv_inclusive": (lambda: CausalConv2D(3, 3, (3, 4)), 12, 2),
     "conv_exclusive": (lambda: CausalConv2D(3, 3, (3, 4), exclusive=True), 12, 2),

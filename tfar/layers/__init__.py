@@ -4,7 +4,15 @@ from tfar.layers.attention import CausalSelfAttention
 from tfar.layers.base import CausalLayer
 from tfar.layers.biases import ConditionBias, SiteBias
 from tfar.layers.components import Components
-from tfar.layers.composition import Causal, Composite, Pointwise, Shift, Sum, residual_block
+from tfar.layers.composition import (
+    Causal,
+    Composite,
+    Pointwise,
+    Shift,
+    Sum,
+    WeightedSum,
+    residual_block,
+)
 from tfar.layers.conv import CausalConv2D
 from tfar.layers.dense import Dense, MaskedDense
 from tfar.layers.multiscale import MultiscaleStreams
@@ -48,6 +56,7 @@ __all__ = [
     "Tied",
     "TiedHidden",
     "TriangularDense",
+    "WeightedSum",
     "WholeRows",
     "one_by_one",
     "residual_block",

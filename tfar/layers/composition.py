@@ -163,17 +163,19 @@ class Sum(Composite):
     def call(
         self, x: tf.Tensor, condition: Rows = None, member: Member = None, training: Training = None
     ) -> tf.Tensor:
-        return sum(
-            part(x, condition=condition, member=member, training=training) for part in self.parts
-        )
+        options = {"condition": condition, "member": member, "training": training}
+        return self._added([part(x, **options) for part in self.parts])
 
     def step(self, x: tf.Tensor, state: Nest, sites: Sites) -> tuple[tf.Tensor, Nest]:
         outputs, states = zip(*(part.step(x, s, sites) for part, s in zip(self.parts, state)))
-        return sum(outputs), states
+        return self._added(outputs), states
 
     def extend(self, x: tf.Tensor, state: Nest, first: tf.Tensor) -> tuple[tf.Tensor, Nest]:
         outputs, states = zip(*(part.extend(x, s, first) for part, s in zip(self.parts, state)))
-        return sum(outputs), states
+        return self._added(outputs), states
+
+    def _added(self, outputs):
+        return sum(outputs)
 
     @property
     def output_bias(self) -> keras.Variable | None:
@@ -181,6 +183,32 @@ class Sum(Composite):
 
     def depends(self, sources: np.ndarray) -> np.ndarray:
         return np.any([part.depends(sources) for part in self.parts], axis=0)
+
+
+@keras.saving.register_keras_serializable(package="tfar")
+class WeightedSum(Sum):
+    """``y = sum_k w_k layer_k(x)`` with a trainable number w_k for each layer, at first 1 / K.
+
+    Outputs are float32, whatever the precision of the layers.
+
+    >>> net = WeightedSum([Shift(), Shift()])
+    >>> net(np.array([[[3.0], [5.0]]])).numpy().ravel().tolist(), net.shares.numpy().tolist()
+    ([0.0, 3.0], [0.5, 0.5])
+    """
+
+    def build(self, input_shape: KerasShape) -> None:
+        super().build(input_shape)
+        count = len(self.parts)
+        start = keras.initializers.Constant(1 / count)
+        self.shares = self.add_weight(shape=(count,), initializer=start, name="shares")
+
+    def _added(self, outputs):
+        shares = tf.unstack(tf.cast(self.shares, tf.float32))
+        return sum(share * tf.cast(y, tf.float32) for share, y in zip(shares, outputs))
+
+    @property
+    def output_bias(self) -> None:
+        return None  # those of the layers are weighted
 
 
 def residual_block(layers: Sequence[Any], dtype: Any = None) -> Sum:

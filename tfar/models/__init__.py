@@ -6,6 +6,7 @@ from tfar.models.fvsbn import FVSBN
 from tfar.models.gated_pixel_cnn import GatedPixelCNN
 from tfar.models.gmm import GMM
 from tfar.models.kernel_density import KernelDensity
+from tfar.models.logit_average import logit_average
 from tfar.models.made import MADE
 from tfar.models.nade import NADE
 from tfar.models.orderless import AnyOrder
@@ -34,4 +35,5 @@ __all__ = [
     "PixelRNN",
     "SequenceModel",
     "Transformer",
+    "logit_average",
 ]

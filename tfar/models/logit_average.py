@@ -1,0 +1,82 @@
+"""Several models of one order as one, by the average of their logits.
+
+#### References
+T. Heskes. Selecting Weighting Factors in Logarithmic Opinion Pools. NIPS 1997.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tfar.arguments import items
+from tfar.heads import Bernoulli, Categorical
+from tfar.layers import WeightedSum
+from tfar.models.base import AutoregressiveModel
+
+
+def logit_average(
+    models: Sequence[AutoregressiveModel],
+    weights: Sequence[float] | None = None,
+    **kwargs: Any,
+) -> AutoregressiveModel:
+    """p(x_i | x_<i) proportional to prod_k p_k(x_i | x_<i)^w_k: one model of several.
+
+    It is exact: the logits of the conditionals are sum_k w_k logits_k, so that log p is their sum
+    and sampling keeps the caches of all. Its network is a `tfar.layers.WeightedSum` of theirs,
+    which it shares: `fit` trains the weights and the models, or the weights alone after
+    ``for m in models: m.network.trainable = False``.
+
+    Args:
+      models: of zeros and ones or of categories, with the same event shape, order, head and
+        condition; none is an ensemble. A `MADE` must have the order "raster", since its own order
+        is in its masks.
+      weights: w_k, by default 1 / K each. They need not sum to 1.
+      **kwargs: passed to `AutoregressiveModel`, such as ``name``.
+
+    Raises:
+      ValueError: if the models differ in one of these, or their number from that of the weights.
+
+    >>> one, two = (tfar.models.NADE([3], 4) for _ in range(2))
+    >>> model = logit_average([one, two], weights=[0.7, 0.3])
+    >>> np.allclose(model(np.zeros([1, 3])).logits, 0.7 * one(np.zeros([1, 3])).logits
+    ...     + 0.3 * two(np.zeros([1, 3])).logits)
+    True
+    """
+    what = "a list of at least one model of zeros and ones or of categories, not of an ensemble"
+    models = items("models", models, what, _is_of_logits)
+    first = models[0]
+    for model in models:
+        for name, of in COMMON.items():
+            if of(model) != of(first):
+                raise ValueError(
+                    f"Expected models of the same {name}, got {of(first)} and {of(model)}."
+                )
+        if model.weights_in_layout and COMMON["order"](model) != [*range(model.num_sites)]:
+            raise ValueError(f"Expected the order 'raster' of a {type(model).__name__}.")
+    average = AutoregressiveModel(
+        WeightedSum([model.network for model in models]),
+        first.event_shape,
+        first.head,
+        order=first.order,
+        condition=first.condition,
+        **kwargs,
+    )
+    if weights is not None:
+        if np.shape(weights) != (len(models),) or not np.isfinite(weights).all():
+            raise ValueError(f"Expected {len(models)} numbers as weights, got {weights!r}.")
+        average.network.shares.assign(weights)
+    return average
+
+
+COMMON = {
+    "event shape": lambda model: list(model.event_shape),
+    "order": lambda model: model.permutations[0].tolist(),
+    "head": lambda model: repr(model.head),
+    "condition": lambda model: getattr(model.condition, "support", None),
+}
+
+
+def _is_of_logits(model):
+    is_model = isinstance(model, AutoregressiveModel) and model.members == 1
+    return is_model and isinstance(model.head, Bernoulli | Categorical)
