@@ -4,6 +4,7 @@ from tfar.cli import (  # noqa: F401  (they add their commands)
     complete,
     judge,
     maintain,
+    own_data,
     pack,
     show,
     train,

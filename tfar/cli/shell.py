@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import pathlib
@@ -17,7 +18,7 @@ import tfar
 from tfar import files, quiet, zoo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from tfar.kinds import Kind
@@ -168,6 +169,21 @@ def device(function: Any) -> Any:
     return click.option("--device", help="cpu, gpu, or gpu:1 for the second.  [default: any]")(
         function
     )
+
+
+def quietly(function: Any) -> Any:
+    """Adds --quiet."""
+    return click.option("-q", "--quiet", is_flag=True, help="Print the result only.")(function)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Says what is kept when the user presses Ctrl-C; the status is that of a shell."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        click.echo(f"\nInterrupted. {interrupt or 'The same command resumes.'}", err=True)
+        raise SystemExit(130) from None
 
 
 def use_device(name: str | None) -> None:
