@@ -148,12 +148,19 @@ def test_a_run_killed_at_20_random_moments_ends_as_an_uninterrupted_one(tmp_path
     uninterrupted.join(120)
     assert uninterrupted.exitcode == 0
     state = tmp_path / "parts" / "checkpoint.npz"
+
+    def saved():
+        try:
+            return state.stat().st_mtime_ns
+        except FileNotFoundError:  # not yet, or between two renames
+            return None
+
     rng, seen = random.Random(1), set()
     for _ in range(20):
         process = start(tmp_path / "parts")
-        before = state.stat().st_mtime_ns if state.exists() else None
+        before = saved()
         deadline = time.monotonic() + 120
-        while process.is_alive() and (not state.exists() or state.stat().st_mtime_ns == before):
+        while process.is_alive() and saved() in (before, None):
             assert time.monotonic() < deadline
             time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.1))
