@@ -23,7 +23,7 @@ def frame():
     days = pd.Timestamp("2021-03-01") + pd.to_timedelta(rng.integers(0, 90, 200), "D")
     return pd.DataFrame(
         {
-            "side": rng.choice(["left", "right", None], 200, p=[0.5, 0.4, 0.1]),
+            "side": rng.choice(["left", "right", "back", None], 200, p=[0.4, 0.3, 0.2, 0.1]),
             "age": rng.integers(20, 60, 200),
             "day": days,
             "x": rng.normal(size=200),
