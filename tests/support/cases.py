@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfar
-from tfar import conditions
+from tfar import conditions, orders
 from tfar.conditions import Embedded, Labels, Vector
 from tfar.heads import (
     Bernoulli,
@@ -58,6 +58,7 @@ from tfar.models import (
     CharRNN,
     GatedPixelCNN,
     KernelDensity,
+    Mixture,
     OrderlessNADE,
     PixelCNN,
     PixelCNNpp,
@@ -331,6 +332,28 @@ MODELS = {
             PixelCNN([2, 3, 1], filters=2, blocks=1, num_classes=2),
         ]
     ),
+    "mixture_of_orders": lambda: Mixture(
+        [
+            NADE([3], 5, head=Categorical(3), activation="tanh"),
+            MADE([3], (9,), head=Categorical(3), order=[[2, 0, 1], [1, 2, 0]], activation="tanh"),
+        ],
+        weights=[1, 3],
+    ),
+    "mixture_of_orders_of_images": lambda: Mixture(
+        [
+            GatedPixelCNN(
+                [2, 2, 1],
+                filters=6,
+                layers=2,
+                first_kernel_size=3,
+                head=Bernoulli(centered=True),
+                order=orders.scan([2, 2, 1], columns=True, upwards=True),
+                num_classes=2,
+                activation="tanh",
+            ),
+            PixelCNN([2, 2, 1], filters=2, blocks=1, num_classes=2),
+        ]
+    ),
     "own_causal": lambda: AutoregressiveModel(
         _causal(4), [4], Bernoulli(), order="random", condition=Labels(2, shape=[2])
     ),
@@ -353,6 +376,44 @@ SCHEDULES = [  # of discrete values: site by site, a wavefront, whole rows, whol
 
 ENSEMBLES = [name for name in MODELS if "orders" in name or "masks" in name]
 ENSEMBLES += ["orderless_nade_real", "orderless_columns_real", "orderless_counts"]
+
+# A case of every model, layer, head, condition and schedule, for what traces graphs for seconds.
+EACH = [
+    "fvsbn_image",
+    "nade_counts",
+    "nade_columns_real",
+    "rnade_real_logistic",
+    "made_columns_counts_real",
+    "orderless_nade",
+    "orderless_counts",
+    "gmm_real",
+    "kernel_density_real",
+    "pixel_cnn_mixture",
+    "gated_pixel_cnn",
+    "pixel_cnn_pp_labels",
+    "pixel_rnn_diagonal",
+    "pixel_rnn_mixture",
+    "char_rnn",
+    "char_rnn_lstm",
+    "char_rnn_gru",
+    "transformer_window",
+    "transformer_image",
+    "transformer_patches",
+    "logit_average_categorical",
+    "mixture_of_orders",
+    "own_plain",
+]
+
+
+def parts(name):
+    """The types that a model is made of."""
+    model = MODELS[name]()
+    found = {type(model), type(model.head), type(model.condition), type(model.schedule)}
+    found |= {type(head) for head in getattr(model.head, "heads", [])}
+    for one in getattr(model, "models", [model]):
+        found |= {type(layer) for layer in one.network._flatten_layers()}
+    return found | {("several", model.members > 1, model.all_orders)}
+
 
 # name: (factory, sites, channels[, scale of the random weights])
 LAYERS = {

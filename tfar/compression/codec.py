@@ -75,8 +75,10 @@ def compress(
     _check(model)
     member = integer("member", member, least=0, most=model.members - 1)
     string("name", name)
+    config, weights = _digests(model)
+    model, number = model.of_member(member)
     x, condition = _apart(model, data)
-    plan = layout.of(model, x, member, adapts=adapt is not None)
+    plan = layout.of(model, x, number, adapts=adapt is not None)
     if flag("portable", portable) and (model.head.digits != (2,) or not plan.dtype):
         raise ValueError(
             f"Portable files are of examples of zeros and ones, and this is a model of {model.head}"
@@ -90,20 +92,19 @@ def compress(
         restored.append(plan.from_digits(digits, first, stop))
         if portable:
             rows = portable_files.rows_of(condition, slice(first, stop))
-            written = _portable(model, digits, restored[-1], member, rows)
+            written = _portable(model, digits, restored[-1], number, rows)
         else:
             encoder = Encoder(digits)
-            _talk(model, _adapted(model, encoder, adapt), plan, member, condition, (first, stop))
+            _talk(model, _adapted(model, encoder, adapt), plan, number, condition, (first, stop))
             written = encoder.written()
         chunks.append(Chunk(len(written), zlib.crc32(written), zlib.crc32(_bytes(restored[-1]))))
         payload += written
     if _bytes(plan.joined(restored)) != _bytes(x):
         raise ValueError("The data hold negative zeros, which the model does not know: add 0.")
-    config, weights = _digests(model)
     header = Header(
         config=config,
         weights=weights,
-        machine=_machine(model, plan, member, adapt, portable=portable),
+        machine=_machine(model, plan, number, adapt, portable=portable),
         portable=portable,
         condition=_digest((condition, adapt))[:4],
         data=_digest(x)[:8],
@@ -184,8 +185,9 @@ def salvage(
     _check(model)
     header, parts = container.unpacked(content)
     _verify_model(model, header)
+    model, number = model.of_member(header.member)
     if header.dtype:
-        options: Any = {"member": header.member, "dtype": header.dtype}
+        options: Any = {"member": number, "dtype": header.dtype}
         plan: layout.Layout = layout.Examples(
             model, count=header.count, batch_size=header.batch_size, **options
         )
@@ -196,7 +198,7 @@ def salvage(
         raise ValueError(
             "The file was made with other conditions, or another text to adapt from: give the same."
         )
-    if header.machine != _machine(model, plan, header.member, adapt, portable=header.portable):
+    if header.machine != _machine(model, plan, number, adapt, portable=header.portable):
         raise ValueError(
             "The file was made on a machine, or with a version of TensorFlow, whose arithmetic "
             "differs in the last digits: decoding would go wrong. Decompress it there."
@@ -210,7 +212,7 @@ def salvage(
         counts = plan.counts(first, stop)
         shape = int(counts[0]), len(counts), len(model.head.digits)  # type: ignore[arg-type]  # as checked
         decoder = portable_files.Decoder(part, shape) if header.portable else Decoder(part, shape)
-        _talk(model, _adapted(model, decoder, adapt), plan, header.member, rows, (first, stop))
+        _talk(model, _adapted(model, decoder, adapt), plan, number, rows, (first, stop))
         found.append(plan.from_digits(decoder.digits, first, stop))
         if zlib.crc32(_bytes(found[-1])) != chunk.data_sum:
             raise ValueError(

@@ -8,6 +8,7 @@ from tfar.models.gmm import GMM
 from tfar.models.kernel_density import KernelDensity
 from tfar.models.logit_average import logit_average
 from tfar.models.made import MADE
+from tfar.models.mixture import Mixture
 from tfar.models.nade import NADE
 from tfar.models.orderless import AnyOrder
 from tfar.models.orderless_nade import OrderlessNADE
@@ -29,6 +30,7 @@ __all__ = [
     "CharRNN",
     "GatedPixelCNN",
     "KernelDensity",
+    "Mixture",
     "OrderlessNADE",
     "PixelCNN",
     "PixelCNNpp",

@@ -1,6 +1,7 @@
 """The base of all models: a Keras model that returns the distribution of every conditional."""
 
 import math
+from collections.abc import Callable
 from typing import Any, Self
 
 import keras
@@ -100,22 +101,13 @@ class AutoregressiveModel(
         for name, value in self.hyperparameters.items():
             if not hasattr(type(self), name):  # not `layers`, which is Keras' own
                 object.__setattr__(self, name, value)
-        self.event_shape = integers("event_shape", event_shape, least=1)
-        self.head = head = heads.get(head)
         if not isinstance(network, keras.layers.Layer):
             raise ValueError(
                 "Expected network to be a tfar.layers.CausalLayer or another Keras layer, got "
                 f"{network!r}."
             )
-        rank = len(self.event_shape) - len(head.site_shape)
-        if rank < 0 or self.event_shape[rank:] != head.site_shape:
-            raise ValueError(
-                f"{head} models vectors of shape {list(head.site_shape)} along the last axis, got "
-                f"event_shape={list(event_shape)}."
-            )
-        self.grid_shape = self.event_shape[:rank]
-        self.num_sites = int(np.prod(self.grid_shape))
-        self.condition = conditions.get(condition, num_classes)
+        self._describe(event_shape, heads.get(head), conditions.get(condition, num_classes))
+        head = self.head
         size = conditions.size(self.condition)
         taken = condition_size(network, size)
         if taken != size:
@@ -126,8 +118,6 @@ class AutoregressiveModel(
         self.condition_layer = getattr(self.condition, "layer", None)  # for Keras to track
         self.permutations = self._permutations(order)
         self.order = order if isinstance(order, str) else np.asarray(order).tolist()
-        self.nats = keras.metrics.Mean("nats")
-        self.bits_per_dim = keras.metrics.Mean("bits_per_dim")
         self.network = network
         if isinstance(network, CausalLayer) and not network.exclusive:
             raise ValueError(
@@ -148,6 +138,23 @@ class AutoregressiveModel(
             with tf.init_scope():
                 check_exclusive(network, self.num_sites, head.num_inputs, condition_size=size)
         self.built = True
+
+    def _describe(
+        self, event_shape: Shape, head: heads.Head, condition: conditions.Condition | None
+    ) -> None:
+        """Sets what is known without a network."""
+        self.event_shape = integers("event_shape", event_shape, least=1)
+        self.head, self.condition = head, condition
+        rank = len(self.event_shape) - len(head.site_shape)
+        if rank < 0 or self.event_shape[rank:] != head.site_shape:
+            raise ValueError(
+                f"{head} models vectors of shape {list(head.site_shape)} along the last axis, got "
+                f"event_shape={list(event_shape)}."
+            )
+        self.grid_shape = self.event_shape[:rank]
+        self.num_sites = int(np.prod(self.grid_shape))
+        self.nats = keras.metrics.Mean("nats")
+        self.bits_per_dim = keras.metrics.Mean("bits_per_dim")
         # Keras must not track these: joint distributions and their compiled samplers.
         object.__setattr__(self, "_made", {})
 
@@ -158,6 +165,19 @@ class AutoregressiveModel(
     def members(self) -> int:
         """Number of orders or masks that share the weights; 1 unless the model is an ensemble."""
         return len(self.permutations)
+
+    @property
+    def shares(self) -> tf.Tensor:
+        """The weights of the members in their mixture, float32 [R], which sum to 1."""
+        return tf.fill([self.members], np.float32(1 / self.members))
+
+    def of_member(self, member: int) -> tuple["AutoregressiveModel", int]:
+        """The model that has a member, and its number there; see `Mixture`."""
+        return self, member
+
+    def by_member(self, member: Member, function: Callable[..., Any]) -> Any:
+        """``function(*of_member(member))``, in a graph too, where the number may be unknown."""
+        return function(self, member)
 
     @property
     def num_classes(self) -> int | None:

@@ -62,9 +62,7 @@ class Fitting(OfModel):
             raise ValueError("There are no targets to compare with: compile without metrics.")
         if y is not None and y.shape[-1:] != (0,):
             raise ValueError(self._no_targets())
-        # An ensemble trains one member per batch and is scored as a whole.
-        single = training or self.members == 1
-        nats = -(self._score(x, y_pred) if single else self.log_prob(x))
+        nats = -self._scored(x, y_pred, training)
         weights = _weights(sample_weight, nats)
         self.nats.update_state(nats, weights)
         self.bits_per_dim.update_state(nats / (np.log(2) * self.num_dimensions), weights)
@@ -72,6 +70,11 @@ class Fitting(OfModel):
             nats *= weights
         loss = tf.reduce_mean(nats) + sum(tf.cast(loss, nats.dtype) for loss in self.losses)
         return share(self._finite(loss, x, training), tf.shape(nats)[0])
+
+    def _scored(self, x, conditionals, training):
+        """log p(x); an ensemble trains one member per batch, and is scored as a whole."""
+        single = training or self.members == 1
+        return self._score(x, conditionals) if single else self.log_prob(x)
 
     def _finite(self, loss, x, training):
         """``loss``; if it is not finite, an error is raised before any gradient is applied.

@@ -67,7 +67,7 @@ class Scoring(OfModel):
             fn_output_signature=tf.TensorSpec([self._pick(inputs)[0].shape[0]], tf.float32),
             parallel_iterations=1,
         )
-        return tf.reduce_logsumexp(each, axis=0) - np.log(self.members).astype(np.float32)
+        return tf.reduce_logsumexp(each + tf.math.log(self.shares)[:, None], axis=0)
 
     def _score(self, inputs, conditionals, counted=None):
         x, condition = self._pick(inputs)

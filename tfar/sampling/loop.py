@@ -125,7 +125,7 @@ def mixture(
     Arguments and results are those of a sampler, see `plain`.
     """
     chance = randomness.uniforms(randomness.derived(seed, model.members), 0, [n])
-    choice = tf.cast(chance * model.members, tf.int32)
+    choice = tf.searchsorted(tf.cumsum(model.shares)[:-1], chance, side="right")
 
     def draw_member(member, x):
         own, its = randomness.derived(seed, member), tf.where(choice == member)
@@ -156,18 +156,22 @@ def compiled_by_xla(model: Conditionals, member: int, cached: bool = True) -> Ca
 def _one_member(model, cached, member, n, seed, policy, rows, scored, selects=True):
     """All the sites, laid out as an event: see `draw`."""
     count, (n, rows) = n, _at_least_one(n, rows)
-    plan = model.schedule if cached else None
-    if isinstance(plan, Schedule):
-        x, log_prob = _by_steps(model, member, n, seed, policy, rows, scored)
-    else:
-        by = fixed_point.by_passes if plan is None else fixed_point.by_rows
-        options = {**rows, "member": member, "scored": scored, "selects": selects}
-        x, log_prob, _ = by(model, n, seed, policy, **options)
-    order = prefix.order_of(model, member)
-    own = order.shape.rank - 1  # whether each sample has its own
-    places = tf.argsort(order, axis=1) if own else tf.math.invert_permutation(order)
-    x = tf.gather(x, places, axis=1, batch_dims=own)
-    return tf.reshape(x, [n, *model.event_shape])[:count], log_prob[:count]
+
+    def drawn(model, member):
+        plan = model.schedule if cached else None
+        if isinstance(plan, Schedule):
+            x, log_prob = _by_steps(model, member, n, seed, policy, rows, scored)
+        else:
+            by = fixed_point.by_passes if plan is None else fixed_point.by_rows
+            options = {**rows, "member": member, "scored": scored, "selects": selects}
+            x, log_prob, _ = by(model, n, seed, policy, **options)
+        order = prefix.order_of(model, member)
+        own = order.shape.rank - 1  # whether each sample has its own
+        places = tf.argsort(order, axis=1) if own else tf.math.invert_permutation(order)
+        x = tf.gather(x, places, axis=1, batch_dims=own)
+        return tf.reshape(x, [n, *model.event_shape])[:count], log_prob[:count]
+
+    return model.by_member(member, drawn)
 
 
 def _at_least_one(n, rows):

@@ -23,6 +23,7 @@ class Conditionals(Protocol):
       head: turns parameters into distributions, and draws.
       condition: what it is conditioned on, or None.
       members: R, the orders or masks of an ensemble, or 1.
+      shares: float32 [R], the weights of the members in the mixture.
       permutations: int [R, n], the sites of each member in its order.
       variables: those that ``log_prob`` and ``step`` read.
     """
@@ -34,6 +35,7 @@ class Conditionals(Protocol):
     head: Head
     condition: Condition | None
     members: int
+    shares: tf.Tensor
     permutations: np.ndarray
     variables: Sequence[Any]
 
@@ -47,6 +49,9 @@ class Conditionals(Protocol):
 
     def check_member(self, member: Any) -> Any:
         """``member``; ValueError if it is known and out of range."""
+
+    def by_member(self, member: Any, function: Callable[..., Any]) -> Any:
+        """``function(model, member)`` of the model that has the member, and its number there."""
 
     def check_support(self, x: tf.Tensor) -> None:
         """ValueError that names the first value of an eager tensor outside the support."""
