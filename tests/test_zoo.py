@@ -12,10 +12,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 from support.toys import made_up, toy
 
 import tfar
-from tfar import datasets, kinds, plots, serving, training, zoo
+from tfar import cli, datasets, kinds, plots, serving, training, zoo
 from tfar.training import feeding, recipes, runs
 from tfar.zoo import artefacts, cards, publishing
 
@@ -59,7 +60,7 @@ def test_an_artefact_computes_what_was_published(name, model):
 
 
 def test_an_artefact_is_what_its_recipe_makes(name, model):
-    recipe = vars(recipes.load_recipe(zoo.recipe_path(name)))
+    recipe = vars(recipes.load(zoo.recipe_path(name)))
     made_by = zoo.info(name)["recipe"]
     for field in made_by.keys() & recipe.keys():
         assert made_by[field] == json.loads(json.dumps(recipe[field])), field
@@ -92,7 +93,7 @@ def test_the_rows_are_those_of_the_test_split(name, model):
         data = datasets.load(metrics["dataset"], "test", download=False)
     except FileNotFoundError as missing:
         pytest.skip(str(missing).splitlines()[0])
-    inputs = feeding.inputs(recipes.load_recipe(zoo.recipe_path(name)), data)
+    inputs = feeding.inputs(recipes.load(zoo.recipe_path(name)), data)
     assert len(feeding.events(inputs)) == metrics["test"]["examples"]
     expected = feeding.rows_of(kinds.of(model).inputs(inputs), metrics["examples"]["rows"])
     tf.nest.map_structure(np.testing.assert_array_equal, zoo.examples(name)[0], expected)
@@ -179,6 +180,36 @@ def test_publishing(published):
         cards.write_table(readme)
 
 
+def test_an_artefact_is_made_of_others(published):
+    folder, data, _ = published
+    recipe = folder / "zoo" / "two" / "recipe.py"
+    recipe.parent.mkdir()
+    recipe.write_text(
+        "import tfar\nsummary = 'Two.'\ndataset = 'toy'\nmembers = 'toy', 'toy'\n"
+        "paper = {'none': 'it is a toy'}\n"
+        "def model(one, two):\n"
+        "    other = tfar.models.FVSBN(one.event_shape, order='reversed')\n"
+        "    return tfar.models.Mixture([one, other], weights=[3, 1])\n"
+    )
+    with pytest.raises(ValueError, match="trained models, toy, toy: there is nothing to train"):
+        recipes.load_recipe(recipe)
+    with pytest.raises(ValueError, match="Expected no run of two"):
+        publishing.publish("two", folder / "run")
+    metrics = publishing.publish("two")
+    assert zoo.list() == ["toy", "two"] and zoo.info("two") == json.loads(json.dumps(metrics))
+    assert metrics["made_of"] == {"toy": zoo.checksum("toy")}
+    model, x = zoo.load("two"), data["validation"]
+    assert np.allclose(model.proportions, [0.75, 0.25])
+    expected = 0.75 * zoo.load("toy").joint().prob(x) + 0.25 * 0.5**9
+    assert np.allclose(model.joint().prob(x), expected, rtol=1e-3)
+    assert zoo.verify("two", model=model) < 1e-5
+    card = (folder / "zoo/two/card.md").read_text()
+    assert "| made of | `toy` |" in card and "$ tfar publish two" in card
+    assert "chooses one of the ensemble" in card
+    result = CliRunner().invoke(cli.main, ["publish", "two"])
+    assert result.exit_code == 0 and "two: " in result.output, result.output
+
+
 def test_an_artefact_is_exported_again_with_the_same_weights(published):
     folder, _, metrics = published
     before = zoo.load("toy").get_weights()
@@ -226,8 +257,10 @@ def test_what_is_scored():
         kinds.of("fvsbn_mnist")
     with pytest.raises(ValueError, match="Expected readme to be a path, got None"):
         cards.write_table(None)
-    with pytest.raises(ValueError, match="Expected run to be a path, got None"):
+    with pytest.raises(ValueError, match="Expected the folder of a training run of fvsbn_mnist"):
         publishing.publish("fvsbn_mnist", None)
+    with pytest.raises(ValueError, match="Expected run to be a path, got 3"):
+        publishing.publish("fvsbn_mnist", 3)
 
 
 def test_a_damaged_artefact_is_refused(published):

@@ -53,9 +53,12 @@ def serve_config(base_path: str | None, out: str) -> None:
 
 @main.command(cls=Command)
 @click.argument("name", callback=existing_recipe)
-@click.argument("run", type=click.Path(exists=True, file_okay=False))
-def publish(name: str, run: str) -> None:
-    """Publish the best weights of RUN as the artefact NAME (in a clone of the repository)."""
+@click.argument("run", type=click.Path(exists=True, file_okay=False), required=False)
+def publish(name: str, run: str | None) -> None:
+    """Publish the best weights of RUN as the artefact NAME (in a clone of the repository).
+
+    An artefact that is made of others has no RUN.
+    """
     from tfar.zoo import cards, publishing
 
     metrics = publishing.publish(name, run, progress=progress("Scoring"))

@@ -205,7 +205,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     kind = kinds.of(model)
     if any(cycle.shift for cycle in cycles) and not kind.shifts:
         raise ValueError(f"Expected images [N, H, W, C] to shift, got {list(np.shape(x))}.")
-    config = _comparable(model)
+    config = comparable(model)
     _refuse(known, "another recipe", ["config"] if held and held.get("config") != config else [])
     data["validation"] = kind.inputs(data["validation"])
     for part in data.values() if recipe.conditional else [data["validation"]]:
@@ -230,7 +230,7 @@ def _train(recipe, folder, data, strategy, start, known, verbose, save_every, te
     record = {**fields, "config": config, "data": digests, **(held or {}), "source": recipe.source}
     if start is not None and not place.saved:
         trained = zoo.find(start)[0]
-        _check_start(recipe, start, config, _comparable(trained))
+        _check_start(recipe, start, config, comparable(trained))
         model.set_weights(trained.get_weights())
         # An artefact may be replaced by a run that begins with it: this identifies the old one.
         record["start_sha256"] = zoo.checksum(start)
@@ -390,7 +390,7 @@ def _record(folder, record):
         partial.write_text(json.dumps(record))
 
 
-def _comparable(model):
+def comparable(model: models.AutoregressiveModel) -> dict[str, Any]:
     """A model's configuration without its name, which Keras numbers, as JSON has it."""
     config = {k: v for k, v in model.get_config().items() if k != "name"}
     return json.loads(json.dumps(config))

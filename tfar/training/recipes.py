@@ -1,6 +1,7 @@
 """Recipes: flat Python files that say how an artefact is made.
 
-A recipe is ``zoo/<name>/recipe.py``, whose top-level names are the fields of `Recipe`.
+A recipe is ``zoo/<name>/recipe.py``, whose top-level names are the fields of `Recipe` or, with
+``members``, of `Composition`.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ from tfar.training import sources
 from tfar.training.muon import Muon
 from tfar.typing import Path
 
-__all__ = ["Cycle", "Recipe", "different", "lasting", "load_recipe"]
+__all__ = ["Composition", "Cycle", "Recipe", "different", "lasting", "load", "load_recipe"]
 
 OPTIMIZERS = {"adamw": keras.optimizers.AdamW, "muon": Muon}
 PAPER = ("nats", "what", "reference")
@@ -32,6 +33,40 @@ class Cycle(typing.NamedTuple):
     length: int
     rate: float
     shift: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Composition:
+    """How an artefact is made of others, without training: a mixture, or an average.
+
+    Attributes:
+      members: names of artefacts.
+      model: function of their models that returns the uncompiled model.
+      name, summary, dataset, paper, conditional, source: as in `Recipe`; the data set is the one on
+        which the model is measured.
+
+    Raises:
+      ValueError: if a field has a wrong type.
+    """
+
+    name: str
+    summary: str
+    dataset: str
+    members: tuple
+    model: Callable
+    paper: dict
+    conditional: bool = False
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        for field, check in {
+            **dict.fromkeys(("name", "summary", "dataset"), arguments.string),
+            "members": _names,
+            "model": _function,
+            "paper": _paper,
+        }.items():
+            object.__setattr__(self, field, check(field, getattr(self, field)))
+        arguments.choice("conditional", self.conditional, (True, False))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -170,6 +205,10 @@ class Recipe:
         return [Cycle(*values) for values in zip(firsts, lengths, peaks, shifts)]
 
 
+def _names(name, value):
+    return tuple(arguments.items(name, value, "names of artefacts", lambda one: type(one) is str))
+
+
 def _function(name, value):
     if not callable(value):
         raise ValueError(f"Expected {name} to be a function, got {value!r}.")
@@ -219,8 +258,20 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
       FileNotFoundError: if the file does not exist.
       ValueError: if the file lacks a field, has one that `Recipe` does not know or refuses, or
-        raises an error. The message names the file and, for an error, the line.
+        raises an error (the message names the file and, for an error, the line); or if it is of a
+        `Composition`.
     """
+    found = load(path)
+    if isinstance(found, Composition):
+        raise ValueError(
+            f"{path} makes {found.name} of trained models, {', '.join(found.members)}: there is "
+            f"nothing to train. `tfar publish {found.name}` makes it again, in a clone."
+        )
+    return found
+
+
+def load(path: Path) -> Recipe | Composition:
+    """Reads the file of a `Recipe` or of a `Composition`, as `load_recipe` does."""
     path = arguments.path("path", path).resolve()  # its folder names the artefact
     if not path.is_file():
         raise FileNotFoundError(f"There is no recipe file {path}.")
@@ -233,9 +284,10 @@ def load_recipe(path: Path) -> Recipe:
         for key, value in found.items()
         if not key.startswith("_") and not isinstance(value, types.ModuleType)
     }
+    kind: Any = Composition if "members" in values else Recipe
     fields = {
         field.name: field.default
-        for field in dataclasses.fields(Recipe)
+        for field in dataclasses.fields(kind)
         if field.name not in ("name", "source")
     }
     unknown = sorted(set(values) - set(fields))
@@ -249,7 +301,7 @@ def load_recipe(path: Path) -> Recipe:
         )
     source = hashlib.sha256(path.read_bytes()).hexdigest()
     try:
-        return Recipe(name=path.parent.name, source=source, **values)
+        return kind(name=path.parent.name, source=source, **values)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -55,12 +55,12 @@ _FIELDS = {
     "validation": _FIGURES,
     "test": _FIGURES,
     "paper": {},
-    "training": {"epoch": int},
-    "recipe": {"seed": int},
-    "commands": {"train": str, "test": str},
+    "commands": {"test": str},
     "examples": {"shape": [int], "log_prob": [records.NUMBER]},
     "signatures": {},
 }
+_TRAINED = {"training": {"epoch": int}, "recipe": {"seed": int}, "commands": {"train": str}}
+_MADE = {"made_of": {}, "commands": {"make": str}}
 _PAPER = {"nats": records.NUMBER, "what": str, "reference": str}
 
 
@@ -105,7 +105,8 @@ def info(name: str) -> dict[str, Any]:
     path = _place("zoo") / name / "metrics.json"
     metrics = records.read(path, _FIELDS, REMEDY)
     paper = {"none": str} if "none" in metrics["paper"] else _PAPER
-    records.check(path, metrics, {"paper": paper}, REMEDY)
+    made = _MADE if "made_of" in metrics else _TRAINED
+    records.check(path, metrics, {"paper": paper, **made}, REMEDY)
     return metrics
 
 

@@ -100,15 +100,14 @@ dtype{_labels(metrics)}; head `{metrics["head"]}` |
 | test NLL | **{nats(test, per)} nats**{kind.each} ({bits(test, per)}) |
 | validation NLL | {nats(validation, per)} nats |
 | paper | {versus(metrics)} |
-| chosen | on validation, after epoch {metrics["training"]["epoch"]}; seed \
-{metrics["recipe"]["seed"]} |{_start(metrics)}
+{_making(metrics)}
 
 ± is one standard error of the mean over the split. Masked weights are stored as 0 and the others
 with 11 significant bits; the figures are those of the stored model.{kind.note}
 
 ```console
 $ {metrics["commands"]["test"]}       # the figures above, again
-$ {metrics["commands"]["train"]}          # the recipe, see recipe.py
+$ {_command(metrics)}          # the recipe, see recipe.py
 $ tfar sample {name} {kind.use}
 ```
 
@@ -149,6 +148,18 @@ def described(model: AutoregressiveModel) -> dict[str, Any]:
         "dtype": f"{model.dtype_policy.name}, samples {head.dtype.name}",
         **kinds.of(model).described(),
     }
+
+
+def _making(metrics):
+    """How the model was made, a row or two of the card's table."""
+    if "made_of" in metrics:
+        return f"| made of | {', '.join(f'`{name}`' for name in metrics['made_of'])} |"
+    epoch, seed = metrics["training"]["epoch"], metrics["recipe"]["seed"]
+    return f"| chosen | on validation, after epoch {epoch}; seed {seed} |{_start(metrics)}"
+
+
+def _command(metrics):
+    return metrics["commands"]["make" if "made_of" in metrics else "train"]
 
 
 def _start(metrics):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["check_published", "export_again", "publish", "slim"]
 
 NUM_EXAMPLES = 32
+SPLITS = "train", "validation", "test"
 FILED = "bytes", "sha256", "signatures", "limits"  # of metrics: those about the SavedModel
 
 
@@ -51,7 +52,7 @@ def slim(model: AutoregressiveModel) -> AutoregressiveModel:
     return copy
 
 
-def publish(name: str, run: Path, *, progress: Progress = None) -> dict[str, Any]:
+def publish(name: str, run: Path | None = None, *, progress: Progress = None) -> dict[str, Any]:
     """Publishes the best weights of a training run as the artefact ``name``, in a clone.
 
     Writes ``saved_models/<name>/1`` and, in ``zoo/<name>``, ``examples.npz``, ``metrics.json`` and
@@ -59,7 +60,8 @@ def publish(name: str, run: Path, *, progress: Progress = None) -> dict[str, Any
 
     Args:
       name: an artefact that has a recipe.
-      run: folder of the run, see `tfar.training.train`.
+      run: folder of the run, see `tfar.training.train`; None for a
+        `tfar.training.recipes.Composition`, whose model is made of artefacts.
       progress: as in `tfar.kinds.Kind.log_prob`.
 
     Returns:
@@ -67,27 +69,35 @@ def publish(name: str, run: Path, *, progress: Progress = None) -> dict[str, Any
 
     Raises:
       FileNotFoundError: if the run has no weights, or the data set is not there.
-      ValueError: if there is no such recipe, or a file of the run is damaged.
+      ValueError: if there is no such recipe, a file of the run is damaged, or a run is missing or
+        given for an artefact without one.
     """
-    run = arguments.path("run", run)
-    recipe = recipes.load_recipe(zoo.recipe_path(name))
-    record = runs.record(run)
-    if record is None or runs.best(run) is None:
-        raise FileNotFoundError(f"{run} is not the folder of a training run: train there first.")
+    recipe = recipes.load(zoo.recipe_path(name))
+    if isinstance(recipe, recipes.Composition) != (run is None):
+        wanted = "no run" if run is not None else "the folder of a training run"
+        raise ValueError(f"Expected {wanted} of {name}, see its recipe, got {run}.")
     data = arguments.string("dataset", recipe.dataset)  # no files of one's own: others have none
-    record.pop("source", None)  # the checksum of the file, with its comments
-    splits = {
-        split: feeding.inputs(recipe, datasets.load(data, split))
-        for split in ("train", "validation", "test")
-    }
-    trained = training.build(recipe, feeding.events(splits["train"]))
-    best = runs.load_best(trained, run)
-    model = slim(trained)
+
+    def split_of(split):
+        return feeding.inputs(recipe, datasets.load(data, split))
+
+    if isinstance(recipe, recipes.Composition):
+        splits = {split: split_of(split) for split in SPLITS}
+        made = recipe.model(*map(zoo.load, recipe.members))
+        held: dict[str, Any] = {
+            "made_of": {member: zoo.checksum(member) for member in recipe.members},
+            "recipe": {"dataset": data, "config": training.loop.comparable(made)},
+            "commands": {"make": f"tfar publish {name}"},
+        }
+    else:
+        made, held, splits = _trained(recipe, arguments.path("run", run), split_of)
+    model = slim(made)
     kind = kinds.of(model)
     test = kind.inputs(splits["test"])
     count = len(feeding.events(test))
     rows = np.sort(np.random.default_rng(0).permutation(count)[:NUM_EXAMPLES])  # may be sorted
     examples = feeding.rows_of(test, rows)
+    held["commands"]["test"] = f"tfar evaluate {name}"
     metrics = {
         "name": name,
         "summary": recipe.summary,
@@ -97,12 +107,7 @@ def publish(name: str, run: Path, *, progress: Progress = None) -> dict[str, Any
         "validation": kind.figures(splits["validation"], progress),
         "test": kind.figures(splits["test"], progress),
         "paper": recipe.paper,
-        "training": best,
-        "recipe": record,
-        "commands": {
-            "train": f"tfar train {name}{_start(record)}",
-            "test": f"tfar evaluate {name}",
-        },
+        **held,
         "versions": {
             "tfar": tfar.__version__,
             "keras": keras.__version__,
@@ -116,6 +121,22 @@ def publish(name: str, run: Path, *, progress: Progress = None) -> dict[str, Any
         },
     }
     return _put(name, model, metrics, zoo.pack(examples))
+
+
+def _trained(recipe, run, split_of):
+    """The model of a run with its best weights, what metrics say of the run, and the data."""
+    record = runs.record(run)
+    if record is None or runs.best(run) is None:
+        raise FileNotFoundError(f"{run} is not the folder of a training run: train there first.")
+    record.pop("source", None)  # the checksum of the file, with its comments
+    splits = {split: split_of(split) for split in SPLITS}
+    model = training.build(recipe, feeding.events(splits["train"]))
+    held = {
+        "training": runs.load_best(model, run),
+        "recipe": record,
+        "commands": {"train": f"tfar train {recipe.name}{_start(record)}"},
+    }
+    return model, held, splits
 
 
 def check_published(metrics: dict[str, Any], split: str, found: Mapping[str, Any]) -> None:
