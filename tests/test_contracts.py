@@ -1,4 +1,7 @@
-"""Every contract over every case, with no opt-outs (heads: test_heads.py).
+"""Every contract over every case (heads: test_heads.py).
+
+Two contracts trace several graphs each: they hold for a case of every model, layer, head,
+condition and schedule.
 
 The tests of a model run one after the other, so that its samplers are traced once, and freed.
 """
@@ -6,7 +9,7 @@ The tests of a model run one after the other, so that its samplers are traced on
 import keras
 import numpy as np
 import pytest
-from support.cases import ENSEMBLES, LAYERS, MODELS, inputs, randomised, rate
+from support.cases import EACH, ENSEMBLES, LAYERS, MODELS, inputs, parts, randomised, rate
 
 from tfar import testing
 
@@ -63,6 +66,11 @@ def test_sampling(model):
     testing.verify_sampling(model)
 
 
+def test_every_part_is_in_a_case_of_the_slow_contracts():
+    assert set().union(*map(parts, EACH)) == set().union(*map(parts, MODELS))
+
+
+@pytest.mark.parametrize("name", EACH, indirect=True)
 def test_training(name):
     testing.verify_training(MODELS[name](), learning_rate=rate(name))
 
@@ -77,5 +85,6 @@ def test_persistence(model, tmp_path):
     testing.verify_persistence(model, tmp_path)
 
 
+@pytest.mark.parametrize("name", EACH, indirect=True)
 def test_export(model, tmp_path):
     testing.verify_export(model, tmp_path / "1")
