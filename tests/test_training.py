@@ -58,12 +58,12 @@ def test_every_recipe_runs_two_steps(path, tmp_path, eagerly):
     recipe = recipes.load_recipe(path)
     eagerly(not recipe.jit_compile and recipe.dataset != "tiny_shakespeare")
     # More images take time and show no more.
-    recipe = dataclasses.replace(recipe, batch_size=4, validate_every=1)
+    recipe = dataclasses.replace(recipe, batch_size=2, validate_every=1)
     if recipe.dataset == "tiny_shakespeare":
         data = {"train": "to be, or not to be. " * 30 * recipe.batch_size, "validation": "be." * 99}
     else:
         make = made_up_of_8_bits if recipe.dataset in OF_8_BITS else made_up
-        data = make(EVENT_SHAPES[recipe.dataset], train=2 * recipe.batch_size, validation=8)
+        data = make(EVENT_SHAPES[recipe.dataset], train=2 * recipe.batch_size, validation=4)
     data = {split: feeding.inputs(recipe, part) for split, part in data.items()}
     model = training.train(recipe, tmp_path, epochs=1, data=data, verbose=0)
     best = json.loads((tmp_path / "best.json").read_text())
