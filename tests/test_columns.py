@@ -298,9 +298,12 @@ def test_times_between_two_steps_are_named():
     days = pd.DataFrame({"x": pd.to_datetime(pd.Series(DAYS))})
     columns = tables.describe(days)
     days.loc[3, "x"] += pd.Timedelta("5h")
-    message = r"steps of 1 day in the column 'x', got 2020-01-04 05:00:00 in row 3 \(1 such rows\)"
+    message = r"steps of 1 day, in the column 'x', got .*2020-01-04 05:00:00.* in row 3 \(1 such"
     with pytest.raises(ValueError, match=message):
         tables.to_array(columns, days)
+    with pytest.warns(UserWarning, match=message):  # the other rows are scored
+        codes = tables.to_array(columns, days, outside=True)[:, 0]
+    assert codes[3] == -1 and np.array_equal(np.delete(codes, 3), [0, 1, 2, *range(4, len(days))])
     with pytest.raises(ValueError, match="Expected a time in the column 'x', got "):
         tables.to_array(columns, pd.DataFrame({"x": [pd.Timedelta("1D")]}))
 

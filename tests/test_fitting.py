@@ -133,8 +133,16 @@ def test_bad_weights(model, x, weight, message):
 
 
 def test_class_weight_is_refused(model, x):
-    with pytest.raises(ValueError, match="class_weight needs classes, and a density model has no"):
+    message = "class_weight needs classes, and a density model has no"
+    with pytest.raises(ValueError, match=message):
         model.fit(x, class_weight={0: 1.0, 1: 2.0}, verbose=0)
+    with pytest.raises(ValueError, match=message):
+        model.train_on_batch(x, class_weight={0: 1.0, 1: 2.0})
+
+
+def test_a_step_on_a_batch_takes_weights(model, x):
+    weighted = model.train_on_batch(x[:2], sample_weight=np.ones(2), return_dict=True)
+    assert np.isfinite(weighted["nats"])
 
 
 # Kinds of data ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from tfar import private
 from tfar.arguments import flag, instance, integer, rate
@@ -176,6 +177,22 @@ class Fitting(OfModel):
         """
         return super().predict(**self._arguments_of(keras.Model.predict, args, kwargs))
 
+    def train_on_batch(
+        self,
+        x: Nest,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """As in Keras, without classes.
+
+        Raises:
+          ValueError: if ``class_weight`` is given.
+        """
+        _no_classes(class_weight)
+        return super().train_on_batch(x, y, sample_weight, **kwargs)
+
     def _arguments_of(self, method, args, kwargs):
         """The checked arguments of a Keras method by name, however they were given."""
         bound = inspect.signature(inspect.unwrap(method)).bind(self, *args, **kwargs)
@@ -191,11 +208,7 @@ class Fitting(OfModel):
         if arguments.get("shuffle", True) != "batch":
             flag("shuffle", arguments.get("shuffle", True))
         arguments.update(arguments.pop("kwargs", {}))
-        if arguments.get("class_weight") is not None:
-            raise ValueError(
-                "class_weight needs classes, and a density model has no targets: give "
-                "sample_weight, a weight for each example."
-            )
+        _no_classes(arguments.get("class_weight"))
         if private.is_validation(arguments):  # ``fit`` has checked its data
             return arguments
         x = arguments["x"] = self.check(arguments.get("x"))
@@ -298,6 +311,14 @@ class LossIsFinite(keras.callbacks.Callback):
             raise NotFinite(
                 f"The loss is {loss.ravel()[0]}: a value that is not {head.support}, or {DIVERGED}"
             )
+
+
+def _no_classes(class_weight):
+    if class_weight is not None:
+        raise ValueError(
+            "class_weight needs classes, and a density model has no targets: give sample_weight, "
+            "a weight for each example."
+        )
 
 
 def _weights(weights, nats):

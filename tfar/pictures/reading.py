@@ -297,7 +297,7 @@ def _of_array(array: Any, name: str, given: Any, shape: Any, labels: Any) -> Pic
     least, most = array.min(), array.max()
     if not (least >= 0 and most <= 255) or (array.dtype.kind == "f" and (array % 1).any()):
         hint = " Multiply it by 255 and round it." if array.dtype.kind == "f" and most <= 1 else ""
-        hint = " Divide it by 256, as whole numbers: it has 16 bits." if most > 255 else hint
+        hint = " Divide it by 256, as whole numbers: it has 16 bits." if most >= 1000 else hint
         raise ValueError(
             f"{name} has values from {least:g} to {most:g}: expected whole numbers from 0 to 255."
             f"{hint}"

@@ -27,13 +27,12 @@ def to_array(
       columns: what `describe` returned for the table that the model was fitted to.
       frame: a data frame with those columns, in any order; others that it had when the model was
         fitted and were left out may be there too.
-      outside: whether entries that are out of the range of integers or times, or no known category,
-        have a code that the column does not take, with a warning. Their log-probability is -inf.
+      outside: whether entries that are none of the integers, times or categories of their column
+        have a code that it does not take, with a warning. Their log-probability is -inf.
 
     Raises:
-      ValueError: if a column is missing or unknown, or an entry is not a number, is out of the
-        range of integers, is a time between two steps, or is not a known category; the message
-        names the column and the row.
+      ValueError: if a column is missing or unknown, or an entry is not a number, or is none of the
+        integers, times or categories of its column; the message names the column and the row.
     """
     names = [column["name"] for column in columns]
     frame = named(frame)

@@ -56,19 +56,19 @@ def ticks(name: str, values: pd.Series) -> tuple[np.ndarray, dict[str, Any]]:
     if held["time"] == "time":
         _check_years(name, present, found)
     held.update(zone=zone, text=_is_text(present), **_given(present))
-    step = next(step for step in STEPS if _in_steps(found, step)[1].all())
+    step = next(step for step in STEPS if not _in_steps(found, step)[1].any())
     return _in_steps(found, step)[0], {**held, "step": step}
 
 
 def encode(column: dict[str, Any], name: str, values: pd.Series) -> np.ndarray:
-    """int64 [N] steps, 0 where an entry is missing.
+    """[N] steps, 0 where an entry is missing: int64 or, if an entry is between two, float64.
 
     Raises:
-      ValueError: if the entries are of another kind, or one is between two steps.
+      ValueError: if the entries are of another kind.
     """
-    steps, present = np.zeros(len(values), np.int64), values.dropna()
+    present = values.dropna()
     if not len(present):
-        return steps
+        return np.zeros(len(values), np.int64)
     if column["time"] == "period":
         found, freq = _periods(name, present)
         if freq != column["freq"]:
@@ -79,14 +79,9 @@ def encode(column: dict[str, Any], name: str, values: pd.Series) -> np.ndarray:
             raise ValueError(
                 f"Expected a {column['time']} in the column {name!r}, got {present.iloc[0]!r}."
             )
-        found, exact = _in_steps(moments, column["step"])
-        if not exact.all():
-            where = np.argmin(exact)
-            raise ValueError(
-                f"Expected times in steps of {column['step']} in the column {name!r}, got "
-                f"{present.iloc[where]!s} in row {present.index[where]} "
-                f"({int((~exact).sum())} such rows)."
-            )
+        found, rest = _in_steps(moments, column["step"])
+        found = found + rest if rest.any() else found
+    steps = np.zeros(len(values), found.dtype)
     steps[values.notna().to_numpy()] = found
     return steps
 
@@ -173,16 +168,16 @@ def _ends(column):
 
 
 def _in_steps(found, step):
-    """``(steps, exact)``: datetime64 or timedelta64 [N] as int64 steps, and whether they are such.
+    """``(steps, rest)``: datetime64 or timedelta64 [N] as int64 steps, and what is left, in [0, 1).
 
     What is too far from 0 for int64 gets the first or the last of its numbers.
     """
     own = STEPS[UNITS[np.datetime_data(found.dtype)[0]]]
     whole, size = found.astype(np.int64), STEPS[step]
     if own <= size:
-        return whole // (size // own), whole % (size // own) == 0
+        return whole // (size // own), whole % (size // own) / (size // own)
     most = MOST // (own // size)
-    return np.clip(whole, -most, most) * (own // size), np.ones(len(whole), bool)
+    return np.clip(whole, -most, most) * (own // size), np.zeros(len(whole))
 
 
 def _is_text(values):
