@@ -9,7 +9,7 @@ from tfar.heads import Characters
 from tfar.kinds import texts
 from tfar.models import FVSBN, CharRNN
 from tfar.testing import randomise
-from tfar.zoo import cards
+from tfar.zoo import cards, field
 
 
 def found(nats, error, examples):
@@ -110,3 +110,14 @@ def test_a_card_says_what_a_request_may_ask_for():
 @pytest.mark.parametrize("name", tfar.zoo.list())
 def test_metrics_tell_the_bounds_of_the_export(name):
     assert tfar.zoo.info(name).get("limits") == serving.limits(tfar.zoo.model_folder(name))
+
+
+def test_figures_of_the_field_are_of_data_sets_and_apart_from_bounds():
+    assert set(field.BEST) <= set(tfar.datasets.list())
+    metrics = {"dataset": "binarized_mnist", "num_classes": None}
+    assert cards._of_the_field(metrics, exact=True) == "79.20 nats (Diagonal BiLSTM)"
+    assert cards._of_the_field(metrics, exact=False).startswith("78.59 nats (BIVA")
+    assert "79.20 nats (Diagonal BiLSTM; van" in cards._best(metrics)
+    assert "at most 78.59 nats, a bound (BIVA" in cards._best(metrics)
+    given = {"dataset": "mnist", "num_classes": 10}  # p(x | c) is another figure
+    assert cards._best(given) == "we have found none"

@@ -69,10 +69,11 @@ def publish(name: str, run: str | None) -> None:
 @main.command()
 @click.option("--write", type=click.Path(exists=True, dir_okay=False), help="A README to update.")
 def table(write: str | None) -> None:
-    """The results table, from every metrics.json of the zoo."""
+    """The results table, from every metrics.json of the zoo; --write also updates the cards."""
     from tfar.zoo import cards
 
     if write:
+        cards.write_cards()
         cards.write_table(write)
         click.echo(write)
     else:

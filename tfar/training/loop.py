@@ -25,7 +25,7 @@ from tfar.training.recipes import OPTIMIZERS, POLICIES, Recipe
 from tfar.training.schedule import Schedule
 from tfar.typing import Path
 
-__all__ = ["EpochSeconds", "build", "epoch_seconds", "finished", "train"]
+__all__ = ["EpochSeconds", "build", "comparable", "epoch_seconds", "finished", "train"]
 
 SPLITS = {"train": "the training data", "validation": "the validation data"}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfar import arguments, files, kinds, zoo
+from tfar.zoo import field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,7 @@ __all__ = [
     "nats",
     "table",
     "versus",
+    "write_cards",
     "write_table",
 ]
 
@@ -100,6 +102,7 @@ dtype{_labels(metrics)}; head `{metrics["head"]}` |
 | test NLL | **{nats(test, per)} nats**{kind.each} ({bits(test, per)}) |
 | validation NLL | {nats(validation, per)} nats |
 | paper | {versus(metrics)} |
+| best known | {_best(metrics)} |
 {_making(metrics)}
 
 ± is one standard error of the mean over the split. Masked weights are stored as 0 and the others
@@ -231,8 +234,8 @@ def table() -> str:
     """The results table of the README, Markdown, from every ``metrics.json``."""
     lines = [
         "| model | data (train / validation / test) | test NLL, nats | bits/dim "
-        "| paper, nats | parameters |",
-        "|---|---|---|---|---|---|",
+        "| paper, nats | best known, exact | best bound | parameters, size |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name in zoo.list():
         m = zoo.info(name)
@@ -241,7 +244,8 @@ def table() -> str:
             f"| [`{name}`](zoo/{name}/card.md) | {m['dataset']} ({_sizes(m)}) "
             f"| {nats(m['test'], per)}{kinds.per(per).each} "
             f"| {m['test']['bits_per_dim']:.4f} "
-            f"| {_paper(m)} | {m['parameters']:,} |"
+            f"| {_paper(m)} | {_of_the_field(m, exact=True)} | {_of_the_field(m, exact=False)} "
+            f"| {m['parameters']:,}, {m['bytes'] / 1e6:.1f} MB |"
         )
     return "\n".join(lines)
 
@@ -255,6 +259,28 @@ def _paper(metrics):
         return f"{paper['nats']:.2f} ({paper['what']}; {paper['reference']})"
     on, ours = " and ".join(paper["splits"]), nats(compared(metrics), metrics["per"])
     return f"{words}; on {on}, where ours has {ours})"
+
+
+def _known(metrics):
+    """What others have, if it is comparable: p(x) without a condition."""
+    given = metrics.get("num_classes") or metrics.get("condition")
+    return () if given else field.known(metrics["dataset"])
+
+
+def _best(metrics):
+    return "; ".join(map(str, _known(metrics))) or "we have found none"
+
+
+def _of_the_field(metrics, *, exact):
+    found = [one for one in _known(metrics) if one.exact == exact]
+    return "; ".join(f"{one.figure} ({one.what})" for one in found) or "-"
+
+
+def write_cards() -> None:
+    """Writes the cards of all artefacts again, from their metrics."""
+    for name in zoo.list():
+        with files.replacing(zoo.recipe_path(name).parent / "card.md") as partial:
+            partial.write_text(card(zoo.info(name)), encoding="utf-8")
 
 
 def write_table(readme: Path) -> None:
