@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 import runpy
+import shutil
 import types
 
 import keras
@@ -254,3 +255,40 @@ def test_the_table_and_the_picture_of_pixeldefend(pixeldefend, tmp_path):
         tmp_path / "p.png", {"clean ": np.linspace(0, 1, 50), "FGSM 8": np.zeros(9)}
     )
     assert matplotlib.image.imread(tmp_path / "p.png").shape[2] == 4
+
+
+def test_every_set_of_a_folder_is_fitted(tmp_path, monkeypatch, capsys):
+    """Four columns, all copies of the first: log 2."""
+    module = runpy.run_path(str(EXAMPLES / "binary_sets.py"))
+    copies = np.tile(np.random.default_rng(0).integers(0, 2, [240, 1]), [1, 4])
+    parts = np.split(copies, [200, 220])
+    names = "train", "valid", "test"
+    np.savez(tmp_path / "nips.npz", **{f"{name}_data": x for name, x in zip(names, parts)})
+    np.savez(tmp_path / "other.npz", x=copies)
+    (tmp_path / "deep").mkdir()
+    for name, x in zip(names, parts):
+        np.savetxt(tmp_path / "deep" / f"mine.{name}.data", x, fmt="%d", delimiter=",")
+    read = dict(module["sets"](tmp_path))
+    assert list(read) == ["nips", "mine"]
+    for splits in read.values():
+        for found, expected in zip(splits(), parts):
+            np.testing.assert_array_equal(found, expected)
+    shutil.rmtree(tmp_path / "deep")
+    monkeypatch.delitem(module["MODELS"], "orderless NADE")  # which takes seconds
+    monkeypatch.setattr("sys.argv", ["binary_sets.py", str(tmp_path), "--epochs", "30"])
+    module["main"]()
+    (line,) = capsys.readouterr().out.splitlines()[2:]
+    name, sizes, test, *_ = line.split(" | ")
+    assert (
+        name == "| nips"
+        and "| MADE |" in line
+        and sizes == "200 / 20 / 20 x 4"
+        and "272.39 nats" in line
+    )
+    assert np.log(2) - 0.1 < float(test.split(" ± ")[0]) < 1.5  # of no dependence: 4 log 2
+    np.savez(tmp_path / "nips.npz", **{f"{name}_data": x + 1 for name, x in zip(names, parts)})
+    with pytest.raises(ValueError, match=r"Expected zeros and ones in .*nips\.npz"):
+        dict(module["sets"](tmp_path))["nips"]()
+    monkeypatch.setattr("sys.argv", ["binary_sets.py", str(tmp_path / "deep")])
+    with pytest.raises(SystemExit):
+        module["main"]()
