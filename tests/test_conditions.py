@@ -162,7 +162,7 @@ def test_a_text_has_a_condition(family, tmp_path):
         model.generate()
     with pytest.raises(ValueError, match=r"condition of one text, got a batch of shape \(2,\)"):
         model.generate(condition=words(0, 1))
-    if family == "transformer":
+    if family == "rnn":
         testing.verify_export(model, tmp_path / "1")
         signatures = tf.saved_model.load(str(tmp_path / "1")).signatures
         given = {"condition_word": tf.constant([2]), "condition_place": tf.zeros([1, 2])}

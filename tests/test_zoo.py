@@ -23,6 +23,16 @@ from tfar.zoo import artefacts, cards, publishing
 ROOT = pathlib.Path(__file__).parent.parent
 
 
+def _kind(name):
+    metrics = zoo.info(name)
+    recurrence = metrics["recipe"]["config"].get("recurrence")
+    return metrics["model"], recurrence, metrics["head"].split("(")[0]
+
+
+# An artefact of every model and head, since drawing traces for seconds.
+OF_EACH_KIND = sorted({_kind(name): name for name in zoo.list()}.values())
+
+
 @pytest.fixture(scope="module", params=zoo.list())
 def name(request):
     return request.param
@@ -69,6 +79,7 @@ def test_an_artefact_is_what_its_recipe_makes(name, model):
         assert made_by["config"][field] == json.loads(json.dumps(config[field])), field
 
 
+@pytest.mark.parametrize("name", OF_EACH_KIND, indirect=True)
 def test_an_artefact_samples(name, model):
     labels = None if model.num_classes is None else np.arange(32) % model.num_classes
     joint = model.joint(condition=labels)
