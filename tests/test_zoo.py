@@ -242,6 +242,20 @@ def test_an_artefact_is_exported_again_with_the_same_weights(published):
     assert not list((folder / "zoo" / "toy").glob("partial-*"))
 
 
+def test_an_artefact_is_timed(published):
+    folder, _, metrics = published
+    found = publishing.time_again("toy")
+    assert zoo.info("toy") == found and found.pop("times").keys() == {
+        "score_ms",
+        "draw_ms",
+        "cores",
+    }
+    assert found == json.loads(json.dumps(metrics))
+    assert "ms to score an example, of 100 at once" in (folder / "zoo/toy/card.md").read_text()
+    result = CliRunner().invoke(cli.main, ["time-again"])
+    assert result.exit_code == 0 and "toy: " in result.output and " ms to score, " in result.output
+
+
 def test_an_artefact_stays_where_the_new_one_fails(published, monkeypatch):
     folder, _, _ = published
     before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}

@@ -38,6 +38,17 @@ def export_again(names: tuple[str, ...]) -> None:
         click.echo(f"{name}: {metrics['bytes'] / 1e6:.1f} MB")
 
 
+@main.command("time-again", cls=Command)
+@click.argument("names", nargs=-1)
+def time_again(names: tuple[str, ...]) -> None:
+    """Measure how long the models of the zoo (or NAMES) take here, for their cards, in a clone."""
+    from tfar.zoo import publishing
+
+    for name in names or zoo.list():
+        times = publishing.time_again(name)["times"]
+        click.echo(f"{name}: {times['score_ms']:.2g} ms to score, {times['draw_ms']:.2g} to draw")
+
+
 @main.command("serve-config")
 @click.option(
     "--base-path", help="Where the server finds the models.  [default: the zoo of this tfar]"

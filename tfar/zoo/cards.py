@@ -103,7 +103,7 @@ dtype{_labels(metrics)}; head `{metrics["head"]}` |
 | validation NLL | {nats(validation, per)} nats |
 | paper | {versus(metrics)} |
 | best known | {_best(metrics)} |
-{_making(metrics)}
+{_making(metrics)}{_times(metrics)}
 
 ± is one standard error of the mean over the split. Masked weights are stored as 0 and the others
 with 11 significant bits; the figures are those of the stored model.{kind.note}
@@ -159,6 +159,18 @@ def _making(metrics):
         return f"| made of | {', '.join(f'`{name}`' for name in metrics['made_of'])} |"
     epoch, seed = metrics["training"]["epoch"], metrics["recipe"]["seed"]
     return f"| chosen | on validation, after epoch {epoch}; seed {seed} |{_start(metrics)}"
+
+
+def _times(metrics):
+    """How long scoring and drawing take, a row of the card's table."""
+    times = metrics.get("times")
+    if times is None:
+        return ""
+    cores = f"on {times['cores']} cores, " if times["cores"] else ""
+    return (
+        f"\n| time | {times['score_ms']:.2g} ms to score an example, of 100 at once; "
+        f"{times['draw_ms']:.2g} ms to draw one, of 16 at once; {cores}once compiled, without XLA |"
+    )
 
 
 def _command(metrics):
