@@ -22,8 +22,9 @@ def logit_average(
 ) -> AutoregressiveModel:
     """p(x_i | x_<i) proportional to prod_k p_k(x_i | x_<i)^w_k: one model of several.
 
-    It is exact: the logits of the conditionals are sum_k w_k logits_k, so that log p is their sum
-    and sampling keeps the caches of all. Its network is a `tfar.layers.WeightedSum` of theirs,
+    It is exact: the logits of the conditionals are sum_k w_k logits_k. Sampling keeps the caches
+    of all if each has steps, or each goes by whole rows, and takes whole passes otherwise, see
+    ``model.schedule``. Its network is a `tfar.layers.WeightedSum` of theirs,
     which it shares: `fit` trains the weights and the models, or the weights alone after
     ``for m in models: m.network.trainable = False``.
 

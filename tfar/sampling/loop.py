@@ -50,7 +50,7 @@ def draw(
     rows = {name: part for name, part in rows.items() if part is not None}
     if member is not None or model.members == 1:
         return sampler(0 if member is None else member, n, seed, policy, rows, scored)
-    x, log_prob = sampler(None, n, seed, policy, rows, False)
+    x, log_prob = sampler(None, n, seed, policy, rows, scored)
     if scored:
         inputs = conditions.joined(x, condition)
         some = tf.convert_to_tensor(n) > 0
@@ -62,12 +62,12 @@ def plain(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
     """A function of ``(member, n, seed, policy, rows, scored)`` that draws.
 
     See `draw`; ``rows`` is a dict of those of ``values``, ``known`` and ``condition`` that are
-    given, and a mixture is not ``scored``.
+    given, and what is drawn from a mixture is not scored.
     """
 
     def run(member, n, seed, policy, rows, scored):
         if member is None:
-            return mixture(model, run, n, seed, policy=policy, rows=rows)
+            return mixture(model, run, n, seed, policy=policy, rows=rows, scored=scored)
         return _one_member(model, cached, member, n, seed, policy, rows, scored)
 
     return run
@@ -79,8 +79,8 @@ def compiled(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
     One trace serves any number of samples, every member, eager callers and graphs.
     """
 
-    def of_mixture(n, seed, policy, rows):
-        return mixture(model, run, n, seed, policy=policy, rows=rows)
+    def of_mixture(n, seed, policy, rows, scored):
+        return mixture(model, run, n, seed, policy=policy, rows=rows, scored=scored)
 
     def run(member, n, seed, policy, rows, scored):
         def make():
@@ -90,7 +90,7 @@ def compiled(model: Conditionals, cached: bool = True) -> Callable[..., Any]:
                 numbers[0] = tf.TensorSpec([None, model.num_sites], tf.int32)
             pair = tf.TensorSpec([2], tf.int32)
             if member is None:
-                function = of_mixture
+                function = functools.partial(of_mixture, scored=scored)
             else:
                 function = functools.partial(_one_member, model, cached, scored=scored)
             return tf.function(
@@ -119,10 +119,12 @@ def mixture(
     *,
     policy: Policy,
     rows: dict[str, Any],
+    scored: bool | Literal["drawn", "known"] = False,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Each sample from a member drawn for it; in a graph, members are drawn from side by side.
 
-    Arguments and results are those of a sampler, see `plain`.
+    Arguments and results are those of a sampler, see `plain`. The members are drawn from as
+    ``scored`` says, so that they share their compiled samplers with those who want it.
     """
     chance = randomness.uniforms(randomness.derived(seed, model.members), 0, [n])
     choice = tf.searchsorted(tf.cumsum(model.shares)[:-1], chance, side="right")
@@ -132,7 +134,7 @@ def mixture(
 
         def drawn():
             given = tf.nest.map_structure(lambda part: tf.gather_nd(part, its), rows)
-            mine, _ = sampler(member, tf.shape(its)[0], own, policy, given, False)
+            mine, _ = sampler(member, tf.shape(its)[0], own, policy, given, scored)
             return tf.tensor_scatter_nd_update(x, its, mine)
 
         return member + 1, tf.cond(tf.size(its) > 0, drawn, lambda: x)
