@@ -1,4 +1,4 @@
-"""Gated PixelCNN on static binarized MNIST by columns: gated_pixelcnn_mnist, trained on in it."""
+"""Gated PixelCNN on static binarized MNIST by columns, from gated_pixelcnn_mnist on."""
 
 import tfar
 

@@ -1,8 +1,8 @@
-"""Gated PixelCNN on static binarized MNIST from the last pixel to the first: gated_pixelcnn_mnist, trained on in it."""
+"""Gated PixelCNN on static binarized MNIST turned by 180 degrees, from gated_pixelcnn_mnist on."""
 
 import tfar
 
-summary = "Gated convolutions over the image from the last pixel to the first, for mixtures of several orders."
+summary = "Gated convolutions over the image turned by 180 degrees, for mixtures of several orders."
 dataset = "binarized_mnist"
 paper = {
     "nats": 80.10,
