@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.cases import MODELS
 
 import tfar
-from tests.support.cases import MODELS
 from tfar.heads import Categorical
-from tfar.models import FVSBN, MADE, NADE, CharRNN, Mixture
+from tfar.models import FVSBN, MADE, NADE, CharRNN, Mixture, OrderlessNADE, logit_average
 from tfar.testing import enumerate_events, randomise
 
 ORDERS = "raster", "reversed", [1, 2, 0]
@@ -123,6 +123,18 @@ def test_a_member_completes_purifies_and_compresses_as_its_model_does():
 def test_what_cannot_be_mixed_is_refused(others, weights, said):
     with pytest.raises(ValueError, match=said):
         Mixture([MADE([3], (4,)), *others], weights)
+
+
+def test_models_that_share_weights_are_refused():
+    """A file would hold them once, and a model that is loaded need them twice."""
+    one, other = (NADE([3], 2) for _ in range(2))
+    orderless = OrderlessNADE([3], (4,))
+    shared = [one, one], [logit_average([one, other]), other]
+    for models in (*shared, [orderless, orderless.of_order([2, 1, 0])]):
+        with pytest.raises(ValueError, match=r"weights of their own, got .* after another"):
+            Mixture(models)
+    with pytest.raises(ValueError, match="weights of their own"):
+        logit_average([one, one])
 
 
 def test_no_models_are_refused():

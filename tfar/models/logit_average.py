@@ -36,7 +36,8 @@ def logit_average(
       **kwargs: passed to `AutoregressiveModel`, such as ``name``.
 
     Raises:
-      ValueError: if the models differ in one of these, or their number from that of the weights.
+      ValueError: if the models differ in one of these or share weights, or if their number is
+        another than that of the weights.
 
     >>> one, two = (tfar.models.NADE([3], 4) for _ in range(2))
     >>> model = logit_average([one, two], weights=[0.7, 0.3])
@@ -55,6 +56,7 @@ def logit_average(
                 )
         if model.weights_in_layout and COMMON["order"](model) != [*range(model.num_sites)]:
             raise ValueError(f"Expected the order 'raster' of a {type(model).__name__}.")
+    check_own_weights(models)
     average = AutoregressiveModel(
         WeightedSum([model.network for model in models]),
         first.event_shape,
@@ -76,6 +78,19 @@ COMMON = {
     "head": lambda model: repr(model.head),
     "condition": lambda model: getattr(model.condition, "support", None),
 }
+
+
+def check_own_weights(models: Sequence[AutoregressiveModel]) -> None:
+    """Raises ValueError if models share weights: Keras would save them for one of them only."""
+    seen: set[int] = set()
+    for model in models:
+        own = {id(weight) for weight in model.weights}
+        if own & seen:
+            raise ValueError(
+                f"Expected models with weights of their own, got {model} after another that shares "
+                "them: make it anew from its config, and set its weights."
+            )
+        seen |= own
 
 
 def _is_of_logits(model):

@@ -17,6 +17,7 @@ from tfar.arguments import integer, items
 from tfar.heads import Bernoulli
 from tfar.layers import Sites
 from tfar.models.base import AutoregressiveModel
+from tfar.models.logit_average import check_own_weights
 from tfar.models.sequence import SequenceModel
 from tfar.sampling.joint import Autoregressive
 from tfar.typing import BatchSize, Member, Nest, Training
@@ -37,12 +38,14 @@ class Mixture(AutoregressiveModel):
     models are those that were given, not copies.
 
     Args:
-      models: at least one, of the same event shape, kind of values and condition; none of a text.
+      models: at least one, of the same event shape, kind of values and condition; none of a text,
+        and none that shares weights with another.
       weights: w, numbers above 0, which are divided by their sum; by default 1 / K each.
       **kwargs: passed to ``keras.Model`` (``name``).
 
     Raises:
-      ValueError: if the models differ in one of these, or their number from that of the weights.
+      ValueError: if the models differ in one of these or share weights, or if their number is
+        another than that of the weights.
 
     >>> models = [tfar.models.NADE([3], 4, order=order) for order in ("raster", "reversed")]
     >>> mixture = Mixture(models, weights=[3, 1])
@@ -68,6 +71,7 @@ class Mixture(AutoregressiveModel):
                     raise ValueError(
                         f"Expected models of the same {name}, got {of(first)} and {of(model)}."
                     )
+        check_own_weights(models)
         given = np.ones(len(models)) if weights is None else np.asarray(weights)
         if given.shape != (len(models),) or given.dtype.kind not in "iuf" or not _positive(given):
             raise ValueError(
@@ -115,7 +119,7 @@ class Mixture(AutoregressiveModel):
         options = {"condition": condition, "training": training}
         return self.by_member(member, lambda own, r: own.parameters(x, member=r, **options))
 
-    def _mixture(self, inputs, counted, training=None):
+    def _mixture(self, inputs, counted):
         each = [model.log_prob(inputs, counted=counted) for model in self.models]
         return self._mixed(each)
 
