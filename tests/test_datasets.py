@@ -29,6 +29,7 @@ OTHERS = (
     "cifar10",
     "cifar10_jpeg",
     "dna_nucleotides",
+    "dynamic_mnist",
     "fashion_mnist",
     "mnist",
     "mushrooms_attributes",
@@ -46,6 +47,7 @@ def test_every_data_set_is_a_documented_function():
         function = getattr(datasets, name)
         assert function.__name__ == name and name in datasets.__all__
         folds = ["fold", "standardized"] if name in WINES else []
+        folds = ["draw"] if name == "dynamic_mnist" else folds
         assert [*inspect.signature(function).parameters] == ["split", *folds, "download"]
         returns = "float32 [N, 11]" if name in WINES else "uint8 [N, "
         returns = "A string." if name == "tiny_shakespeare" else returns
@@ -550,6 +552,32 @@ def test_mnist(home, name, split, rows):
     labels = data["condition"]
     assert labels.shape == (rows,) and labels.dtype == np.int32
     assert hashlib.sha256(labels.tobytes()).hexdigest() == LABELS[name, split]
+
+
+def test_dynamic_mnist(home):
+    """Bits with the grey values as probabilities, the same for a draw and a split."""
+    grey = _load_or_skip("mnist", "test")["x"] / 255
+    one, again = (datasets.dynamic_mnist("test") for _ in range(2))
+    assert one.dtype == np.uint8 and set(np.unique(one)) == {0, 1}
+    np.testing.assert_array_equal(one, again)
+    other = datasets.dynamic_mnist("test", draw=1)
+    error = np.sqrt((grey * (1 - grey)).sum())
+    for bits in (one, other):
+        assert (bits[grey == 0] == 0).all() and (bits[grey == 1] == 1).all()
+        assert abs(bits.sum() - grey.sum()) < 4 * error
+    between = (grey > 0.1) & (grey < 0.9)
+    differ = 2 * grey * (1 - grey)  # of two draws of a pixel
+    assert (one != other)[between].mean() == pytest.approx(differ[between].mean(), abs=0.01)
+    assert not np.array_equal(datasets.dynamic_mnist("validation"), one)
+    with pytest.raises(ValueError, match="Expected draw to be an integer of at least 0, got -1"):
+        datasets.dynamic_mnist("test", draw=-1)
+
+
+def test_training_images_are_drawn_anew(home):
+    _load_or_skip("mnist", "train")
+    first, second = (datasets.redrawn_mnist(np.random.default_rng(k)) for k in (0, 1))
+    assert first.shape == second.shape == (50_000, 28, 28, 1) and first.dtype == np.uint8
+    assert 0.02 < (first != second).mean() < 0.08
 
 
 def test_caltech101_silhouettes(home, monkeypatch):

@@ -195,6 +195,40 @@ def test_batches_depend_on_seed_and_epoch_only():
     assert not np.array_equal(stream[:3], other)
 
 
+def test_examples_are_drawn_anew_in_each_epoch():
+    """And by the seed and the epoch, so that a resumed run sees the same."""
+    x = np.zeros([12, 2, 2, 1], np.uint8)
+
+    def redraw(rng):
+        return rng.integers(0, 2, x.shape).astype(np.uint8)
+
+    recipe, model = toy(batch_size=4, shift=0.0, epochs=3, redraw=redraw), FVSBN([2, 2, 1])
+    stream = np.stack(list(feeding.batches(recipe, model, x).as_numpy_iterator()))
+    later = np.stack(list(feeding.batches(recipe, model, x, first=(1, 0)).as_numpy_iterator()))
+    np.testing.assert_array_equal(stream[3:], later)
+    for epoch in range(3):
+        drawn = redraw(np.random.default_rng([recipe.seed, epoch]))
+        shown = stream[3 * epoch : 3 * epoch + 3].reshape([12, 4])
+        assert sorted(shown.tolist()) == sorted(drawn.reshape([12, 4]).tolist())
+    other = dataclasses.replace(recipe, redraw=lambda rng: x[1:])
+    with pytest.raises(ValueError, match=r"redraw of toy to return uint8 of shape \[12, 2, 2, 1\]"):
+        feeding.redrawn(other, x, None)
+
+
+def test_a_run_with_redrawn_examples_is_recorded_and_resumed(tmp_path):
+    data = made_up([3, 3, 1])
+
+    def redraw(rng):
+        return rng.integers(0, 2, data["train"].shape).astype(np.uint8)
+
+    recipe = toy(epochs=1, redraw=redraw)
+    training.train(recipe, tmp_path, data=data, verbose=0)
+    assert json.loads((tmp_path / "recipe.json").read_text())["redraw"] == "redraw()"
+    training.train(recipe, tmp_path, data=data, verbose=0)
+    with pytest.raises(ValueError, match="another recipe \\(redraw differ"):
+        training.train(dataclasses.replace(recipe, redraw=None), tmp_path, data=data, verbose=0)
+
+
 def test_shifted_moves_by_at_most_a_pixel():
     x = np.zeros([2000, 5, 5, 1], np.uint8)
     x[:, 2, 2] = 1
@@ -252,6 +286,7 @@ def test_shift_falls_to_zero():
             "the name of a data set, a function of a split, or a dict of the files",
         ),
         ("model", "made", "a function, got 'made'"),
+        ("redraw", "mnist", "a function, got 'mnist'"),
         ("paper", {}, "a dict of nats, what, reference, or"),
         ("paper", {"nats": 80.0}, "a dict of nats, what, reference, or"),
         ("paper", "none", "a dict of nats, what, reference, or"),

@@ -26,7 +26,7 @@ from tfar.arguments import flag
 from tfar.datasets.categories import dna_nucleotides, mushrooms_attributes
 from tfar.datasets.clothes import fashion_mnist
 from tfar.datasets.colours import cifar10, cifar10_jpeg
-from tfar.datasets.digits import binarized_mnist, mnist
+from tfar.datasets.digits import binarized_mnist, dynamic_mnist, mnist, redrawn_mnist
 from tfar.datasets.silhouettes import caltech101_silhouettes
 from tfar.datasets.texts import tiny_shakespeare
 from tfar.datasets.uci import adult, connect4, dna, mushrooms, nips, ocr_letters, rcv1, web
@@ -46,6 +46,7 @@ __all__ = [
     "connect4",
     "dna",
     "dna_nucleotides",
+    "dynamic_mnist",
     "fashion_mnist",
     "list",
     "load",
@@ -55,13 +56,15 @@ __all__ = [
     "nips",
     "ocr_letters",
     "rcv1",
+    "redrawn_mnist",
     "tiny_shakespeare",
     "web",
     "wine_quality_red",
     "wine_quality_white",
 ]
 
-_FUNCTIONS = {name: globals()[name] for name in __all__ if name not in ("list", "load")}
+_OTHERS = "list", "load", "redrawn_mnist"
+_FUNCTIONS = {name: globals()[name] for name in __all__ if name not in _OTHERS}
 
 
 def load(

@@ -1,10 +1,12 @@
-"""MNIST, grey and binarized, from TFDS."""
+"""MNIST, grey and binarized once or anew, from TFDS."""
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
-from tfar.datasets.source import Source
+from tfar import arguments
+from tfar.datasets.source import Source, check_split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,3 +103,56 @@ def mnist(split: str, *, download: bool = True) -> dict[str, np.ndarray]:
     """
     arrays = _MNIST.read(split, download=download)
     return {"x": arrays["image"], "condition": arrays["label"].astype("int32")}
+
+
+def dynamic_mnist(split: str, *, draw: int = 0, download: bool = True) -> np.ndarray:
+    """Dynamically binarized MNIST: every pixel is a one with its grey value as the probability.
+
+    A model is trained on bits that are drawn anew in each epoch, see `redrawn_mnist`, and so sees
+    more than the 50,000 images of `binarized_mnist`: figures on the two are not comparable. Those
+    on this one are about one draw of the test images, here of a stated seed.
+
+    Args:
+      split: "train" (50,000 images), "validation" (10,000) or "test" (10,000), as of `mnist`.
+      draw: the number of the draw, the seed of its bits.
+      download: whether missing files may be downloaded (12 MB).
+
+    Returns:
+      uint8 [N, 28, 28, 1] of zeros and ones.
+
+    Raises:
+      ValueError: no such split, or a file that is not the published one (TFDS holds the SHA-256).
+      FileNotFoundError: not on this machine, and not downloaded; the message says how to get it.
+
+    #### References
+    Y. Burda, R. Grosse, R. Salakhutdinov. Importance Weighted Autoencoders. ICLR 2016, section 5.
+    Source: TFDS `mnist`, from https://storage.googleapis.com/cvdf-datasets/mnist/
+    """
+    check_split("dynamic_mnist", split, _SIZES)
+    draw = arguments.integer("draw", draw, least=0)
+    import numpy as np
+
+    grey = mnist(split, download=download)["x"]
+    return _bits(grey, np.random.default_rng([draw, [*_SIZES].index(split)]))
+
+
+def redrawn_mnist(rng: np.random.Generator) -> np.ndarray:
+    """The training images of `dynamic_mnist` with bits drawn by ``rng``, uint8 [50000, 28, 28, 1].
+
+    For ``redraw`` of a `tfar.training.Recipe`.
+
+    Raises:
+      FileNotFoundError: as `dynamic_mnist`.
+    """
+    return _bits(_training_images(), rng)
+
+
+@functools.cache
+def _training_images():
+    return mnist("train")["x"]
+
+
+def _bits(grey, rng):
+    import numpy as np
+
+    return (rng.random(grey.shape, np.float32) * 255 < grey).astype(np.uint8)

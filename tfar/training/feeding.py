@@ -19,6 +19,7 @@ __all__ = [
     "batches",
     "events",
     "inputs",
+    "redrawn",
     "replaced",
     "rows_of",
     "shifted_fraction",
@@ -115,6 +116,22 @@ def replaced(
     return np.where(rng.random(x.shape) < fraction, drawn, x)
 
 
+def redrawn(recipe: Recipe, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What a recipe's ``redraw`` returns.
+
+    Raises:
+      ValueError: unless it has the shape and dtype of ``x``, the examples.
+    """
+    found = recipe.redraw(rng)  # type: ignore[misc]  # where there is one
+    if np.shape(found) != x.shape or np.asarray(found).dtype != x.dtype:
+        raise ValueError(
+            f"Expected redraw of {recipe.name} to return {x.dtype} of shape {list(x.shape)}, as "
+            f"the training examples are, got {np.asarray(found).dtype} of shape "
+            f"{list(np.shape(found))}."
+        )
+    return found
+
+
 def batches(
     recipe: Recipe, model: AutoregressiveModel, data: Any, *, first: tuple[int, int] = (0, 0)
 ) -> tf.data.Dataset:
@@ -135,7 +152,8 @@ def batches(
         for epoch in range(first[0], recipe.epochs):
             rng = np.random.default_rng([recipe.seed, epoch])
             fraction = shifted_fraction(recipe, epoch)
-            shown = replaced(model, kind.epoch(x, rng, fraction), recipe.replaced, rng)
+            seen = x if recipe.redraw is None else redrawn(recipe, x, rng)
+            shown = replaced(model, kind.epoch(seen, rng, fraction), recipe.replaced, rng)
             shown = kind.noisy(shown, recipe.noise, rng) if recipe.noise else shown
             shown = {**data, "x": shown} if isinstance(data, dict) else shown
             order = rng.permutation(len(events(shown)))[: steps * recipe.batch_size]

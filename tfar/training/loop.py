@@ -367,6 +367,7 @@ def _fields(recipe, start):
     apart = ("model", "summary", "paper", "source")
     fields = {key: value for key, value in vars(recipe).items() if key not in apart}
     fields["dataset"] = sources.named(recipe.dataset)
+    fields["redraw"] = sources.named(recipe.redraw)
     return json.loads(json.dumps(fields if start is None else {**fields, "start": start}))
 
 

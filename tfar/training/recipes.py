@@ -101,6 +101,8 @@ class Recipe:
       shift: fraction of the images of an epoch that are shifted by up to one pixel in each
         direction, falling linearly to 0 over the first ``shift_until`` of the epochs; a tuple gives
         one for each cycle.
+      redraw: a function of a ``np.random.Generator`` that returns the training examples of an
+        epoch, drawn anew, as many as the data set has: `tfar.datasets.redrawn_mnist`, for instance.
       replaced: fraction of the values, of validation too, that uniform ones replace, others in each
         epoch: for a background model of likelihood ratios (Ren et al. 2019), which learns what is
         common to all examples; see `tfar.anomaly.ratio`.
@@ -146,6 +148,7 @@ class Recipe:
     ema: float = 0.999
     shift: float | tuple = 0.0
     shift_until: float = 0.9
+    redraw: Callable | None = None
     replaced: float = 0.0
     noise: float = 0.0
     validate_every: int = 1
@@ -183,6 +186,7 @@ class Recipe:
         check("patience", _optional, arguments.integer, least=1)
         check("seed", arguments.integer, least=0, most=2**32 - 1)
         check("source", _optional, arguments.string)
+        check("redraw", _optional, _function)
         self.periods  # noqa: B018 (or the clear error)
 
     @property

@@ -47,6 +47,16 @@ BEST = {
         Known(79.20, "nats", True, "Diagonal BiLSTM", "van den Oord et al. 2016, Pixel RNN"),
         Known(78.59, "nats", False, "BIVA, importance-weighted", "Maaløe et al. 2019"),
     ),
+    "dynamic_mnist": (
+        Known(
+            77.56,
+            "nats",
+            True,
+            "LMConv, a mixture of 8 orders",
+            "Jain et al. 2020, Locally Masked Convolution; 60,000 training images",
+        ),
+        Known(76.93, "nats", False, "CR-NVAE", "Sinha and Dieng 2021"),
+    ),
     "mnist": (
         Known(
             0.621,
