@@ -190,9 +190,10 @@ def test_an_ensemble_is_the_mean_of_the_probabilities_of_its_members(name):
     condition = given(model, len(x))
     members = [model.joint(member=r, condition=condition).prob(x) for r in range(model.members)]
     whole = model.joint(condition=condition).prob(x)
-    shares = model.proportions / 1.0 if name.startswith("mixture") else None
-    if shares is not None:  # one for each model, which may be an ensemble itself
-        shares = [shares[k] / model.models[k].members for k, _ in model.places]
+    shares = None
+    if name.startswith("mixture"):  # the weight of a model, which may be an ensemble itself
+        own = model.proportions.numpy()
+        shares = [own[k] / model.models[k].members for k, _ in model.places]
     np.testing.assert_allclose(whole, np.average(members, axis=0, weights=shares), rtol=1e-4)
     assert not np.allclose(members[0], members[1])
 
