@@ -63,20 +63,20 @@ BEST = {
             "bits/dim",
             True,
             "Transformer, 10 logistics",
-            "Katharopoulos et al. 2020, Transformers are RNNs; 60,000 training images",
+            "Katharopoulos et al. 2020, Transformers are RNNs",
         ),
     ),
     "caltech101_silhouettes": (
-        Known(88.48, "nats", True, "SpARN", "Goessling and Amit 2015, arXiv 1511.04776"),
-        Known(77.36, "nats", False, "VLAE", "Chen et al. 2017, arXiv 1611.02731"),
+        Known(88.48, "nats", True, "SpARN, on another split", "Goessling and Amit 2015"),
+        Known(77.36, "nats", False, "VLAE, on another split", "Chen et al. 2017"),
     ),
     "tiny_shakespeare": (
         Known(
             1.4697,
             "nats",
             True,
-            "nanoGPT",
-            "github.com/karpathy/nanoGPT; random crops of 256 from the last 10 %",
+            "nanoGPT, on the last 10 %",
+            "github.com/karpathy/nanoGPT; random crops of 256",
         ),
     ),
     **{
