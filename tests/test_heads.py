@@ -80,6 +80,7 @@ HEADS = {
     "categorical_2": (heads.Categorical(2), categorical),
     "categorical_3": (heads.Categorical(3), categorical),
     "categorical_9": (heads.Categorical(9), categorical),
+    "categorical_9_scaled": (heads.Categorical(9, scaled=True), categorical),
     "logistic_binary": discretized_logistic_mixture(2, 1, 2),
     "logistic_grey": discretized_logistic_mixture(3, 1, 256),
     "logistic_one_component": discretized_logistic_mixture(1, 2, 5),
@@ -275,6 +276,9 @@ def test_encoding():
     assert heads.Bernoulli().encode(x == 1).numpy().tolist() == [[[0.0], [1.0]]]
     one_hot = [[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]
     assert heads.Categorical(3).encode(x).numpy().tolist() == one_hot
+    scaled = heads.Categorical(3, scaled=True)
+    assert scaled.encode(x).numpy().tolist() == [[[-1.0], [0.0]]]
+    assert repr(scaled) == "Categorical(num_categories=3, scaled=True)"
 
 
 @pytest.mark.parametrize("dtype", [tf.uint8, tf.int8, tf.int64, tf.float16, tf.float64])

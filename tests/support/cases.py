@@ -175,7 +175,7 @@ MODELS = {
         positions=False,
     ),
     "gated_pixel_cnn_colours": lambda: GatedPixelCNN(
-        [2, 1, 3], 4, 2, first_kernel_size=3, head=Categorical(3)
+        [2, 1, 3], 4, 2, first_kernel_size=3, head=Categorical(3, scaled=True)
     ),
     "gated_pixel_cnn_labels": lambda: GatedPixelCNN(
         [2, 3, 1], 4, 2, first_kernel_size=3, num_classes=3
@@ -373,6 +373,14 @@ SCHEDULES = [  # of discrete values: site by site, a wavefront, whole rows, whol
     "char_rnn_gru",
     "own_plain",
 ]
+
+ONE_A_SCHEDULE = {
+    "nade_counts",
+    "pixel_cnn_colours",
+    "gated_pixel_cnn_labels",
+    "char_rnn_gru",
+    "own_plain",
+}
 
 ENSEMBLES = [name for name in MODELS if "orders" in name or "masks" in name]
 ENSEMBLES += ["orderless_nade_real", "orderless_columns_real", "orderless_counts"]

@@ -67,10 +67,13 @@ class Bernoulli(Head):
 class Categorical(Head):
     """p(x = k) = softmax(a)_k for x in {0, ..., K - 1}; K parameters per site. Samples are int32.
 
-    Values enter the network one-hot.
+    Values enter the network one-hot, or scaled to [-1, 1].
 
     Args:
       num_categories: K, at least 2.
+      scaled: whether x enters the network as the number 2x / (K - 1) - 1: for the levels of grey
+        and of colours, whose neighbours mean nearly the same. The first layer then has one channel
+        for K.
 
     Raises:
       ValueError: if K is less than 2.
@@ -84,13 +87,18 @@ class Categorical(Head):
     of_logits = True
     on_a_scale = True
 
-    def __init__(self, num_categories: int) -> None:
+    def __init__(self, num_categories: int, *, scaled: bool = False) -> None:
         self.num_categories = integer("num_categories", num_categories, least=2)
-        self.num_params = self.num_inputs = self.num_categories
+        self.scaled = flag("scaled", scaled)
+        self.num_params = self.num_categories
+        self.num_inputs = 1 if self.scaled else self.num_categories
         self.digits = (self.num_categories,)
         self.support = f"an integer from 0 to {self.num_categories - 1}"
 
     def encode(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
+        if self.scaled:
+            x = tf.cast(x, tf.float32) * (2 / (self.num_categories - 1)) - 1
+            return tf.cast(x, dtype)[..., None]
         return tf.one_hot(tf.cast(x, tf.int32), self.num_categories, dtype=dtype)
 
     def distribution(self, params: tf.Tensor, temperature: Temperature = None) -> tfd.Distribution:
@@ -114,7 +122,8 @@ class Categorical(Head):
         return (x >= 0) & (x < self.num_categories) & (x == tf.floor(x))
 
     def get_config(self) -> dict[str, Any]:
-        return {"num_categories": self.num_categories}
+        config = {"num_categories": self.num_categories}
+        return {**config, "scaled": True} if self.scaled else config
 
 
 @keras.saving.register_keras_serializable(package="tfar")
