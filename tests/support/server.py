@@ -96,9 +96,13 @@ def from_json(body, model):
     return request
 
 
+def _text(value):
+    return value.decode() if isinstance(value, bytes) else value
+
+
 def to_json(response):
-    outputs = {key: tf.make_ndarray(t).tolist() for key, t in response.outputs.items()}
-    outputs = {k: v.decode() if isinstance(v, bytes) else v for k, v in outputs.items()}
+    outputs = {key: tf.make_ndarray(t) for key, t in response.outputs.items()}
+    outputs = {k: np.vectorize(_text)(v).tolist() for k, v in outputs.items()}
     return {"outputs": outputs if len(outputs) > 1 else next(iter(outputs.values()))}
 
 

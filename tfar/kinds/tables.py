@@ -12,11 +12,12 @@ from tfar import files
 from tfar.kinds.base import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     import pandas as pd
 
+    from tfar.serving.costs import Limits
     from tfar.typing import Path, Progress, Seed
 
 MOST = 1000  # normal rows among which cells are ranked
@@ -210,6 +211,73 @@ class Tables(Kind):
                 there = frame[name].notna()
                 found[name] = found[name].astype(object).where(~there, words)
         return found
+
+    def signatures(self, limits: Limits) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
+        """As in `Kind`; of a model with a condition, which is in no column, there are none."""
+        from tfar.serving.rows import Rows
+
+        if self.model.condition is not None:
+            return {}
+        return Rows(self.model, limits).signatures
+
+    def verify_signatures(self, signatures: Mapping[str, Any]) -> None:
+        import tensorflow as tf
+
+        from tfar.tables import codec
+        from tfar.testing.checks import demand, demand_close
+
+        if self.model.condition is not None:
+            return
+        asked = {"seed": tf.constant([5, 6]), "temperature": tf.constant(1.0)}
+        asked["num_samples"] = tf.constant(4)
+        codes = signatures["sample"](**asked)["samples"].numpy()
+        drawn = signatures["sample_rows"](**asked)
+        names = [name.decode() for name in drawn["columns"].numpy()]
+        demand(names == [column["name"] for column in self.columns], f"The columns are {names}.")
+        rows = np.char.decode(drawn["rows"].numpy().astype(bytes))
+        try:
+            again = codec.to_array(self.columns, self._entries(rows))
+        except (KeyError, ValueError) as error:
+            raise AssertionError(f"The rows that are drawn cannot be read: {error}.") from error
+        demand(np.array_equal(again, codes), "The rows that are drawn are others than the samples.")
+        first = self.model.permutations[0][: len(names) // 2]
+        rest = np.setdiff1d(np.arange(len(names)), first)
+        given = rows.copy()
+        given[:, rest] = ""
+        codes[:, rest] = np.nan
+        nats = {}
+        for what, x in ("rows", again), ("parts of rows", codes):
+            words = tf.constant(given if x is codes else rows, tf.string)
+            nats[what] = signatures["log_prob_of_rows"](rows=words)["log_prob"]
+            demand_close(nats[what], self.log_prob(x), f"log_prob_of_rows of {what} differs")
+        answer = signatures["complete_rows"](rows=tf.constant(given, tf.string), **asked)
+        found = np.char.decode(answer["rows"].numpy().astype(bytes))
+        demand(np.all(found[:, :, first] == given[:, first]), "What is given has changed.")
+        for whole, log_prob in zip(found, answer["log_prob"]):
+            exact = self.log_prob(codec.to_array(self.columns, self._entries(whole)))
+            what = "log_prob of complete_rows differs"
+            demand_close(log_prob, exact - nats["parts of rows"], what, rtol=1e-4, atol=1e-4)
+
+    def _entries(self, rows):
+        """The data frame of rows of words that an export has written, read by Python and pandas."""
+        import pandas as pd
+
+        from tfar.tables import times
+
+        found = {}
+        for column, entries in zip(self.columns, rows.T):
+            if "categories" in column:
+                spelt = {str(category): category for category in column["categories"]}
+                values = pd.Series([spelt[word] for word in entries])
+            elif column.get("kind") != "time":
+                exact = column.get("kind") == "integer" or "levels" in column
+                values = pd.Series([(int if exact else float)(word) for word in entries])
+            elif column["time"] == "time":
+                values = pd.to_datetime(pd.Series(entries), format="ISO8601")
+            else:
+                values = times.decode(column, np.array([int(word) for word in entries]))
+            found[column["name"]] = values
+        return pd.DataFrame(found)
 
     def strings(self, samples: Any) -> Iterable[str]:
         return [samples.to_csv(index=False)]

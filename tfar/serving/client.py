@@ -28,6 +28,7 @@ __all__ = ["Client", "Grpc", "Rest"]
 # TensorFlow's names of dtypes, as its REST interface spells them: those of tfar's exports.
 DTYPES = {
     "DT_BOOL": np.bool_,
+    "DT_DOUBLE": np.float64,
     "DT_FLOAT": np.float32,
     "DT_INT32": np.int32,
     "DT_INT64": np.int64,
@@ -140,7 +141,7 @@ def _cast(name, value, dtype):
     """
     if dtype is None:
         raise ValueError(f"{name} is of a dtype that this client does not know.")
-    if dtype is np.object_:
+    if dtype is np.object_ and np.ndim(value) == 0:
         arguments.string(name, value)
     return _array(name, value, dtype)
 

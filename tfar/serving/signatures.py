@@ -176,10 +176,18 @@ class Functions:
     def _samples(self, x, lead):
         return {"samples": tf.reshape(x, [*lead, *self.model.event_shape])}
 
-    def _inputs(self, x, condition):
+    def some_rows(self, x: tf.Tensor) -> tf.Tensor:
+        """``x``, if it has at least one row and not more than a request may have."""
         rows, most = tf.shape(x)[0], self.limits.max_rows
         allowed = f"Expected at most {most} rows of x (max_rows of this export; send parts), got"
-        x = self._checked_x(require(x, (rows <= most, allowed, rows)))
+        return require(
+            x,
+            (rows > 0, "Expected at least one example as x, got none."),
+            (rows <= most, allowed, rows),
+        )
+
+    def _inputs(self, x, condition):
+        x = self._checked_x(self.some_rows(x))
         if condition is None:
             return x
         return conditions.joined(x, self._checked_condition(condition, x))

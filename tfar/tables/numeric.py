@@ -130,11 +130,11 @@ def encode(column: dict[str, Any], x: np.ndarray) -> np.ndarray:
     if "levels" in column:
         inside = (x >= 0) & (x < column.get("span", column["levels"])) & (x == np.floor(x))
         codes = np.where(inside, x, -1.0)
-        for value, atom in _atoms(column):
+        for value, atom in atoms(column):
             codes[x == value] = atom
         return np.where(np.isnan(x), np.nan, codes).astype(np.float32)
     codes = _float32(_codes(column, x))
-    for value, atom in _atoms(column):
+    for value, atom in atoms(column):
         alike = (codes == atom) & (x != value)  # only in float32
         above = np.nextafter(atom, np.float32(np.inf))
         codes[alike] = above
@@ -162,7 +162,7 @@ def _above(column, codes):
     x = codes.copy() if "levels" in column else _untransformed(column, codes)
     if column.get("decimals") is not None:
         x = _with_decimals(column, x)
-    for value, atom in _atoms(column):
+    for value, atom in atoms(column):
         x[codes == atom] = value
     return np.round(x) if column.get("rounded") else x
 
@@ -218,7 +218,7 @@ def log_units(column: dict[str, Any], codes: np.ndarray) -> np.ndarray:
     return np.where(density, found, 0.0)
 
 
-def _atoms(column):
+def atoms(column: dict[str, Any]) -> list[tuple[float, np.float32]]:
     """``(value less the base, code)`` of each value that has a mass of its own."""
     values = [value - base(column) for value in column.get("frequent", ())]
     return list(zip(values, np.array(column.get("atoms", ()), np.float32)))

@@ -90,7 +90,7 @@ def decode(column: dict[str, Any], steps: np.ndarray) -> pd.Series:
     """Dates, times, durations or periods from numbers of steps, in the type that was given."""
     steps = np.asarray(np.round(steps.astype(np.float64)) if steps.dtype.kind == "f" else steps)
     if "rounded" in column:  # draws may lie outside of what there is
-        steps = np.clip(steps, *_ends(column))
+        steps = np.clip(steps, *ends(column))
     steps = steps.astype(np.int64)
     if column["time"] == "period":
         found = pd.Series(pd.PeriodIndex.from_ordinals(steps, freq=column["freq"]))
@@ -150,7 +150,7 @@ def _unit(step):
     raise AssertionError(step)
 
 
-def _ends(column):
+def ends(column: dict[str, Any]) -> tuple[int, int]:
     """The first and the last step that the type of a column holds."""
     if column["time"] == "period":
         return -(2**31), 2**31
