@@ -34,7 +34,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
         case = parameters.get("name", parameters.get("layer"))
-        if item.nodeid.split("[")[0] in SLOW and case not in QUICK:
+        slow = item.nodeid.split("[")[0] in SLOW and case not in QUICK
+        if slow or item.get_closest_marker("thorough"):
             item.add_marker("slow")
 
 

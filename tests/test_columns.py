@@ -87,7 +87,7 @@ def test_missing_entries_are_missing_codes():
 def test_an_offset_costs_no_precision():
     """The density of numbers far from 0 is that of the same numbers near 0."""
     x, nats = np.random.default_rng(3).normal(size=400), []
-    for offset in (0.0, 1e6, 1e8):
+    for offset in (0.0, 1e8):
         frame = pd.DataFrame({"x": x + offset, "y": x**2})
         nats.append(tables.log_prob(tables.fit_table(frame), frame).mean())
     np.testing.assert_allclose(nats[1:], nats[0], atol=0.05)

@@ -11,7 +11,8 @@ import types
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from support.cases import SCHEDULES, randomised, shared
+from support.cases import ONE_A_SCHEDULE, SCHEDULES, randomised, shared
+from support.thorough import beyond
 
 from tfar import cli, compression, testing, zoo
 from tfar.compression import codec, coder, container, layout, lockstep, portable
@@ -19,7 +20,7 @@ from tfar.heads import Bernoulli, Categorical, Characters, Columns, GaussianMixt
 from tfar.models import MADE, CharRNN, Transformer
 
 
-@pytest.mark.parametrize("name", ["made", *SCHEDULES])
+@pytest.mark.parametrize("name", beyond(ONE_A_SCHEDULE, ["made", *SCHEDULES]))
 def test_contract(name):
     testing.verify_compression(shared(name))
 
@@ -271,7 +272,9 @@ def digits(portable):
     return compression.compress(zoo.load("pixelcnn_mnist"), x, portable=portable)
 
 
-@pytest.mark.parametrize("threads, portable", [(2, False), (1, True)])
+@pytest.mark.parametrize(
+    "threads, portable", [pytest.param(2, False, marks=pytest.mark.thorough), (1, True)]
+)
 def test_in_another_process(threads, portable, tmp_path):
     """With other numbers of threads and, of a portable file, without oneDNN."""
     (tmp_path / "x.tfar").write_bytes(digits(portable))

@@ -1,7 +1,7 @@
 """Every contract over every case (heads: test_heads.py).
 
-Two contracts trace several graphs each: they hold for a case of every model, layer, head,
-condition and schedule.
+Contracts that trace several graphs each hold for a case of every model, layer, head, condition and
+schedule; sampling, causality and persistence for all cases with ``-m thorough``.
 
 The tests of a model run one after the other, so that its samplers are traced once, and freed.
 """
@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from support.cases import EACH, ENSEMBLES, LAYERS, MODELS, inputs, parts, randomised, rate
+from support.thorough import beyond
 
 from tfar import testing
 
@@ -25,12 +26,17 @@ def model(name):
     return randomised(name, seed=3)
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+# The same layers in other sizes, which take as long as twenty others.
+SIZES = {"multiscale_one_level", "multiscale_three_levels", "recurrent_embedding"}
+
+
+@pytest.mark.parametrize("layer", beyond(LAYERS.keys() - SIZES, LAYERS))
 def test_layer(layer):
     factory, num_sites, channels, scale = (*LAYERS[layer], 1.0)[:4]
     testing.verify_layer(factory(), num_sites, channels, scale=scale)
 
 
+@pytest.mark.parametrize("name", beyond(EACH, MODELS), indirect=True)
 def test_causality_before_training_after_a_step_and_after_a_reload(name, tmp_path):
     """With random weights: `test_every_earlier_site_matters_where_units_suffice`."""
     testing.verify_causality(MODELS[name](), differs=False)  # zeros for kernels are allowed
@@ -62,6 +68,7 @@ def test_normalisation(name, model):
     testing.verify_normalisation(model)
 
 
+@pytest.mark.parametrize("name", beyond(EACH, MODELS), indirect=True)
 def test_sampling(model):
     testing.verify_sampling(model)
 
@@ -81,6 +88,7 @@ def test_precision(name, model):
     testing.verify_precision(model, **({"count": 64} if "char_rnn" in name else {}))
 
 
+@pytest.mark.parametrize("name", beyond(EACH, MODELS), indirect=True)
 def test_persistence(model, tmp_path):
     testing.verify_persistence(model, tmp_path)
 

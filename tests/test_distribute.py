@@ -21,12 +21,11 @@ from tfar.training import checkpoints
 
 FAMILIES = [  # with "*": sample weights, and clipped gradients
     "fvsbn",
-    "nade_categorical",
     "made*",
-    "char_rnn*",
     "train",  # the trainer
     "overflowing",  # in float16
 ]
+MORE = ["nade_categorical", "char_rnn*"]
 
 
 @functools.cache
@@ -98,8 +97,9 @@ def verify(found, names):
 
 
 @pytest.mark.gpu
-def test_two_replicas_give_what_one_device_gives(tmp_path):
-    verify(mirrored(tmp_path, "none", FAMILIES), FAMILIES)
+@pytest.mark.parametrize("names", [FAMILIES, pytest.param(MORE, marks=pytest.mark.thorough)])
+def test_two_replicas_give_what_one_device_gives(names, tmp_path):
+    verify(mirrored(tmp_path, "none", names), names)
 
 
 def test_two_workers_give_what_one_device_gives(tmp_path):

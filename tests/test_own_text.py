@@ -114,6 +114,7 @@ def test_the_last_tenth_is_held_out_and_sizes_follow_from_the_text(monkeypatch):
     assert found["recipe"].batch_size == 32
 
 
+@pytest.mark.thorough  # images do the same
 def test_a_resumed_run_equals_an_unbroken_one(tmp_path, monkeypatch):
     options = {"family": "gru", "budget": "1m", "verbose": 0}
     monkeypatch.setattr(

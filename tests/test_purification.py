@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from support.cases import SCHEDULES, randomised, shared
+from support.cases import ONE_A_SCHEDULE, SCHEDULES, randomised, shared
+from support.thorough import beyond
 
 from tfar import testing
 from tfar.heads import Bernoulli
@@ -11,7 +12,7 @@ from tfar.models import MADE
 from tfar.sampling import loop, prefix, purification
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("name", beyond(ONE_A_SCHEDULE, SCHEDULES))
 def test_contract(name):
     testing.verify_purification(shared(name))
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from support.cases import EACH, ENSEMBLES, MODELS, events, given, shared
+from support.thorough import beyond
 
 from tfar import conditions, sampling, serving
 from tfar.heads import Bernoulli, Categorical
@@ -60,9 +61,12 @@ def test_no_samples(name):
 
 
 BY_XLA = [name for name in EACH if name not in ENSEMBLES]  # which need one member
+EVERY_RUN = {"nade_counts", "pixel_cnn_mixture", "pixel_rnn_diagonal", "transformer_image"}
 
 
-@pytest.mark.parametrize("name", BY_XLA)
+@pytest.mark.parametrize(
+    "name", beyond(EVERY_RUN | {"own_plain", "made_columns_counts_real"}, BY_XLA)
+)
 def test_xla_draws_the_same(name):
     model = shared(name)
     condition = given(model, 2)

@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 import pytest
+from support.thorough import beyond
 
 from tfar import conditions
 from tfar.heads import Bernoulli, Categorical, DiscretizedLogisticMixture
@@ -22,6 +23,7 @@ CASES = {  # shape, kernel sizes of the first and the other layers, head
     "conditional": ((4, 6, 1), 3, 3, Bernoulli()),
     "transposed": ((5, 5, 1), 3, 3, Bernoulli()),
 }
+EVERY_RUN = {"odd", "colours", "conditional", "transposed"}
 
 
 def slowed(model, schedule):
@@ -43,7 +45,7 @@ def made(name):
     return randomise(model, seed=3, scale=0.3)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", beyond(EVERY_RUN, CASES))
 def test_every_schedule_draws_the_same(name):
     model = made(name)
     fastest, n = model.schedule, model.num_sites
@@ -62,7 +64,7 @@ def test_every_schedule_draws_the_same(name):
     np.testing.assert_array_equal(model.joint(**condition).sample(seed=4, value=value), expected)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", beyond(EVERY_RUN, CASES))
 def test_whole_rows_draw_the_same(name):
     shape, first, size, head = CASES[name]
     condition = {"condition": [0.3, -2.0]} if name == "conditional" else {}

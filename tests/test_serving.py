@@ -162,10 +162,20 @@ def test_exports_run_where_there_is_only_tensorflow(exports, tmp_path):
     run_alone(cases, tmp_path)
 
 
-def test_the_zoo_runs_where_there_is_only_tensorflow(tmp_path):
+def one_of_each_model():
+    """Those of the zoo that are trained."""
+    named = {name: zoo.info(name) for name in zoo.list()}
+    each = {one["model"]: name for name, one in named.items() if "made_of" not in one}
+    return list(each.values())
+
+
+@pytest.mark.parametrize(
+    "scored", [one_of_each_model, pytest.param(zoo.list, marks=pytest.mark.thorough)]
+)
+def test_the_zoo_runs_where_there_is_only_tensorflow(scored, tmp_path):
     """All are scored; drawing takes seconds, and is tried of one of each model that is trained."""
-    cases, drawn = [], {}
-    for name in zoo.list():
+    cases, drawn = [], {zoo.model_folder(name) for name in one_of_each_model()}
+    for name in scored():
         given, log_prob = zoo.examples(name)
         given = given if isinstance(given, dict) else {"x": given}
         given = {key: value.astype(np.int32) for key, value in given.items()}
@@ -174,9 +184,7 @@ def test_the_zoo_runs_where_there_is_only_tensorflow(tmp_path):
         shape = metrics["event_shape"][: len(metrics["event_shape"]) - entries]
         sites = int(np.prod(shape))
         cases.append((sites, metrics["members"], zoo.model_folder(name), given, log_prob))
-        if "made_of" not in metrics:
-            drawn[metrics["model"]] = zoo.model_folder(name)
-    run_alone(cases, tmp_path, set(drawn.values()))
+    run_alone(cases, tmp_path, drawn)
 
 
 @pytest.mark.parametrize("name", zoo.list())

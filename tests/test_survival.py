@@ -133,7 +133,8 @@ def test_a_run_that_began_with_a_model_goes_on_without_it(tmp_path, monkeypatch)
     verify_same(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_a_run_killed_at_20_random_moments_ends_as_an_uninterrupted_one(tmp_path):
+@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.thorough)])
+def test_a_run_killed_at_random_moments_ends_as_an_uninterrupted_one(kills, tmp_path):
     """Processes, of a server that has imported TensorFlow, so that they start soon."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tfar.testing", "tfar.training"])
@@ -156,7 +157,7 @@ def test_a_run_killed_at_20_random_moments_ends_as_an_uninterrupted_one(tmp_path
             return None
 
     rng, seen = random.Random(1), set()
-    for _ in range(20):
+    for _ in range(kills):
         process = start(tmp_path / "parts")
         before = saved()
         deadline = time.monotonic() + 120
@@ -170,7 +171,7 @@ def test_a_run_killed_at_20_random_moments_ends_as_an_uninterrupted_one(tmp_path
         with warnings.catch_warnings(action="error"):  # nothing is ever damaged
             place = checkpoints.Checkpoint(state, steps=8, every=1, strategy=None)
         seen.add((place.epoch, place.step))
-    assert len(seen) == 20 and any(step for _, step in seen)
+    assert len(seen) == kills and any(step for _, step in seen)
     last = start(tmp_path / "parts")
     last.join(120)
     assert last.exitcode == 0

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 from support.cases import mood
+from support.thorough import beyond
 from support.toys import made_up, made_up_of_8_bits, toy
 
 import tfar
@@ -25,6 +26,7 @@ EVENT_SHAPES = {
     "mnist": [28, 28, 1],
     "cifar10_jpeg": [32, 32, 3],
     "fashion_mnist": [28, 28, 1],
+    "dynamic_mnist": [28, 28, 1],
     "dna": [180],
     "dna_nucleotides": [60],
     "mushrooms": [112],
@@ -43,22 +45,33 @@ def eagerly():
     tf.config.run_functions_eagerly(False)
 
 
+ZOO = artefacts._place("zoo")
+RECIPES = [
+    path.parent.name
+    for path in sorted(ZOO.glob("*/recipe.py"))
+    if isinstance(recipes.load(path), recipes.Recipe)
+]
+
+
+def one_of_each_model():
+    """Of those that have the same model, kind of condition and way of training: the last one."""
+    found = {}
+    for name in RECIPES:
+        made = zoo.info(name) if name in zoo.list() else {}
+        recipe = recipes.load_recipe(ZOO / name / "recipe.py")
+        way = recipe.conditional, recipe.jit_compile, recipe.precision, recipe.redraw
+        found[made.get("model", name), made.get("per"), *way] = name
+    return set(found.values())
+
+
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
-@pytest.mark.parametrize(
-    "path",
-    [
-        path
-        for path in sorted(artefacts._place("zoo").glob("*/recipe.py"))
-        if isinstance(recipes.load(path), recipes.Recipe)
-    ],
-    ids=lambda p: p.parent.name,
-)
-def test_every_recipe_runs_two_steps(path, tmp_path, eagerly):
+@pytest.mark.parametrize("name", beyond(one_of_each_model(), RECIPES))
+def test_every_recipe_runs_two_steps(name, tmp_path, eagerly):
     """Traced steps are in other tests, and here those of long recurrences and for XLA."""
-    recipe = recipes.load_recipe(path)
+    recipe = recipes.load_recipe(ZOO / name / "recipe.py")
     eagerly(not recipe.jit_compile and recipe.dataset != "tiny_shakespeare")
     # More images take time and show no more.
-    recipe = dataclasses.replace(recipe, batch_size=2, validate_every=1)
+    recipe = dataclasses.replace(recipe, batch_size=2, validate_every=1, redraw=None)
     if recipe.dataset == "tiny_shakespeare":
         data = {"train": "to be, or not to be. " * 30 * recipe.batch_size, "validation": "be." * 99}
     else:
