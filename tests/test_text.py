@@ -5,16 +5,18 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 from support.cases import shared
 from support.toys import toy
 
 import tfar
-from tfar import text
+from tfar import cli, datasets, kinds, text, zoo
 from tfar.heads import Categorical, Characters, Vocabulary
 from tfar.models import CharRNN, Transformer
 from tfar.sampling import Policy
 from tfar.testing import randomise
 from tfar.training import feeding
+from tfar.zoo import publishing
 
 SENTENCE = "to be, or not to be: that is the question."
 
@@ -297,3 +299,56 @@ def test_a_recipe_of_a_text_trains_on_windows_cut_anew_every_epoch(tmp_path):
         assert trained.head.vocabulary.decode(window) in data["train"]
     starts = [{"".join(map(chr, row)) for row in half} for half in (epochs[0][:24], epochs[1])]
     assert starts[0] != starts[1]
+
+
+# Protocols ----------------------------------------------------------------------------------------
+
+SPLITS = {"train": SENTENCE * 20, "validation": "to be " * 40, "test": SENTENCE * 12}
+
+
+def test_crops_have_no_past_and_what_adapts_has_all_of_it(model):
+    kind, told = kinds.of(model), SPLITS["validation"] + SPLITS["test"]
+    (length,) = model.event_shape
+    found = kind.by_protocol("crops", SPLITS.get)
+    each = [
+        -model.log_prob(kind.encode(told[first : first + length])[None])[0] / length
+        for first in range(0, len(told) - length + 1, length)
+    ]
+    np.testing.assert_allclose(found["nats"], np.mean(each), rtol=1e-5)
+    error = np.std(each, ddof=1) / np.sqrt(len(each))
+    np.testing.assert_allclose(found["standard_error"], error, rtol=1e-4)
+    assert found["examples"] == len(each) * length
+    found = kind.by_protocol("adaptive", SPLITS.get)
+    nats = -text.log_prob(model, told, adapt=SPLITS["train"]).sum()
+    np.testing.assert_allclose(found["nats"], nats / len(told), rtol=1e-6)
+    assert found["nats"] < kind.figures(told)["nats"]
+    with pytest.raises(ValueError, match="a protocol for texts, crops, adaptive, got 'crop'"):
+        kind.by_protocol("crop", SPLITS.get)
+
+
+def test_evaluate_by_protocol(model, tmp_path, monkeypatch):
+    model.save(tmp_path / "text.keras")
+    monkeypatch.setattr(datasets, "load", lambda name, split: SPLITS[split])
+    (tmp_path / "told.txt").write_text(SENTENCE)
+
+    def evaluate(*options):
+        return CliRunner().invoke(cli.main, ["evaluate", str(tmp_path / "text.keras"), *options])
+
+    data = "--data", "tiny_shakespeare"
+    done = evaluate(*data, "--protocol", "crops")
+    found = kinds.of(model).by_protocol("crops", SPLITS.get)
+    assert done.exit_code == 0 and f", crops: {found['nats']:.4f}" in done.output
+    for options, message in (
+        ((*data, "--protocol", "crop"), "Expected a protocol for texts, crops, adaptive"),
+        ((*data, "--protocol", "crops", "--split", "test"), "it takes no --split"),
+        (("--data", str(tmp_path / "told.txt"), "--protocol", "crops"), "needs a data set"),
+    ):
+        done = evaluate(*options)
+        assert done.exit_code and message in done.output, done.output
+
+
+def test_published_figures_of_protocols_are_checked():
+    metrics = zoo.info("transformer_shakespeare")
+    publishing.check_published(metrics, "crops", metrics["protocols"]["crops"])
+    with pytest.raises(ValueError, match="Expected the published"):
+        publishing.check_published(metrics, "adaptive", metrics["protocols"]["crops"])

@@ -38,6 +38,18 @@ def export_again(names: tuple[str, ...]) -> None:
         click.echo(f"{name}: {metrics['bytes'] / 1e6:.1f} MB")
 
 
+@main.command("measure-again", cls=Command)
+@click.argument("names", nargs=-1)
+def measure_again(names: tuple[str, ...]) -> None:
+    """Measure the text models of the zoo (or NAMES) by their other protocols, in a clone."""
+    from tfar.zoo import publishing
+
+    for name in names or [name for name in zoo.list() if "protocols" in zoo.info(name)]:
+        found = publishing.measure_again(name, progress("Scoring")).get("protocols", {})
+        for protocol, figures in found.items():
+            click.echo(f"{name}, {protocol}: {figures['nats']:.4f} nats")
+
+
 @main.command("time-again", cls=Command)
 @click.argument("names", nargs=-1)
 def time_again(names: tuple[str, ...]) -> None:

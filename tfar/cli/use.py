@@ -173,8 +173,11 @@ def score(model: str, file: str, *, adapt: str | None) -> None:
     show_default=True,
     type=click.Choice(["train", "validation", "test"]),
 )
+@click.option("--protocol", help="Another protocol of a card: crops or adaptive, of texts.")
 @click.pass_context
-def evaluate(context: click.Context, model: str, *, data: str | None, split: str) -> None:
+def evaluate(
+    context: click.Context, model: str, *, data: str | None, split: str, protocol: str | None
+) -> None:
     """The NLL of a whole split, or of all examples in a file or folder, with its standard error."""
     from tfar import kinds
     from tfar.zoo import cards, publishing
@@ -186,6 +189,17 @@ def evaluate(context: click.Context, model: str, *, data: str | None, split: str
     data = data or known["dataset"]
     if is_own(data):
         refuse(context, f"{data} has no splits", "split")
+    if protocol:
+        refuse(context, f"--protocol {protocol} has splits of its own", "split")
+        if is_own(data):
+            raise click.UsageError(f"--protocol {protocol} needs a data set, which has splits.")
+        found = kind.by_protocol(
+            protocol, lambda part: examples(kind, data, part), progress("Scoring")
+        )
+        click.echo(f"{model}, {protocol}: {cards.measured(found, kind.per)}")
+        if known and data == known["dataset"]:
+            publishing.check_published(known, protocol, found)
+        return
     found = kind.figures(examples(kind, data, split), progress("Scoring"))
     click.echo(f"{model}: {cards.measured(found, kind.per)}")
     if known and data == known["dataset"]:

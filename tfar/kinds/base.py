@@ -39,6 +39,8 @@ class Kind:
       completing: options of `tfar complete` that this kind takes; None if it has none to complete.
       samples: what samples are called.
       printed: whether samples are strings, which are printed if no file is named.
+      protocols: other ways in which a data set is measured, what each is by its name; see
+        `by_protocol`.
       adapts: whether the model can learn as it reads, see ``adapt`` of `tfar.text.log_prob`.
       keeps_rows: whether the first rows of an example can be kept, as `Images.complete` does.
       shifts: whether `epoch` shifts examples, see ``shift`` of `tfar.training.Recipe`.
@@ -64,6 +66,7 @@ class Kind:
     completing: tuple[str, ...] | None = None
     samples = "samples"
     printed = False
+    protocols: Mapping[str, str] = {}
     adapts = False
     keeps_rows = False
     shifts = False
@@ -195,6 +198,22 @@ class Kind:
           ``{"examples", "nats", "standard_error", "bits_per_dim"}``.
         """
         return self.averaged(-self.log_probs(data, progress), data)
+
+    def by_protocol(
+        self, protocol: str, split_of: Callable[[str], Any], progress: Progress = None
+    ) -> dict[str, Any]:
+        """Figures of a data set by one of the `protocols`, as `figures` gives them.
+
+        Args:
+          protocol: its name.
+          split_of: a function of "train", "validation" or "test" that returns the split.
+          progress: as in `log_prob`.
+
+        Raises:
+          ValueError: if there is no such protocol.
+        """
+        known = ", ".join(self.protocols) or "none besides the usual one"
+        raise ValueError(f"Expected a protocol for {self.name}, {known}, got {protocol!r}.")
 
     def log_probs(self, data: Any, progress: Progress = None) -> np.ndarray:
         """log p of the parts of a split of which figures are made, float64 [N] nats.

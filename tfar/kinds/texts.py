@@ -31,6 +31,10 @@ class Texts(Kind):
     completing = ("each_line", "length")
     formats = (".txt",)
     printed = True
+    protocols = {
+        "crops": "on validation and test, in crops of the model's length, each without a past",
+        "adaptive": "on validation and test, learning on as it reads, after the training text",
+    }
     adapts = True
     max_length = 10_000
 
@@ -119,6 +123,22 @@ class Texts(Kind):
             return super().averaged(nats, data)
         each = nats[: len(data) // BLOCK] / BLOCK
         return summary(nats.sum() / len(data), each, len(data), dimensions=1)
+
+    def by_protocol(
+        self, protocol: str, split_of: Callable[[str], Any], progress: Progress = None
+    ) -> dict[str, Any]:
+        from tfar import text
+
+        if protocol not in self.protocols:
+            return super().by_protocol(protocol, split_of, progress)
+        told = split_of("validation") + split_of("test")
+        if protocol == "adaptive":
+            primer = split_of("train")
+            options = {"block": BLOCK, "progress": progress, "adapt": primer}
+            return self.averaged(-text.log_prob(self.model, told, **options), told)
+        windows = self._windows(told)
+        each = -self.log_prob(windows, progress=progress) / windows.shape[1]
+        return summary(each.mean(), each, windows.size, dimensions=1)
 
     def check_comparable(self, other: Kind) -> None:
         if self.name != other.name:  # windows and vocabularies may differ

@@ -101,7 +101,7 @@ dtype{_labels(metrics)}; head `{metrics["head"]}` |
 | samples | {metrics.get("dtype", "int32")}, same layout |
 | test NLL | **{nats(test, per)} nats**{kind.each} ({bits(test, per)}) |
 | validation NLL | {nats(validation, per)} nats |
-| paper | {versus(metrics)} |
+{_protocols(metrics)}| paper | {versus(metrics)} |
 | best known | {_best(metrics)} |
 {_making(metrics)}{_times(metrics)}
 
@@ -151,6 +151,16 @@ def described(model: AutoregressiveModel) -> dict[str, Any]:
         "dtype": f"{model.dtype_policy.name}, samples {head.dtype.name}",
         **kinds.of(model).described(),
     }
+
+
+def _protocols(metrics):
+    """The figures of other protocols, rows of the card's table."""
+    kind, name = kinds.per(metrics.get("per", "example")), metrics["name"]
+    return "".join(
+        f"| {protocol} | {nats(found, kind.per)} nats{kind.each} ({bits(found, kind.per)}) "
+        f"{kind.protocols[protocol]}: `tfar evaluate {name} --protocol {protocol}` |\n"
+        for protocol, found in metrics.get("protocols", {}).items()
+    )
 
 
 def _making(metrics):
@@ -259,6 +269,14 @@ def table() -> str:
             f"| {_paper(m)} | {_of_the_field(m, exact=True)} | {_of_the_field(m, exact=False)} "
             f"| {m['parameters']:,}, {m['bytes'] / 1e6:.1f} MB |"
         )
+        for protocol, found in m.get("protocols", {}).items():
+            others = {**m, "dataset": f"{m['dataset']}, {protocol}"}
+            lines.append(
+                f"| [`{name}`](zoo/{name}/card.md), {protocol} | {m['dataset']} "
+                f"{kinds.per(per).protocols[protocol]} | {nats(found, per)}{kinds.per(per).each} "
+                f"| {found['bits_per_dim']:.4f} | - | {_of_the_field(others, exact=True)} "
+                f"| {_of_the_field(others, exact=False)} | as above |"
+            )
     return "\n".join(lines)
 
 

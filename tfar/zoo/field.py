@@ -70,13 +70,16 @@ BEST = {
         Known(88.48, "nats", True, "SpARN, on another split", "Goessling and Amit 2015"),
         Known(77.36, "nats", False, "VLAE, on another split", "Chen et al. 2017"),
     ),
-    "tiny_shakespeare": (
-        Known(
-            1.4697,
-            "nats",
-            True,
-            "nanoGPT, on the last 10 %",
-            "github.com/karpathy/nanoGPT; random crops of 256",
+    **dict.fromkeys(
+        ("tiny_shakespeare", "tiny_shakespeare, crops"),
+        (
+            Known(
+                1.4697,
+                "nats",
+                True,
+                "nanoGPT, on the last 10 %",
+                "github.com/karpathy/nanoGPT; random crops of 256",
+            ),
         ),
     ),
     **{
@@ -92,5 +95,8 @@ BEST = {
 
 
 def known(dataset: str) -> tuple[Known, ...]:
-    """The figures for a data set of `tfar.datasets.list`; none for most."""
+    """The figures for a data set of `tfar.datasets.list`; none for most.
+
+    After a comma there may be a protocol, see `tfar.kinds.Kind.protocols`.
+    """
     return BEST.get(dataset, ())
