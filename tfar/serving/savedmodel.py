@@ -1,32 +1,33 @@
 """SavedModels that TensorFlow Serving runs without our Python.
 
-Their signatures take and return tensors by name; those of a model of events [*event]:
+Their signatures take and return tensors by name; those of a model of events of the shape E:
 
-==================  ========================================  =====================================
-signature           inputs                                    outputs
-==================  ========================================  =====================================
-``serving_default`` as ``log_prob``
-``log_prob``        x [B, *event]                             log_prob [B] nats, bits_per_dim [B]
-``conditionals``    x [B, *event]                             the parameters of every p(x_i | x_<i),
-                                                              order [n]
-``sample``          num_samples, seed [2], temperature        samples [num_samples, *event]
-``complete``        x, known [B, *event], num_samples,        samples [num_samples, B, *event],
-                    seed [2], temperature                     log_prob [num_samples, B] nats
-``generate``        prompt, length, seed [2],                 text
-                    temperature, top_k, top_p
-==================  ========================================  =====================================
+===================  ========================================  =====================================
+signature            inputs                                    outputs
+===================  ========================================  =====================================
+``serving_default``  as ``log_prob``
+``log_prob``         x [B, E]                                  log_prob [B] nats, bits_per_dim [B]
+``conditionals``     x [B, E]                                  parameters of every p(x_i | x_<i),
+                                                               order [n]
+``sample``           num_samples, seed [2], temperature        samples [num_samples, E]
+``complete``         x, known [B, E], num_samples,             samples [num_samples, B, E],
+                     seed [2], temperature                     log_prob [num_samples, B] nats
+``generate``         prompt, length, seed [2],                 text
+                     temperature, top_k, top_p
+===================  ========================================  =====================================
 
 num_samples and seed are int32, temperature is float32 and known is bool: it marks the entries of x
 that are given, a prefix of the model's order, or any of them for a model of all orders, others in
 each row; the other entries of x are ignored. The log_prob of a completion is that of what was drawn
-given the others, at a temperature of 1. ``order``, int32,
-lists the numbers of the sites, in a flattened event, in that order. A conditional model takes a
-``condition`` for each row of x, int32 [B] for a label and float32 [B, *shape] for numbers, and
-draws samples [num_samples, B, *event] for B conditions; ``generate`` takes one, without the axis B.
-If the condition is a dict, each of its tensors is an input, ``condition_KEY``. The signatures
-``conditionals`` and ``complete`` of an ensemble take the number of a ``member``, int32. Only text
-models have ``generate``: prompt and text are strings, UTF-8, length and top_k are int32 and top_p
-is float32. A seed draws what it draws in ``model.joint().sample`` or ``model.generate``.
+given the others, at a temperature of 1. ``order``, int32, lists the numbers of the sites, in a
+flattened event, in that order. A conditional model takes a ``condition`` for each row of x, int32
+[B] for a label and float32 [B, ...] for numbers, and draws samples [num_samples, B, E] for B
+conditions; ``generate`` takes one, without the axis B. If the condition is a dict, each of its
+tensors is an input, ``condition_KEY``. The signatures ``conditionals`` and ``complete`` of an
+ensemble take the number of a ``member``, int32. Only text models have ``generate``: prompt and text
+are strings, UTF-8, length and top_k are int32 and top_p is float32. Only models of tables have
+``log_prob_of_rows``, ``sample_rows`` and ``complete_rows``, see `tfar.serving.rows.Rows`. A seed
+draws what it draws in ``model.joint().sample`` or ``model.generate``.
 
 Every argument is checked in the graph, and the size of a request is limited, see
 `tfar.serving.costs.Limits`: a server answers an invalid request with INVALID_ARGUMENT and a

@@ -44,16 +44,16 @@ class TableDensity(DensityMixin, BaseEstimator):
     or name such columns real.
 
     Args:
-      categorical, kinds, rare, questions, family, budget, hidden, components, dropout, noise,
-        num_orders, epochs: as in `tfar.tables.fit`. A search may go over ``family``, and of
-        networks over ``hidden``, ``components``, ``dropout`` and ``noise``; mixtures of Gaussians
-        choose their own settings.
+      categorical, kinds, rare, questions, budget, num_orders, epochs: as in `tfar.tables.fit`.
+      family: likewise; a search may go over it.
+      hidden, components, dropout, noise: likewise; a search may go over those of networks, and
+        mixtures of Gaussians choose their own settings.
       random_state: None, an int, or a ``numpy.random.RandomState``; an int gives the same fit, as
         long as the budget does not cut it short.
       verbose: as in `tfar.training.train`.
 
-    Attributes (after ``fit``):
-      model_: the Keras model, of which `tfar.tables` asks everything else.
+    Attributes:
+      model_: the Keras model, after ``fit``; `tfar.tables` asks it everything else.
       family_: "gaussians", "orderless" or "made".
       held_out_: float64 [M], log p of rows that were held out, nats.
       n_features_in_: n.

@@ -116,15 +116,18 @@ def fit(
         questions.
       budget: the time that fitting takes, about, in seconds or as in "90s" or "1h30m"; None for
         300 epochs of a network, and all mixtures.
-      hidden, components, dropout, noise, num_orders, epochs, batch_size, learning_rate, patience,
-        validate_every: of the network: units of hidden layers, by default two of 256, and of a MADE
-        one of 500; components of the mixtures of numbers, by default 3, and 10 of 1,000 rows or
-        more; the rate of dropout; in standard deviations of a column, noise that is added to reals
-        in training (Rothfuss et al. 2019: densities are learnt as smooth as that); how many random
-        orders an orderless model is the mixture of; by default as many epochs as the budget allows,
-        and at most 300; rows of a step, and the peak of the rate; epochs without a better
-        validation after which training stops, by default 0.3 of them, and from one validation to
-        the next.
+      hidden: of a network, the units of its hidden layers; by default two of 256, and of a MADE one
+        of 500.
+      components: of the mixtures of numbers; by default 3, and 10 for 1,000 rows or more.
+      dropout: the rate, in a network.
+      noise: standard deviation, in those of a column, of noise that is added to reals in training
+        of a network: densities are learnt as smooth as that (Rothfuss et al. 2019).
+      num_orders: how many random orders an orderless model is the mixture of.
+      epochs: of a network; by default as many as the budget allows, and at most 300.
+      batch_size, learning_rate: of a network, the rows of a step and the peak of the rate.
+      patience: epochs without a better validation after which training of a network stops; by
+        default 0.3 of them.
+      validate_every: epochs from one validation to the next.
       validation: fraction of the rows that are held out, at most 2,000 of them.
       seed: the seed of everything random.
       precision: "float32", "bfloat16" or "float16", of the arithmetic of a network.
