@@ -1,7 +1,8 @@
 """Every contract over every case (heads: test_heads.py).
 
-Contracts that trace several graphs each hold for a case of every model, layer, head, condition and
-schedule; sampling, causality and persistence for all cases with ``-m thorough``.
+Contracts that trace several graphs each are tried in every run with a case of every model; with
+``-m thorough`` training and exports with a case of every layer, head, condition and schedule, and
+the others with all cases.
 
 The tests of a model run one after the other, so that its samplers are traced once, and freed.
 """
@@ -9,7 +10,17 @@ The tests of a model run one after the other, so that its samplers are traced on
 import keras
 import numpy as np
 import pytest
-from support.cases import EACH, ENSEMBLES, LAYERS, MODELS, inputs, parts, randomised, rate
+from support.cases import (
+    EACH,
+    ENSEMBLES,
+    LAYERS,
+    MODELS,
+    ONE_A_MODEL,
+    inputs,
+    parts,
+    randomised,
+    rate,
+)
 from support.thorough import beyond
 
 from tfar import testing
@@ -27,7 +38,7 @@ def model(name):
 
 
 # The same layers in other sizes, which take as long as twenty others.
-SIZES = {"multiscale_one_level", "multiscale_three_levels", "recurrent_embedding"}
+SIZES = {"multiscale_one_level", "multiscale", "multiscale_three_levels", "recurrent_embedding"}
 
 
 @pytest.mark.parametrize("layer", beyond(LAYERS.keys() - SIZES, LAYERS))
@@ -68,16 +79,20 @@ def test_normalisation(name, model):
     testing.verify_normalisation(model)
 
 
-@pytest.mark.parametrize("name", beyond(EACH, MODELS), indirect=True)
+@pytest.mark.parametrize("name", beyond(ONE_A_MODEL, MODELS), indirect=True)
 def test_sampling(model):
     testing.verify_sampling(model)
 
 
 def test_every_part_is_in_a_case_of_the_slow_contracts():
     assert set().union(*map(parts, EACH)) == set().union(*map(parts, MODELS))
+    models, every_run = (
+        {type(MODELS[name]()) for name in names} for names in (MODELS, ONE_A_MODEL)
+    )
+    assert every_run == models
 
 
-@pytest.mark.parametrize("name", EACH, indirect=True)
+@pytest.mark.parametrize("name", beyond(ONE_A_MODEL, EACH), indirect=True)
 def test_training(name):
     testing.verify_training(MODELS[name](), learning_rate=rate(name))
 
@@ -93,6 +108,6 @@ def test_persistence(model, tmp_path):
     testing.verify_persistence(model, tmp_path)
 
 
-@pytest.mark.parametrize("name", EACH, indirect=True)
+@pytest.mark.parametrize("name", beyond(ONE_A_MODEL, EACH), indirect=True)
 def test_export(model, tmp_path):
     testing.verify_export(model, tmp_path / "1")

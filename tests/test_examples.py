@@ -115,6 +115,7 @@ def test_files_are_smaller_than_those_of_others():
     assert text["xz -9e"] > text["xz -9e, given the training text"]
 
 
+@pytest.mark.thorough
 def test_odd_rows_are_told_from_others(tmp_path):
     """Rows that break the tie between two columns, which no column shows by itself."""
     example = runpy.run_path(str(EXAMPLES / "odd_rows.py"))

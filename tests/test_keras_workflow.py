@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from support.cases import events, shared
+from support.thorough import beyond
 
 import tfar
 from tfar.heads import Bernoulli, Categorical
@@ -208,7 +209,7 @@ def test_every_way_to_run_trains_alike(factory, options):
 
 
 @pytest.mark.parametrize("globally", [False, True])
-@pytest.mark.parametrize("name", ["fvsbn", "nade", "made"])
+@pytest.mark.parametrize("name", beyond({"made"}, ["fvsbn", "nade", "made"]))
 def test_mixed_precision(name, globally, tmp_path):
     arguments = {} if globally else {"dtype": "mixed_bfloat16"}
     if globally:
@@ -299,7 +300,10 @@ def test_keras_export_says_what_to_do_instead(model, tmp_path):
         model.export(tmp_path / "1")
 
 
-@pytest.mark.parametrize("imports", ["import keras, tfar", "import tfar.models, keras"])
+@pytest.mark.parametrize(
+    "imports",
+    ["import keras, tfar", pytest.param("import tfar.models, keras", marks=pytest.mark.thorough)],
+)
 def test_a_fresh_process_loads_a_model(model, x, tmp_path, imports):
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "x.npy", x)

@@ -180,7 +180,9 @@ def model_of(kind, columns):
     return testing.randomise(made, seed=3, scale=0.3)
 
 
-@pytest.fixture(scope="module", params=["one order", "all orders"])
+@pytest.fixture(
+    scope="module", params=[pytest.param("one order", marks=pytest.mark.thorough), "all orders"]
+)
 def exported(request, tmp_path_factory):
     model = model_of(request.param, tables.describe(mixed()))
     folder = tfar.export(model, tmp_path_factory.mktemp("rows") / "table" / "1")

@@ -15,6 +15,7 @@ from absl.testing import flagsaver
 from google.protobuf import text_format
 from support.cases import MODELS, inputs, shared
 from support.server import Model, from_json, serve_grpc, serve_rest
+from support.thorough import beyond
 from tensorflow.python.tools import saved_model_cli
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.config import model_server_config_pb2
@@ -248,7 +249,7 @@ def loader(tmp_path_factory):
     return program
 
 
-@pytest.mark.parametrize("name", TRIED)
+@pytest.mark.parametrize("name", beyond({"gated_pixel_cnn_labels", "transformer_window"}, TRIED))
 def test_the_c_loader_runs_log_prob_and_sample(held, loader, name):
     model, folder = held(name)
     signature_def = serving.meta_graph(folder).signature_def

@@ -133,7 +133,7 @@ def test_a_run_that_began_with_a_model_goes_on_without_it(tmp_path, monkeypatch)
     verify_same(tmp_path / "whole", tmp_path / "parts")
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.thorough)])
 def test_a_run_killed_at_random_moments_ends_as_an_uninterrupted_one(kills, tmp_path):
     """Processes, of a server that has imported TensorFlow, so that they start soon."""
     context = multiprocessing.get_context("forkserver")

@@ -413,6 +413,27 @@ EACH = [
 ]
 
 
+# A case of every model, for what is traced in every run.
+ONE_A_MODEL = {
+    "fvsbn_image",
+    "nade_counts",
+    "rnade_real_logistic",
+    "made_columns_counts_real",
+    "orderless_nade",
+    "gmm_real",
+    "kernel_density_real",
+    "pixel_cnn_mixture",
+    "gated_pixel_cnn",
+    "pixel_cnn_pp_labels",
+    "pixel_rnn_diagonal",
+    "char_rnn_gru",
+    "transformer_patches",
+    "logit_average_categorical",
+    "mixture_of_orders",
+    "own_plain",
+}
+
+
 def parts(name):
     """The types that a model is made of."""
     model = MODELS[name]()
