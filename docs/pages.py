@@ -8,10 +8,6 @@ import pkgutil
 from tfar import kinds, zoo
 from tfar.zoo import cards
 
-BESIDE = """NLL of the test split, with one standard error of the mean over it. The paper is that of
-the model, where it reports this data set; the best figures known are of any model, exact values and
-bounds apart. Each row is measured again by `tfar evaluate NAME`."""
-
 ROOMS = {  # in the order in which a reader meets them
     "tfar.models": "Models",
     "tfar.heads": "Heads",
@@ -81,13 +77,9 @@ def _is_module(package, name):
 
 
 def models() -> dict[str, str]:
-    """A page for every trained model, and the table of all."""
+    """A page for every trained model, and their list."""
     found = {f"models/{name}.md": cards.card(zoo.info(name)) for name in zoo.list()}
     found["models.md"] = contents("Trained models", [f"models/{name}" for name in zoo.list()])
-    table = cards.table().replace("](zoo/", "](models/").replace("/card.md)", ".md)")
-    found["leaderboard.md"] = (
-        f"# All trained models, beside what is published\n\n{BESIDE}\n\n{table}\n"
-    )
     return found
 
 

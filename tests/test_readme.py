@@ -30,6 +30,7 @@ CARDS = sorted((ROOT / "zoo").glob("*/card.md"))
 
 # Commands of ours that take hours, or that test_cli.py runs: they are parsed, options and all.
 PARSED = {"train", "evaluate", "demo"}
+AGAIN = {"README.md": {"train-images", "train-table"}}  # run in another document
 SHORTER = {"train-table": ["--epochs", "2"]}
 ELSEWHERE = {
     "python": "it makes a virtual environment",
@@ -41,10 +42,10 @@ ELSEWHERE = {
 }
 
 
-def tfar(arguments):
+def tfar(arguments, parsed=PARSED):
     """Runs a command, or parses it only."""
     name, *options = arguments
-    if name in PARSED:
+    if name in parsed:
         command = cli.main.commands[name]
         return command.make_context(name, options)
     # Fits of the Python blocks are timed first, which takes as long as to train.
@@ -68,8 +69,9 @@ def commands(block):
 class Shell:
     """The evaluator of shell blocks, with stand-ins for the servers that they speak to."""
 
-    def __init__(self, served):
+    def __init__(self, served, page=""):
         self.served = served
+        self.parsed = PARSED | AGAIN.get(page, set())
 
     def __call__(self, example):
         for words in commands(example.parsed):
@@ -81,7 +83,7 @@ class Shell:
             rest = [program[assigned.end() :]] if assigned[1] else []
             return self.run([*rest, *words[1:]])
         if program == "tfar":
-            return tfar(words[1:])
+            return tfar(words[1:], self.parsed)
         if program == "curl":
             assert words[1] == "-d"
             return self.post(words[2], words[3])
@@ -150,7 +152,7 @@ def test_documents(path, served, tmp_path, monkeypatch):
     frame = pd.DataFrame({"x": x, "side": np.where(x < 0.5, "l", "r")})
     for name in ("data.csv", "held_out.csv"):
         frame.to_csv(name, index=False)
-    for example in blocks(path, Shell(served), served):
+    for example in blocks(path, Shell(served, path.name), served):
         example.evaluate()
 
 

@@ -109,9 +109,7 @@ def test_a_page_for_every_trained_model():
     made = pages.models()
     for name in zoo.list():
         assert made[f"models/{name}.md"].startswith(f"# {name}\n")
-        assert f"[`{name}`](models/{name}.md)" in made["leaderboard.md"]
         assert f"models/{name}\n" in made["models.md"] and name in pages.figures()
-    assert "card.md" not in made["leaderboard.md"]
 
 
 def test_the_lines_of_the_lecture_are_there():

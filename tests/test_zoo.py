@@ -124,8 +124,20 @@ def test_cards_and_table_are_generated():
     for name in zoo.list():
         card = (zoo.recipe_path(name).parent / "card.md").read_text()
         assert card == cards.card(zoo.info(name))
-    readme = (ROOT / "README.md").read_text()
-    assert f"{cards.START}\n\n{cards.table()}\n\n{cards.END}" in readme
+    results, readme = ((ROOT / page).read_text() for page in ("docs/results.md", "README.md"))
+    assert f"{cards.START}\n\n{cards.table('../zoo')}\n\n{cards.END}" in results
+    assert f"{cards.BEST}\n\n{cards.best_rows()}\n\n{cards.END_OF_BEST}" in readme
+
+
+def test_the_best_row_of_a_data_set_is_that_of_its_lowest_figure():
+    rows = cards.best_rows().splitlines()[2:]
+    found = {row.split(" | ")[0].removeprefix("| "): row for row in rows}
+    every = [zoo.info(name) for name in zoo.list()]
+    for dataset, row in found.items():
+        own = [m for m in every if m["dataset"] == dataset and not m.get("num_classes")]
+        best = min(own, key=lambda m: m["test"]["nats"])
+        assert f"[`{best['name']}`](zoo/{best['name']}/card.md)" in row
+    assert {"binarized_mnist", "mnist", "tiny_shakespeare"} <= set(found)
 
 
 def test_a_fine_tuned_artefact_differs_and_still_scores():

@@ -90,14 +90,20 @@ def publish(name: str, run: str | None) -> None:
 
 
 @main.command()
-@click.option("--write", type=click.Path(exists=True, dir_okay=False), help="A README to update.")
-def table(write: str | None) -> None:
+@click.option(
+    "--write",
+    type=click.Path(exists=True, dir_okay=False),
+    multiple=True,
+    help="Pages to update, README.md and docs/results.md.",
+)
+def table(write: tuple[str, ...]) -> None:
     """The results table, from every metrics.json of the zoo; --write also updates the cards."""
     from tfar.zoo import cards
 
     if write:
         cards.write_cards()
-        cards.write_table(write)
-        click.echo(write)
+        for page in write:
+            cards.write_table(page)
+            click.echo(page)
     else:
         click.echo(cards.table())

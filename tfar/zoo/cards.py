@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tfar.typing import Path
 
 __all__ = [
+    "best_rows",
     "bits",
     "card",
     "compared",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 START, END = "<!-- results: written by `tfar table` -->", "<!-- end of results -->"
+BEST, END_OF_BEST = "<!-- best rows: written by `tfar table` -->", "<!-- end of best rows -->"
 
 
 def measured(found: Mapping[str, Any], per: str = "example") -> str:
@@ -252,8 +255,12 @@ def _labels(metrics):
     return f', as "x", and labels 0 ... {metrics["num_classes"] - 1} as "condition"'
 
 
-def table() -> str:
-    """The results table of the README, Markdown, from every ``metrics.json``."""
+def table(folder: str = "zoo") -> str:
+    """The table of results, Markdown, from every ``metrics.json``.
+
+    Args:
+      folder: where the cards are, for links from the page.
+    """
     lines = [
         "| model | data (train / validation / test) | test NLL, nats | bits/dim "
         "| paper, nats | best known, exact | best bound | parameters, size |",
@@ -263,7 +270,7 @@ def table() -> str:
         m = zoo.info(name)
         per = m.get("per", "example")
         lines.append(
-            f"| [`{name}`](zoo/{name}/card.md) | {m['dataset']} ({_sizes(m)}) "
+            f"| [`{name}`]({folder}/{name}/card.md) | {m['dataset']} ({_sizes(m)}) "
             f"| {nats(m['test'], per)}{kinds.per(per).each} "
             f"| {m['test']['bits_per_dim']:.4f} "
             f"| {_paper(m)} | {_of_the_field(m, exact=True)} | {_of_the_field(m, exact=False)} "
@@ -272,11 +279,36 @@ def table() -> str:
         for protocol, found in m.get("protocols", {}).items():
             others = {**m, "dataset": f"{m['dataset']}, {protocol}"}
             lines.append(
-                f"| [`{name}`](zoo/{name}/card.md), {protocol} | {m['dataset']} "
+                f"| [`{name}`]({folder}/{name}/card.md), {protocol} | {m['dataset']} "
                 f"{kinds.per(per).protocols[protocol]} | {nats(found, per)}{kinds.per(per).each} "
                 f"| {found['bits_per_dim']:.4f} | - | {_of_the_field(others, exact=True)} "
                 f"| {_of_the_field(others, exact=False)} | as above |"
             )
+    return "\n".join(lines)
+
+
+def best_rows(folder: str = "zoo") -> str:
+    """The best model of each data set of which others have published figures, Markdown.
+
+    Args:
+      folder: as in `table`.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name in zoo.list():
+        m = zoo.info(name)
+        if _known(m) and m["test"]["nats"] < found.get(m["dataset"], m)["test"]["nats"] + 1e-9:
+            found[m["dataset"]] = m
+    lines = [
+        "| data | best here | test NLL, nats | best known, exact | best bound known |",
+        "|---|---|---|---|---|",
+    ]
+    for dataset, m in found.items():
+        per = m.get("per", "example")
+        figure = f"{nats(m['test'], per)}{kinds.per(per).each}, {bits(m['test'], per)}"
+        lines.append(
+            f"| {dataset} | [`{m['name']}`]({folder}/{m['name']}/card.md) | {figure} "
+            f"| {_of_the_field(m, exact=True)} | {_of_the_field(m, exact=False)} |"
+        )
     return "\n".join(lines)
 
 
@@ -313,17 +345,23 @@ def write_cards() -> None:
             partial.write_text(card(zoo.info(name)), encoding="utf-8")
 
 
-def write_table(readme: Path) -> None:
-    """Puts `table` between the two marks of a README.
+def write_table(page: Path) -> None:
+    """Puts `table` and `best_rows` between their marks on a page, whichever it has.
 
     Raises:
-      ValueError: if the marks are not there.
+      ValueError: if no marks are there, or more than once.
     """
-    readme = arguments.path("readme", readme)
-    text = readme.read_text(encoding="utf-8")
-    if text.count(START) != 1 or text.count(END) != 1:
-        raise ValueError(f"{readme} needs the lines {START!r} and {END!r} once each.")
-    before, rest = text.split(START)
-    after = rest.split(END)[1]
-    with files.replacing(readme) as partial:
-        partial.write_text(f"{before}{START}\n\n{table()}\n\n{END}{after}", encoding="utf-8")
+    page = arguments.path("page", page)
+    text = page.read_text(encoding="utf-8")
+    cards = zoo.recipe_path(zoo.list()[0]).parents[1]
+    folder = pathlib.Path(os.path.relpath(cards, page.resolve().parent)).as_posix()
+    written = 0
+    for start, end, rows in ((START, END, table), (BEST, END_OF_BEST, best_rows)):
+        if text.count(start) == text.count(end) == 1:
+            before, rest = text.split(start)
+            text = f"{before}{start}\n\n{rows(folder)}\n\n{end}{rest.split(end)[1]}"
+            written += 1
+    if not written:
+        raise ValueError(f"{page} needs the lines {START!r} and {END!r} once each, or {BEST!r}.")
+    with files.replacing(page) as partial:
+        partial.write_text(text, encoding="utf-8")
