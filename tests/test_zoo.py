@@ -302,7 +302,7 @@ def test_what_is_scored():
             kind.log_prob(wrong)
     with pytest.raises(ValueError, match=r"Expected a model of tfar, got 'fvsbn_mnist': tfar\.zoo"):
         kinds.of("fvsbn_mnist")
-    with pytest.raises(ValueError, match="Expected readme to be a path, got None"):
+    with pytest.raises(ValueError, match="Expected page to be a path, got None"):
         cards.write_table(None)
     with pytest.raises(ValueError, match="Expected the folder of a training run of fvsbn_mnist"):
         publishing.publish("fvsbn_mnist", None)
