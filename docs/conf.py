@@ -21,7 +21,6 @@ version = release = tfar.__version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
@@ -39,12 +38,7 @@ autodoc_inherit_docstrings = False  # Keras' and TFP's are Markdown
 autodoc_typehints = "none"  # they are in the signature of the source, one click away
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_numpy_docstring = False
-nitpicky = False
 suppress_warnings = ["ref.python"]  # a name that several modules have
-
-# Without a network there are no links to these, and no warning.
-if os.environ.get("TFAR_DOCS_ONLINE"):
-    intersphinx_mapping = {"python": ("https://docs.python.org/3", None)}
 
 napoleon_use_ivar = True  # fields of dataclasses are described once
 

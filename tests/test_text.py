@@ -352,3 +352,15 @@ def test_published_figures_of_protocols_are_checked():
     publishing.check_published(metrics, "crops", metrics["protocols"]["crops"])
     with pytest.raises(ValueError, match="Expected the published"):
         publishing.check_published(metrics, "adaptive", metrics["protocols"]["crops"])
+
+
+def test_an_artefact_is_measured_again(model, monkeypatch):
+    written = []
+    monkeypatch.setattr(zoo, "load", lambda name: model)
+    monkeypatch.setattr(zoo, "info", lambda name: {"name": name, "dataset": "told"})
+    monkeypatch.setattr(datasets, "load", lambda name, split: SPLITS[split])
+    monkeypatch.setattr(publishing, "_write", lambda metrics: written.append(metrics) or metrics)
+    found = publishing.measure_again("toy")
+    assert written == [found] and found["protocols"].keys() == {"crops", "adaptive"}
+    kind = kinds.of(model)
+    assert found["protocols"]["crops"] == kind.by_protocol("crops", SPLITS.get)

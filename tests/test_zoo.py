@@ -208,9 +208,11 @@ def test_publishing(published):
     cards.write_table(readme)
     assert "| [`toy`](zoo/toy/card.md) |" in readme.read_text()
     assert readme.read_text().startswith("before\n") and readme.read_text().endswith("after\n")
-    readme.write_text("no marks")
-    with pytest.raises(ValueError, match="needs the lines"):
-        cards.write_table(readme)
+    for text in ("no marks", f"{cards.START}\n{cards.END}\n{cards.BEST}", cards.END * 2):
+        readme.write_text(text)
+        with pytest.raises(ValueError, match="needs the lines"):
+            cards.write_table(readme)
+        assert readme.read_text() == text
 
 
 def test_an_artefact_is_made_of_others(published):

@@ -296,7 +296,8 @@ def best_rows(folder: str = "zoo") -> str:
     found: dict[str, dict[str, Any]] = {}
     for name in zoo.list():
         m = zoo.info(name)
-        if _known(m) and m["test"]["nats"] < found.get(m["dataset"], m)["test"]["nats"] + 1e-9:
+        best = found.get(m["dataset"])
+        if _known(m) and (best is None or m["test"]["nats"] < best["test"]["nats"]):
             found[m["dataset"]] = m
     lines = [
         "| data | best here | test NLL, nats | best known, exact | best bound known |",
@@ -349,19 +350,18 @@ def write_table(page: Path) -> None:
     """Puts `table` and `best_rows` between their marks on a page, whichever it has.
 
     Raises:
-      ValueError: if no marks are there, or more than once.
+      ValueError: if no marks are there, or one of a pair is missing or there more than once.
     """
     page = arguments.path("page", page)
     text = page.read_text(encoding="utf-8")
     cards = zoo.recipe_path(zoo.list()[0]).parents[1]
     folder = pathlib.Path(os.path.relpath(cards, page.resolve().parent)).as_posix()
-    written = 0
-    for start, end, rows in ((START, END, table), (BEST, END_OF_BEST, best_rows)):
-        if text.count(start) == text.count(end) == 1:
-            before, rest = text.split(start)
-            text = f"{before}{start}\n\n{rows(folder)}\n\n{end}{rest.split(end)[1]}"
-            written += 1
-    if not written:
-        raise ValueError(f"{page} needs the lines {START!r} and {END!r} once each, or {BEST!r}.")
+    parts = (START, END, table), (BEST, END_OF_BEST, best_rows)
+    there = [part for part in parts if part[0] in text or part[1] in text]
+    for start, end, rows in there or parts:
+        if text.count(start) != 1 or text.count(end) != 1:
+            raise ValueError(f"{page} needs the lines {start!r} and {end!r} once each.")
+        before, rest = text.split(start)
+        text = f"{before}{start}\n\n{rows(folder)}\n\n{end}{rest.split(end)[1]}"
     with files.replacing(page) as partial:
         partial.write_text(text, encoding="utf-8")
